@@ -1,0 +1,71 @@
+package protocol
+
+// Every limit that two roles rely on. limits_test.go asserts how they relate.
+const (
+	// MaxBlockSize bounds the plain bytes of one block.
+	MaxBlockSize = 16 << 20
+	// DefaultBlockSize is how the SDK cuts streams.
+	DefaultBlockSize = 1 << 20
+	// MaxStoredSize bounds the compressed form of one block: zstd adds at most
+	// 3 bytes a 128 KiB block and a small frame header to what does not shrink.
+	MaxStoredSize = MaxBlockSize + 64<<10
+	// MaxInlineSize is the largest object that lives in metadata.
+	MaxInlineSize = 3 << 10
+	// MaxBucketLength and MinBucketLength bound a bucket's name, in bytes.
+	MaxBucketLength = 63
+	MinBucketLength = 3
+	// MaxNameLength bounds an object's name, in bytes of UTF-8.
+	MaxNameLength = 1024
+	// MaxContentTypeLength bounds a content type, in bytes.
+	MaxContentTypeLength = 255
+	// MaxUserMetadata bounds the sum of all user metadata keys and values.
+	MaxUserMetadata = 2 << 10
+	// MaxListPage bounds one page of a listing, prefixes included.
+	MaxListPage = 1000
+	// MaxDeleteBatch bounds the names of one delete request.
+	MaxDeleteBatch = 100
+	// MaxEntrySize bounds one log entry, in bytes.
+	MaxEntrySize = 256 << 10
+	// MaxEntryRows bounds the rows that one log entry touches.
+	MaxEntryRows = 4096
+	// MaxBlocksPerPage bounds the blocks of one commit or upload page.
+	MaxBlocksPerPage = 1000
+	// MaxClaimsPerBlock bounds the claims sent for one block.
+	MaxClaimsPerBlock = 5
+	// MaxPagesPerUpload bounds an object to 10,000 pages of 1,000 blocks.
+	MaxPagesPerUpload = 10000
+	// MaxUnreferenceStep bounds the references one Unreference entry takes back.
+	MaxUnreferenceStep = 1000
+	// MaxTouchBatch bounds the hashes of one touch, prepare or claims request.
+	MaxTouchBatch = 1000
+	// MaxInventoryPage bounds the items of one inventory page.
+	MaxInventoryPage = 1000
+	// SessionWindow bounds the requests of one session that are in flight.
+	SessionWindow = 64
+	// MaxSessions bounds the sessions that are open at once.
+	MaxSessions = 16384
+	// MaxNodes bounds the blockservers of a cluster, MaxDisks those of a node.
+	MaxNodes = 1024
+	MaxDisks = 64
+	// MaxMetaservers bounds the Raft group.
+	MaxMetaservers = 7
+	// MaxMetaRequest bounds the body of a request to a metaserver.
+	MaxMetaRequest = 1 << 20
+	// MaxMetaAnswer bounds the body of a metaserver's answer.
+	MaxMetaAnswer = 8 << 20
+	// Partitions is the number of hash prefixes that a layout places.
+	Partitions = 4096
+	// MaxRedundancy bounds R.
+	MaxRedundancy = 5
+	// MaxAddressLength bounds host:port, MaxZoneLength a zone's name.
+	MaxAddressLength = 255
+	MaxZoneLength    = 63
+)
+
+// Defaults of a new cluster.
+const (
+	// DefaultRedundancy is R, DefaultQuorum is Q (and W, the acknowledgements a
+	// client waits for).
+	DefaultRedundancy = 3
+	DefaultQuorum     = 2
+)
