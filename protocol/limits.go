@@ -44,6 +44,8 @@ const (
 	SessionWindow = 64
 	// MaxSessions bounds the sessions that are open at once.
 	MaxSessions = 16384
+	// MaxUploadsPerSession bounds the uploads that one session has open.
+	MaxUploadsPerSession = 64
 	// MaxNodes bounds the blockservers of a cluster, MaxDisks those of a node.
 	MaxNodes = 1024
 	MaxDisks = 64

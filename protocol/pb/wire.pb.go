@@ -3068,8 +3068,11 @@ type Counters struct {
 	UnreferenceJobs uint64 `protobuf:"varint,16,opt,name=unreference_jobs,json=unreferenceJobs,proto3" json:"unreference_jobs,omitempty"`
 	UnreferenceLeft uint64 `protobuf:"varint,17,opt,name=unreference_left,json=unreferenceLeft,proto3" json:"unreference_left,omitempty"`
 	References      uint64 `protobuf:"varint,18,opt,name=references,proto3" json:"references,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// [c] counts referenced blocks with c counted copies; the last entry, those
+	// with that many or more.
+	ReferencedByCopies []uint64 `protobuf:"varint,19,rep,packed,name=referenced_by_copies,json=referencedByCopies,proto3" json:"referenced_by_copies,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Counters) Reset() {
@@ -3226,6 +3229,13 @@ func (x *Counters) GetReferences() uint64 {
 		return x.References
 	}
 	return 0
+}
+
+func (x *Counters) GetReferencedByCopies() []uint64 {
+	if x != nil {
+		return x.ReferencedByCopies
+	}
+	return nil
 }
 
 type MetaMember struct {
@@ -4280,7 +4290,7 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12#\n" +
 	"\rinventory_due\x18\x06 \x01(\bR\finventoryDue\">\n" +
 	"\x14ClusterStatusRequest\x12&\n" +
-	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xec\x05\n" +
+	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\x9e\x06\n" +
 	"\bCounters\x12\x18\n" +
 	"\aobjects\x18\x01 \x01(\x04R\aobjects\x12#\n" +
 	"\rlogical_bytes\x18\x02 \x01(\x04R\flogicalBytes\x12\x1f\n" +
@@ -4303,7 +4313,8 @@ const file_wire_proto_rawDesc = "" +
 	"\x10unreference_left\x18\x11 \x01(\x04R\x0funreferenceLeft\x12\x1e\n" +
 	"\n" +
 	"references\x18\x12 \x01(\x04R\n" +
-	"references\"\xb9\x01\n" +
+	"references\x120\n" +
+	"\x14referenced_by_copies\x18\x13 \x03(\x04R\x12referencedByCopies\"\xb9\x01\n" +
 	"\n" +
 	"MetaMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +

@@ -74,7 +74,7 @@ func (x Block_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Block_Phase.Descriptor instead.
 func (Block_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{21, 0}
+	return file_record_proto_rawDescGZIP(), []int{22, 0}
 }
 
 // Entry is one log entry: commands applied in order in one atomic batch.
@@ -1382,6 +1382,9 @@ type Cluster struct {
 	Mark          *pb.Version `protobuf:"bytes,13,opt,name=mark,proto3" json:"mark,omitempty"`
 	MarkDigest    []byte      `protobuf:"bytes,14,opt,name=mark_digest,json=markDigest,proto3" json:"mark_digest,omitempty"`
 	LayoutVersion uint64      `protobuf:"varint,15,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
+	// Derived from the nodes' rows, so that a read need not fetch them: nodes
+	// whose copies below a version are not trusted. Sorted by node.
+	Suspects      []*Suspect `protobuf:"bytes,16,rep,name=suspects,proto3" json:"suspects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1521,6 +1524,65 @@ func (x *Cluster) GetLayoutVersion() uint64 {
 	return 0
 }
 
+func (x *Cluster) GetSuspects() []*Suspect {
+	if x != nil {
+		return x.Suspects
+	}
+	return nil
+}
+
+type Suspect struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	Below         *pb.Version            `protobuf:"bytes,2,opt,name=below,proto3" json:"below,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Suspect) Reset() {
+	*x = Suspect{}
+	mi := &file_record_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Suspect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Suspect) ProtoMessage() {}
+
+func (x *Suspect) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Suspect.ProtoReflect.Descriptor instead.
+func (*Suspect) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Suspect) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *Suspect) GetBelow() *pb.Version {
+	if x != nil {
+		return x.Below
+	}
+	return nil
+}
+
 type Object struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Version        *pb.Version            `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
@@ -1539,7 +1601,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_record_proto_msgTypes[18]
+	mi := &file_record_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1613,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[18]
+	mi := &file_record_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1626,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{18}
+	return file_record_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Object) GetVersion() *pb.Version {
@@ -1643,15 +1705,15 @@ type Upload struct {
 	Pages      uint32                 `protobuf:"varint,2,opt,name=pages,proto3" json:"pages,omitempty"`
 	Size       uint64                 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
 	BlockCount uint64                 `protobuf:"varint,4,opt,name=block_count,json=blockCount,proto3" json:"block_count,omitempty"`
-	// An object has taken the pages over.
-	Committed     bool `protobuf:"varint,5,opt,name=committed,proto3" json:"committed,omitempty"`
+	// An object, or the job of an aborted upload, has taken the pages over.
+	Closed        bool `protobuf:"varint,5,opt,name=closed,proto3" json:"closed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Upload) Reset() {
 	*x = Upload{}
-	mi := &file_record_proto_msgTypes[19]
+	mi := &file_record_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1663,7 +1725,7 @@ func (x *Upload) String() string {
 func (*Upload) ProtoMessage() {}
 
 func (x *Upload) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[19]
+	mi := &file_record_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1676,7 +1738,7 @@ func (x *Upload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upload.ProtoReflect.Descriptor instead.
 func (*Upload) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{19}
+	return file_record_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Upload) GetSession() []byte {
@@ -1707,9 +1769,9 @@ func (x *Upload) GetBlockCount() uint64 {
 	return 0
 }
 
-func (x *Upload) GetCommitted() bool {
+func (x *Upload) GetClosed() bool {
 	if x != nil {
-		return x.Committed
+		return x.Closed
 	}
 	return false
 }
@@ -1717,15 +1779,17 @@ func (x *Upload) GetCommitted() bool {
 type UploadPage struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Blocks *pb.Blocks             `protobuf:"bytes,1,opt,name=blocks,proto3" json:"blocks,omitempty"`
-	// Of the page's first block, in the object.
-	Offset        uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Of the page's first block, in the object's bytes.
+	Offset uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Blocks in the pages before.
+	FirstBlock    uint64 `protobuf:"varint,3,opt,name=first_block,json=firstBlock,proto3" json:"first_block,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UploadPage) Reset() {
 	*x = UploadPage{}
-	mi := &file_record_proto_msgTypes[20]
+	mi := &file_record_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +1801,7 @@ func (x *UploadPage) String() string {
 func (*UploadPage) ProtoMessage() {}
 
 func (x *UploadPage) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[20]
+	mi := &file_record_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +1814,7 @@ func (x *UploadPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPage.ProtoReflect.Descriptor instead.
 func (*UploadPage) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{20}
+	return file_record_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *UploadPage) GetBlocks() *pb.Blocks {
@@ -1763,6 +1827,13 @@ func (x *UploadPage) GetBlocks() *pb.Blocks {
 func (x *UploadPage) GetOffset() uint64 {
 	if x != nil {
 		return x.Offset
+	}
+	return 0
+}
+
+func (x *UploadPage) GetFirstBlock() uint64 {
+	if x != nil {
+		return x.FirstBlock
 	}
 	return 0
 }
@@ -1786,7 +1857,7 @@ type Block struct {
 
 func (x *Block) Reset() {
 	*x = Block{}
-	mi := &file_record_proto_msgTypes[21]
+	mi := &file_record_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1798,7 +1869,7 @@ func (x *Block) String() string {
 func (*Block) ProtoMessage() {}
 
 func (x *Block) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[21]
+	mi := &file_record_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1811,7 +1882,7 @@ func (x *Block) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Block.ProtoReflect.Descriptor instead.
 func (*Block) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{21}
+	return file_record_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Block) GetRefs() uint64 {
@@ -1881,7 +1952,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_record_proto_msgTypes[22]
+	mi := &file_record_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1893,7 +1964,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[22]
+	mi := &file_record_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1906,7 +1977,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{22}
+	return file_record_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Held) GetNode() uint32 {
@@ -1936,13 +2007,15 @@ type Session struct {
 	LowestUnacked uint64                 `protobuf:"varint,2,opt,name=lowest_unacked,json=lowestUnacked,proto3" json:"lowest_unacked,omitempty"`
 	RenewedUnixMs int64                  `protobuf:"varint,3,opt,name=renewed_unix_ms,json=renewedUnixMs,proto3" json:"renewed_unix_ms,omitempty"`
 	Uploads       uint32                 `protobuf:"varint,4,opt,name=uploads,proto3" json:"uploads,omitempty"`
+	// Bit i: sequence lowest_unacked+i was executed and its result is a row.
+	Done          uint64 `protobuf:"fixed64,5,opt,name=done,proto3" json:"done,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_record_proto_msgTypes[23]
+	mi := &file_record_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1954,7 +2027,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[23]
+	mi := &file_record_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1967,7 +2040,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{23}
+	return file_record_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Session) GetHighest() uint64 {
@@ -1998,6 +2071,13 @@ func (x *Session) GetUploads() uint32 {
 	return 0
 }
 
+func (x *Session) GetDone() uint64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
 type Node struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Identity    []byte                 `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
@@ -2009,14 +2089,16 @@ type Node struct {
 	Disks       []*Disk                `protobuf:"bytes,7,rep,name=disks,proto3" json:"disks,omitempty"`
 	// Not zero: an inventory is outstanding since this version, and copies below
 	// it are suspect.
-	InventoryDue  *pb.Version `protobuf:"bytes,8,opt,name=inventory_due,json=inventoryDue,proto3" json:"inventory_due,omitempty"`
+	InventoryDue *pb.Version `protobuf:"bytes,8,opt,name=inventory_due,json=inventoryDue,proto3" json:"inventory_due,omitempty"`
+	// The starts before, newest last, so that a late duplicate is not a new start.
+	PastStarts    [][]byte `protobuf:"bytes,9,rep,name=past_starts,json=pastStarts,proto3" json:"past_starts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_record_proto_msgTypes[24]
+	mi := &file_record_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2110,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[24]
+	mi := &file_record_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2123,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{24}
+	return file_record_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Node) GetIdentity() []byte {
@@ -2100,6 +2182,13 @@ func (x *Node) GetInventoryDue() *pb.Version {
 	return nil
 }
 
+func (x *Node) GetPastStarts() [][]byte {
+	if x != nil {
+		return x.PastStarts
+	}
+	return nil
+}
+
 type Disk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Disk  []byte                 `protobuf:"bytes,1,opt,name=disk,proto3" json:"disk,omitempty"`
@@ -2113,7 +2202,7 @@ type Disk struct {
 
 func (x *Disk) Reset() {
 	*x = Disk{}
-	mi := &file_record_proto_msgTypes[25]
+	mi := &file_record_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2125,7 +2214,7 @@ func (x *Disk) String() string {
 func (*Disk) ProtoMessage() {}
 
 func (x *Disk) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[25]
+	mi := &file_record_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2138,7 +2227,7 @@ func (x *Disk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disk.ProtoReflect.Descriptor instead.
 func (*Disk) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{25}
+	return file_record_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Disk) GetDisk() []byte {
@@ -2182,7 +2271,7 @@ type MetaMember struct {
 
 func (x *MetaMember) Reset() {
 	*x = MetaMember{}
-	mi := &file_record_proto_msgTypes[26]
+	mi := &file_record_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2194,7 +2283,7 @@ func (x *MetaMember) String() string {
 func (*MetaMember) ProtoMessage() {}
 
 func (x *MetaMember) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[26]
+	mi := &file_record_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2296,7 @@ func (x *MetaMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaMember.ProtoReflect.Descriptor instead.
 func (*MetaMember) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{26}
+	return file_record_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *MetaMember) GetId() string {
@@ -2253,14 +2342,16 @@ type Job struct {
 	Upload     []byte                 `protobuf:"bytes,2,opt,name=upload,proto3" json:"upload,omitempty"`
 	BlockCount uint64                 `protobuf:"varint,3,opt,name=block_count,json=blockCount,proto3" json:"block_count,omitempty"`
 	// References already taken back.
-	Cursor        uint64 `protobuf:"varint,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor uint64 `protobuf:"varint,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// The end, in the object's bytes, of the last page taken back whole.
+	PagesEnd      uint64 `protobuf:"varint,5,opt,name=pages_end,json=pagesEnd,proto3" json:"pages_end,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_record_proto_msgTypes[27]
+	mi := &file_record_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +2363,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[27]
+	mi := &file_record_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +2376,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{27}
+	return file_record_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Job) GetBlocks() *pb.Blocks {
@@ -2314,6 +2405,74 @@ func (x *Job) GetCursor() uint64 {
 		return x.Cursor
 	}
 	return 0
+}
+
+func (x *Job) GetPagesEnd() uint64 {
+	if x != nil {
+		return x.PagesEnd
+	}
+	return 0
+}
+
+// Layout is the partition table of one layout version (pb.Layout, table).
+type Layout struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	LayoutVersion uint64                 `protobuf:"varint,1,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
+	Width         uint32                 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
+	Table         []uint32               `protobuf:"varint,3,rep,packed,name=table,proto3" json:"table,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Layout) Reset() {
+	*x = Layout{}
+	mi := &file_record_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Layout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Layout) ProtoMessage() {}
+
+func (x *Layout) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Layout.ProtoReflect.Descriptor instead.
+func (*Layout) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Layout) GetLayoutVersion() uint64 {
+	if x != nil {
+		return x.LayoutVersion
+	}
+	return 0
+}
+
+func (x *Layout) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Layout) GetTable() []uint32 {
+	if x != nil {
+		return x.Table
+	}
+	return nil
 }
 
 var File_record_proto protoreflect.FileDescriptor
@@ -2403,7 +2562,7 @@ const file_record_proto_rawDesc = "" +
 	"\fDigestResult\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x1a\n" +
-	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\xce\x04\n" +
+	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\x85\x05\n" +
 	"\aCluster\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12\x1e\n" +
 	"\n" +
@@ -2423,7 +2582,11 @@ const file_record_proto_rawDesc = "" +
 	"\x04mark\x18\r \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x1f\n" +
 	"\vmark_digest\x18\x0e \x01(\fR\n" +
 	"markDigest\x12%\n" +
-	"\x0elayout_version\x18\x0f \x01(\x04R\rlayoutVersion\"\xe1\x02\n" +
+	"\x0elayout_version\x18\x0f \x01(\x04R\rlayoutVersion\x125\n" +
+	"\bsuspects\x18\x10 \x03(\v2\x19.ashlar.record.v1.SuspectR\bsuspects\"G\n" +
+	"\aSuspect\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12(\n" +
+	"\x05below\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x05below\"\xe1\x02\n" +
 	"\x06Object\x12,\n" +
 	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12!\n" +
@@ -2436,18 +2599,20 @@ const file_record_proto_rawDesc = "" +
 	"\x06upload\x18\t \x01(\fR\x06upload\x12\x1f\n" +
 	"\vblock_count\x18\n" +
 	" \x01(\x04R\n" +
-	"blockCount\"\x8b\x01\n" +
+	"blockCount\"\x85\x01\n" +
 	"\x06Upload\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05pages\x18\x02 \x01(\rR\x05pages\x12\x12\n" +
 	"\x04size\x18\x03 \x01(\x04R\x04size\x12\x1f\n" +
 	"\vblock_count\x18\x04 \x01(\x04R\n" +
-	"blockCount\x12\x1c\n" +
-	"\tcommitted\x18\x05 \x01(\bR\tcommitted\"O\n" +
+	"blockCount\x12\x16\n" +
+	"\x06closed\x18\x05 \x01(\bR\x06closed\"p\n" +
 	"\n" +
 	"UploadPage\x12)\n" +
 	"\x06blocks\x18\x01 \x01(\v2\x11.ashlar.v1.BlocksR\x06blocks\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x04R\x06offset\"\xf0\x02\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1f\n" +
+	"\vfirst_block\x18\x03 \x01(\x04R\n" +
+	"firstBlock\"\xf0\x02\n" +
 	"\x05Block\x12\x12\n" +
 	"\x04refs\x18\x01 \x01(\x04R\x04refs\x123\n" +
 	"\x05phase\x18\x02 \x01(\x0e2\x1d.ashlar.record.v1.Block.PhaseR\x05phase\x12(\n" +
@@ -2469,12 +2634,13 @@ const file_record_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x02 \x01(\rR\n" +
 	"generation\x12\x18\n" +
-	"\acounter\x18\x03 \x01(\x04R\acounter\"\x8c\x01\n" +
+	"\acounter\x18\x03 \x01(\x04R\acounter\"\xa0\x01\n" +
 	"\aSession\x12\x18\n" +
 	"\ahighest\x18\x01 \x01(\x04R\ahighest\x12%\n" +
 	"\x0elowest_unacked\x18\x02 \x01(\x04R\rlowestUnacked\x12&\n" +
 	"\x0frenewed_unix_ms\x18\x03 \x01(\x03R\rrenewedUnixMs\x12\x18\n" +
-	"\auploads\x18\x04 \x01(\rR\auploads\"\x9b\x02\n" +
+	"\auploads\x18\x04 \x01(\rR\auploads\x12\x12\n" +
+	"\x04done\x18\x05 \x01(\x06R\x04done\"\xbc\x02\n" +
 	"\x04Node\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\fR\bidentity\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
@@ -2483,7 +2649,9 @@ const file_record_proto_rawDesc = "" +
 	"\vincarnation\x18\x05 \x01(\x04R\vincarnation\x12\x14\n" +
 	"\x05start\x18\x06 \x01(\fR\x05start\x12,\n" +
 	"\x05disks\x18\a \x03(\v2\x16.ashlar.record.v1.DiskR\x05disks\x127\n" +
-	"\rinventory_due\x18\b \x01(\v2\x12.ashlar.v1.VersionR\finventoryDue\"t\n" +
+	"\rinventory_due\x18\b \x01(\v2\x12.ashlar.v1.VersionR\finventoryDue\x12\x1f\n" +
+	"\vpast_starts\x18\t \x03(\fR\n" +
+	"pastStarts\"t\n" +
 	"\x04Disk\x12\x12\n" +
 	"\x04disk\x18\x01 \x01(\fR\x04disk\x12\x12\n" +
 	"\x04acks\x18\x02 \x01(\x04R\x04acks\x12%\n" +
@@ -2496,13 +2664,18 @@ const file_record_proto_rawDesc = "" +
 	"\x0eclient_address\x18\x02 \x01(\tR\rclientAddress\x12!\n" +
 	"\fraft_address\x18\x03 \x01(\tR\vraftAddress\x12#\n" +
 	"\radmin_address\x18\x04 \x01(\tR\fadminAddress\x12#\n" +
-	"\rfeature_level\x18\x05 \x01(\rR\ffeatureLevel\"\x81\x01\n" +
+	"\rfeature_level\x18\x05 \x01(\rR\ffeatureLevel\"\x9e\x01\n" +
 	"\x03Job\x12)\n" +
 	"\x06blocks\x18\x01 \x01(\v2\x11.ashlar.v1.BlocksR\x06blocks\x12\x16\n" +
 	"\x06upload\x18\x02 \x01(\fR\x06upload\x12\x1f\n" +
 	"\vblock_count\x18\x03 \x01(\x04R\n" +
 	"blockCount\x12\x16\n" +
-	"\x06cursor\x18\x04 \x01(\x04R\x06cursorB9Z7github.com/seed-7d21a5b5/ashlar/metaserver/state/recordb\x06proto3"
+	"\x06cursor\x18\x04 \x01(\x04R\x06cursor\x12\x1b\n" +
+	"\tpages_end\x18\x05 \x01(\x04R\bpagesEnd\"[\n" +
+	"\x06Layout\x12%\n" +
+	"\x0elayout_version\x18\x01 \x01(\x04R\rlayoutVersion\x12\x14\n" +
+	"\x05width\x18\x02 \x01(\rR\x05width\x12\x14\n" +
+	"\x05table\x18\x03 \x03(\rR\x05tableB9Z7github.com/seed-7d21a5b5/ashlar/metaserver/state/recordb\x06proto3"
 
 var (
 	file_record_proto_rawDescOnce sync.Once
@@ -2517,7 +2690,7 @@ func file_record_proto_rawDescGZIP() []byte {
 }
 
 var file_record_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_record_proto_goTypes = []any{
 	(Block_Phase)(0),               // 0: ashlar.record.v1.Block.Phase
 	(*Entry)(nil),                  // 1: ashlar.record.v1.Entry
@@ -2538,47 +2711,49 @@ var file_record_proto_goTypes = []any{
 	(*UnreferenceResult)(nil),      // 16: ashlar.record.v1.UnreferenceResult
 	(*DigestResult)(nil),           // 17: ashlar.record.v1.DigestResult
 	(*Cluster)(nil),                // 18: ashlar.record.v1.Cluster
-	(*Object)(nil),                 // 19: ashlar.record.v1.Object
-	(*Upload)(nil),                 // 20: ashlar.record.v1.Upload
-	(*UploadPage)(nil),             // 21: ashlar.record.v1.UploadPage
-	(*Block)(nil),                  // 22: ashlar.record.v1.Block
-	(*Held)(nil),                   // 23: ashlar.record.v1.Held
-	(*Session)(nil),                // 24: ashlar.record.v1.Session
-	(*Node)(nil),                   // 25: ashlar.record.v1.Node
-	(*Disk)(nil),                   // 26: ashlar.record.v1.Disk
-	(*MetaMember)(nil),             // 27: ashlar.record.v1.MetaMember
-	(*Job)(nil),                    // 28: ashlar.record.v1.Job
-	(*pb.CommitRequest)(nil),       // 29: ashlar.v1.CommitRequest
-	(*pb.DeleteRequest)(nil),       // 30: ashlar.v1.DeleteRequest
-	(*pb.UploadAppendRequest)(nil), // 31: ashlar.v1.UploadAppendRequest
-	(*pb.UploadAbortRequest)(nil),  // 32: ashlar.v1.UploadAbortRequest
-	(*pb.ClaimsRequest)(nil),       // 33: ashlar.v1.ClaimsRequest
-	(*pb.RegisterRequest)(nil),     // 34: ashlar.v1.RegisterRequest
-	(*pb.Version)(nil),             // 35: ashlar.v1.Version
-	(*pb.Call)(nil),                // 36: ashlar.v1.Call
-	(*pb.CommitAnswer)(nil),        // 37: ashlar.v1.CommitAnswer
-	(*pb.DeleteAnswer)(nil),        // 38: ashlar.v1.DeleteAnswer
-	(*pb.UploadCreateAnswer)(nil),  // 39: ashlar.v1.UploadCreateAnswer
-	(*pb.RegisterAnswer)(nil),      // 40: ashlar.v1.RegisterAnswer
-	(*pb.ClaimsAnswer)(nil),        // 41: ashlar.v1.ClaimsAnswer
-	(*pb.Counters)(nil),            // 42: ashlar.v1.Counters
-	(*pb.Meta)(nil),                // 43: ashlar.v1.Meta
-	(*pb.Blocks)(nil),              // 44: ashlar.v1.Blocks
-	(pb.NodeState)(0),              // 45: ashlar.v1.NodeState
+	(*Suspect)(nil),                // 19: ashlar.record.v1.Suspect
+	(*Object)(nil),                 // 20: ashlar.record.v1.Object
+	(*Upload)(nil),                 // 21: ashlar.record.v1.Upload
+	(*UploadPage)(nil),             // 22: ashlar.record.v1.UploadPage
+	(*Block)(nil),                  // 23: ashlar.record.v1.Block
+	(*Held)(nil),                   // 24: ashlar.record.v1.Held
+	(*Session)(nil),                // 25: ashlar.record.v1.Session
+	(*Node)(nil),                   // 26: ashlar.record.v1.Node
+	(*Disk)(nil),                   // 27: ashlar.record.v1.Disk
+	(*MetaMember)(nil),             // 28: ashlar.record.v1.MetaMember
+	(*Job)(nil),                    // 29: ashlar.record.v1.Job
+	(*Layout)(nil),                 // 30: ashlar.record.v1.Layout
+	(*pb.CommitRequest)(nil),       // 31: ashlar.v1.CommitRequest
+	(*pb.DeleteRequest)(nil),       // 32: ashlar.v1.DeleteRequest
+	(*pb.UploadAppendRequest)(nil), // 33: ashlar.v1.UploadAppendRequest
+	(*pb.UploadAbortRequest)(nil),  // 34: ashlar.v1.UploadAbortRequest
+	(*pb.ClaimsRequest)(nil),       // 35: ashlar.v1.ClaimsRequest
+	(*pb.RegisterRequest)(nil),     // 36: ashlar.v1.RegisterRequest
+	(*pb.Version)(nil),             // 37: ashlar.v1.Version
+	(*pb.Call)(nil),                // 38: ashlar.v1.Call
+	(*pb.CommitAnswer)(nil),        // 39: ashlar.v1.CommitAnswer
+	(*pb.DeleteAnswer)(nil),        // 40: ashlar.v1.DeleteAnswer
+	(*pb.UploadCreateAnswer)(nil),  // 41: ashlar.v1.UploadCreateAnswer
+	(*pb.RegisterAnswer)(nil),      // 42: ashlar.v1.RegisterAnswer
+	(*pb.ClaimsAnswer)(nil),        // 43: ashlar.v1.ClaimsAnswer
+	(*pb.Counters)(nil),            // 44: ashlar.v1.Counters
+	(*pb.Meta)(nil),                // 45: ashlar.v1.Meta
+	(*pb.Blocks)(nil),              // 46: ashlar.v1.Blocks
+	(pb.NodeState)(0),              // 47: ashlar.v1.NodeState
 }
 var file_record_proto_depIdxs = []int32{
 	2,  // 0: ashlar.record.v1.Entry.commands:type_name -> ashlar.record.v1.Command
 	3,  // 1: ashlar.record.v1.Command.bootstrap:type_name -> ashlar.record.v1.Bootstrap
 	6,  // 2: ashlar.record.v1.Command.open_session:type_name -> ashlar.record.v1.OpenSession
 	7,  // 3: ashlar.record.v1.Command.close_session:type_name -> ashlar.record.v1.CloseSession
-	29, // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
-	30, // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
+	31, // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
+	32, // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
 	8,  // 6: ashlar.record.v1.Command.create_upload:type_name -> ashlar.record.v1.CreateUpload
-	31, // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
-	32, // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
+	33, // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
+	34, // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
 	9,  // 9: ashlar.record.v1.Command.unreference:type_name -> ashlar.record.v1.Unreference
-	33, // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
-	34, // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
+	35, // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
+	36, // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
 	11, // 12: ashlar.record.v1.Command.put_meta_member:type_name -> ashlar.record.v1.PutMetaMember
 	12, // 13: ashlar.record.v1.Command.remove_meta_member:type_name -> ashlar.record.v1.RemoveMetaMember
 	5,  // 14: ashlar.record.v1.Command.put_settings:type_name -> ashlar.record.v1.PutSettings
@@ -2586,44 +2761,46 @@ var file_record_proto_depIdxs = []int32{
 	14, // 16: ashlar.record.v1.Command.compare_digest:type_name -> ashlar.record.v1.CompareDigest
 	4,  // 17: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
 	4,  // 18: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
-	35, // 19: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
-	36, // 20: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
+	37, // 19: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
+	38, // 20: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
 	10, // 21: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
-	35, // 22: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
-	27, // 23: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
-	35, // 24: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
-	35, // 25: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
-	37, // 26: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
-	38, // 27: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
-	39, // 28: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
-	40, // 29: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
-	41, // 30: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
+	37, // 22: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
+	28, // 23: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
+	37, // 24: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
+	37, // 25: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
+	39, // 26: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
+	40, // 27: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
+	41, // 28: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
+	42, // 29: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
+	43, // 30: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
 	16, // 31: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
 	17, // 32: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
-	35, // 33: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
-	35, // 34: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
-	35, // 35: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
+	37, // 33: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
+	37, // 34: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
+	37, // 35: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
 	4,  // 36: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
-	35, // 37: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
-	42, // 38: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
-	35, // 39: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
-	35, // 40: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
-	43, // 41: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
-	44, // 42: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
-	44, // 43: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
-	0,  // 44: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
-	35, // 45: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
-	23, // 46: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
-	23, // 47: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
-	45, // 48: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
-	26, // 49: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
-	35, // 50: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
-	44, // 51: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	37, // 37: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
+	44, // 38: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
+	37, // 39: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
+	19, // 40: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
+	37, // 41: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
+	37, // 42: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
+	45, // 43: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
+	46, // 44: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
+	46, // 45: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
+	0,  // 46: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
+	37, // 47: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
+	24, // 48: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
+	24, // 49: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
+	47, // 50: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
+	27, // 51: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
+	37, // 52: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
+	46, // 53: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_record_proto_init() }
@@ -2664,7 +2841,7 @@ func file_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_record_proto_rawDesc), len(file_record_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   28,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
