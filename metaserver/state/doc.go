@@ -1,0 +1,36 @@
+// Package state is the metadata state machine: what a cluster agrees on, as one
+// ordered table that only the log changes.
+//
+// An entry of the log is a list of commands ([record.Entry]). [Machine.Apply]
+// runs them in order against an overlay of the table and writes everything they
+// changed as one sorted, atomic batch, together with the index and term of the
+// entry, the counters and the running digest. Each command is one rule of
+// shared/design/reclamation.md or system.md, in one file with one test of that
+// name: commit.go, unreference.go, copied.go, register.go, session.go,
+// upload.go, delete.go, settings.go, bootstrap.go, digest.go, member.go. A rule
+// first reads and judges, then changes: a refused command has changed nothing.
+// What a command was decided on travels in it and is checked again here, its
+// form and limits included, since a log may hold anything.
+//
+// Reading ([Lookup], [List], [Prepare], [Layout], [BlockInfo], [Status]) works
+// over any [Reader], so over the live table and over a view of it alike. Blocks
+// are counted by reference.go, which Commit, uploads and Copied share.
+//
+// Invariants, each a function of check.go, which tests run after every step:
+//
+//   - references: the references of objects, open uploads and jobs, counted per
+//     hash, are exactly the refs of block records.
+//   - phases: live if and only if referenced; condemned has neither copies nor
+//     drops; only condemned has pending nodes.
+//   - floors: no floor is below F, no copy is below its record's floor.
+//   - nodes: copies, drops and pending name nodes that the log has admitted.
+//   - sessions: every result row belongs to an open session and its window.
+//   - uploads: pages are contiguous and belong to an upload, object or job.
+//   - counters: those kept by apply are those of a recount.
+//
+// The package is pure: no I/O of its own, no clock, no randomness, no goroutine,
+// no lock, no global that changes, and no iteration over a Go map. Two replicas
+// that apply the same entries hold the same rows, bit for bit, and the same
+// digest. Text for people (the detail of an error) is never persisted, so that
+// builds with other words still agree.
+package state
