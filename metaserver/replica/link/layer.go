@@ -1,0 +1,319 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+// Config is what a Layer needs.
+type Config struct {
+	// Listener takes the port's connections; the Layer closes it.
+	Listener net.Listener
+	// Advertise is the address told to others.
+	Advertise string
+	// ID is this member's id, Cluster its cluster, zero while it has none.
+	ID      string
+	Cluster func() protocol.ID
+	// Expect names the member that an address belongs to, where it is known.
+	Expect func(address string) (id string, known bool)
+	// Term answers the term role.
+	Term func() TermAnswer
+	// Dial reaches an address; nil is TCP. Tests cut it.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// HandshakeTimeout bounds the exchange of hellos.
+	HandshakeTimeout time.Duration
+	// MaxConnections bounds the accepted connections that are open at once.
+	MaxConnections int
+	// MaxCall bounds the bytes of one raft call, MaxInstall those of one
+	// InstallSnapshot.
+	MaxCall, MaxInstall int64
+	Logger              *slog.Logger
+}
+
+// Layer is raft's StreamLayer, and the term role beside it. It knows every
+// connection it has made or accepted, and closes them all when it closes.
+type Layer struct {
+	cfg    Config
+	accept chan net.Conn
+	done   chan struct{}
+	group  sync.WaitGroup
+
+	mu     sync.Mutex
+	conns  map[net.Conn]bool // true: accepted
+	taken  int               // accepted connections, handshakes included
+	closed bool
+}
+
+var _ raft.StreamLayer = (*Layer)(nil)
+
+// New starts to take connections.
+func New(cfg Config) *Layer {
+	l := &Layer{cfg: cfg, accept: make(chan net.Conn), done: make(chan struct{}), conns: map[net.Conn]bool{}}
+	l.group.Go(l.listen)
+	return l
+}
+
+// Addr is the advertised address, as raft tells it to others.
+func (l *Layer) Addr() net.Addr { return address(l.cfg.Advertise) }
+
+type address string
+
+func (address) Network() string  { return "tcp" }
+func (a address) String() string { return string(a) }
+
+// Accept hands raft the next connection of its role, its hellos done.
+func (l *Layer) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.accept:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close closes the listener and every connection, and waits for what served them.
+func (l *Layer) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	close(l.done)
+	conns := make([]net.Conn, 0, len(l.conns))
+	for c := range l.conns {
+		conns = append(conns, c)
+	}
+	l.mu.Unlock()
+	err := l.cfg.Listener.Close()
+	for _, c := range conns {
+		_ = c.Close()
+	}
+	l.group.Wait()
+	return err
+}
+
+// listen accepts until the listener closes. What cannot be accepted now, as when
+// file descriptors run out, is tried again a little later.
+func (l *Layer) listen() {
+	for {
+		c, err := l.cfg.Listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			l.cfg.Logger.Warn("raft port: accept failed", "error", err)
+			select {
+			case <-l.done:
+				return
+			case <-time.After(50 * time.Millisecond):
+				continue
+			}
+		}
+		tc := l.track(c, true)
+		if tc == nil {
+			l.turnAway(c)
+			continue
+		}
+		l.group.Go(func() { l.serve(tc) })
+	}
+}
+
+// turnAway tells a caller above the cap so; the few bytes fit any socket buffer.
+func (l *Layer) turnAway(c net.Conn) {
+	_ = c.SetDeadline(time.Now().Add(l.cfg.HandshakeTimeout))
+	_, _ = c.Write(Hello{Status: StatusBusy, Cluster: l.cfg.Cluster(), ID: l.cfg.ID}.Append(nil))
+	_ = c.Close()
+}
+
+// track counts a connection in; nil means that the cap or the end is reached.
+func (l *Layer) track(c net.Conn, accepted bool) *conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || accepted && l.taken >= l.cfg.MaxConnections {
+		return nil
+	}
+	tc := &conn{Conn: c, layer: l}
+	l.conns[tc] = accepted
+	if accepted {
+		l.taken++
+	}
+	return tc
+}
+
+func (l *Layer) forget(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if accepted, ok := l.conns[c]; ok {
+		delete(l.conns, c)
+		if accepted {
+			l.taken--
+		}
+	}
+}
+
+// Connections is how many accepted connections are open.
+func (l *Layer) Connections() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.taken
+}
+
+// serve answers one hello and hands the connection to its role.
+func (l *Layer) serve(c *conn) {
+	role, err := l.greet(c)
+	if err != nil {
+		l.cfg.Logger.Warn("raft port: caller refused", "from", c.RemoteAddr(), "error", err)
+		_ = c.Close()
+		return
+	}
+	if role == RoleTerm {
+		l.serveTerm(c)
+		_ = c.Close()
+		return
+	}
+	c.meter = &meter{call: l.cfg.MaxCall, install: l.cfg.MaxInstall}
+	select {
+	case l.accept <- c:
+	case <-l.done:
+		_ = c.Close()
+	}
+}
+
+// greet is the answering end of the handshake.
+func (l *Layer) greet(c net.Conn) (Role, error) {
+	if err := c.SetDeadline(time.Now().Add(l.cfg.HandshakeTimeout)); err != nil {
+		return 0, err
+	}
+	h, err := readHello(c)
+	if err != nil && protocol.KindOf(err) != protocol.Unsupported {
+		return 0, err
+	}
+	answer := Hello{Role: h.Role, Status: l.judge(h, err), Cluster: l.cfg.Cluster(), ID: l.cfg.ID}
+	if _, err := c.Write(answer.Append(nil)); err != nil {
+		return 0, err
+	}
+	if answer.Status != StatusOK {
+		return 0, refusal(answer, h.ID)
+	}
+	return h.Role, c.SetDeadline(time.Time{})
+}
+
+// judge is the verdict on a caller (*one cluster*).
+func (l *Layer) judge(h Hello, parse error) Status {
+	switch own := l.cfg.Cluster(); {
+	case parse != nil || h.Role != RoleRaft && h.Role != RoleTerm:
+		return StatusUnsupported
+	case own.IsZero():
+		return StatusNotReady
+	case h.Cluster != own:
+		return StatusWrongCluster
+	default:
+		return StatusOK
+	}
+}
+
+func readHello(c net.Conn) (Hello, error) {
+	var b [HelloSize]byte
+	if _, err := io.ReadFull(c, b[:]); err != nil {
+		return Hello{}, err
+	}
+	return ParseHello(b[:])
+}
+
+// refusal is a verdict as an error.
+func refusal(h Hello, peer string) error {
+	switch h.Status {
+	case StatusWrongCluster:
+		return protocol.Errorf(protocol.WrongCluster, "raft port: %q belongs to another cluster", peer)
+	case StatusNotReady:
+		return protocol.Errorf(protocol.Unavailable, "raft port: no cluster known yet")
+	case StatusBusy:
+		return protocol.Errorf(protocol.Busy, "raft port: too many connections")
+	default:
+		return protocol.Errorf(protocol.Unsupported, "raft port: status %d", h.Status)
+	}
+}
+
+// Dial opens a connection of raft's role.
+func (l *Layer) Dial(addr raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	want := ""
+	if id, known := l.cfg.Expect(string(addr)); known {
+		want = id
+	}
+	c, err := l.dial(ctx, string(addr), want, RoleRaft)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// dial is the calling end of the handshake (*one cluster*, *the right member*);
+// an empty want takes any member.
+func (l *Layer) dial(ctx context.Context, addr, want string, role Role) (*conn, error) {
+	own := l.cfg.Cluster()
+	if own.IsZero() {
+		return nil, protocol.Errorf(protocol.Unavailable, "raft port: no cluster known yet")
+	}
+	raw, err := l.reach(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	c := l.track(raw, false)
+	if c == nil {
+		_ = raw.Close()
+		return nil, net.ErrClosed
+	}
+	answer, err := l.introduce(ctx, c, Hello{Role: role, Cluster: own, ID: l.cfg.ID})
+	if err == nil && want != "" && answer.ID != want {
+		err = protocol.Errorf(protocol.Unavailable, "raft port: %s is member %q, not %q", addr, answer.ID, want)
+	}
+	if err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (l *Layer) reach(ctx context.Context, addr string) (net.Conn, error) {
+	if l.cfg.Dial != nil {
+		return l.cfg.Dial(ctx, addr)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", addr)
+}
+
+// introduce exchanges hellos and judges the answer.
+func (l *Layer) introduce(ctx context.Context, c net.Conn, h Hello) (Hello, error) {
+	deadline := time.Now().Add(l.cfg.HandshakeTimeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	if err := c.SetDeadline(deadline); err != nil {
+		return Hello{}, err
+	}
+	if _, err := c.Write(h.Append(nil)); err != nil {
+		return Hello{}, err
+	}
+	answer, err := readHello(c)
+	switch {
+	case err != nil:
+		return Hello{}, err
+	case answer.Status != StatusOK:
+		return Hello{}, refusal(answer, answer.ID)
+	case answer.Cluster != h.Cluster:
+		return Hello{}, protocol.Errorf(protocol.WrongCluster, "raft port: %q belongs to another cluster", answer.ID)
+	}
+	return answer, c.SetDeadline(time.Time{})
+}
