@@ -1,0 +1,68 @@
+package terminal
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestOutputWithoutTerminalHasNoBar(t *testing.T) {
+	var out, err bytes.Buffer
+	s := New(&out, &err, "")
+	p := s.Progress("x", 10)
+	n, copyErr := io.Copy(p.Writer(io.Discard), p.Reader(strings.NewReader("0123456789")))
+	p.Grow(1)
+	p.Done()
+	if n != 10 || copyErr != nil || out.Len() != 0 || err.Len() != 0 || s.Live || s.Color {
+		t.Fatalf("n %d, err %v, printed %q %q", n, copyErr, out.String(), err.String())
+	}
+}
+
+func TestBarCountsAndGoes(t *testing.T) {
+	var err bytes.Buffer
+	s := &Screen{Err: &err, Live: true}
+	p := s.Progress("x", 0)
+	p.Grow(4)
+	if _, copyErr := io.Copy(p.Writer(io.Discard), strings.NewReader("0123")); copyErr != nil {
+		t.Fatal(copyErr)
+	}
+	p.Done()
+}
+
+func TestJSONLines(t *testing.T) {
+	var out bytes.Buffer
+	s := New(&out, io.Discard, "")
+	for i := range 2 {
+		if err := s.Record(map[string]int{"n": i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out.String() != "{\"n\":0}\n{\"n\":1}\n" {
+		t.Fatalf("got %q", out.String())
+	}
+}
+
+func TestSafeEscapesWhatATerminalObeys(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain/näme":    "plain/näme",
+		"a\x1b[31mred":  `"a\x1b[31mred"`,
+		"right\u202eto": "\"right\\u202eto\"",
+		"bad\xff":       `"bad\xff"`,
+	} {
+		if got := Safe(in); got != want {
+			t.Errorf("%q: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestParseBytes(t *testing.T) {
+	for in, want := range map[string]uint64{"0": 0, "17": 17, "64KiB": 65536, "1.5GB": 1500000000} {
+		if got, err := ParseBytes(in); err != nil || got != want {
+			t.Errorf("%s: got %d, %v", in, got, err)
+		}
+	}
+	if _, err := ParseBytes("many"); err == nil {
+		t.Error("accepted: many")
+	}
+}
