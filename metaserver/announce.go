@@ -1,0 +1,95 @@
+package metaserver
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/api/admin"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+const (
+	// announceSoon is the pause while the log does not know this server's addresses.
+	announceSoon = 50 * time.Millisecond
+	// announceLate is the pause once it does.
+	announceLate = 5 * time.Second
+)
+
+// self is this server as others reach it.
+func (s *Server) self() admin.Member {
+	return admin.Member{
+		ID:            s.identity.Server.String(),
+		ClientAddress: s.ports.client.advertise,
+		RaftAddress:   s.ports.raft.advertise,
+		AdminAddress:  s.ports.admin.advertise,
+		FeatureLevel:  FeatureLevel,
+	}
+}
+
+// members reads the member rows of this replica's state.
+func (s *Server) members(ctx context.Context) ([]*record.MetaMember, error) {
+	v, err := s.replica.View(ctx, pb.Level_LEVEL_STALE, protocol.Version{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = v.Close() }()
+	return state.MetaMembers(v)
+}
+
+// known tells whether the log and the group have this server's present addresses.
+func (s *Server) known(ctx context.Context) bool {
+	me := s.self()
+	inGroup := slices.Contains(s.replica.Status().Members, replica.Member{ID: me.ID, RaftAddress: me.RaftAddress, Voter: true})
+	rows, err := s.members(ctx)
+	return err == nil && inGroup && slices.ContainsFunc(rows, func(m *record.MetaMember) bool {
+		return proto.Equal(m, admin.PutMember(me).GetPutMetaMember().GetMember())
+	})
+}
+
+// announce sees to it, as long as ctx lasts, that the log knows this server's
+// addresses, and closes ready once it does and a leader is known.
+func (s *Server) announce(ctx context.Context) {
+	for {
+		pause := announceLate
+		switch {
+		case !s.known(ctx):
+			pause = announceSoon
+			if err := s.announceOnce(ctx); err != nil && ctx.Err() == nil {
+				s.cfg.Logger.Debug("addresses are not in the log yet", "error", err)
+			}
+		case s.replica.Status().LeaderID == "":
+			pause = announceSoon
+		default:
+			s.readyOnce.Do(func() { close(s.ready) })
+		}
+		if !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+func (s *Server) announceOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, announceLate)
+	defer cancel()
+	if s.replica.Status().LeaderID != s.identity.Server.String() {
+		return s.askLeader(ctx, func(addr string) error { return s.admin.Announce(ctx, addr, s.self()) })
+	}
+	if err := s.replica.AddMember(ctx, s.self().ID, s.self().RaftAddress); err != nil {
+		return err
+	}
+	cmd := admin.PutMember(s.self())
+	cmd.NowUnixMs = time.Now().UnixMilli()
+	cmd.Request = "announce"
+	res, err := s.replica.Propose(ctx, cmd)
+	if err == nil && res.GetKind() != 0 {
+		err = &protocol.Error{Kind: protocol.Kind(res.GetKind()), Detail: res.GetDetail()}
+	}
+	return err
+}

@@ -1,0 +1,153 @@
+package admin
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// hello tells who answers and who leads.
+func (s *server) hello(ctx context.Context, _ struct{}) (Hello, error) {
+	leader := s.cfg.Group().Leader
+	h := Hello{Cluster: s.cfg.Cluster(), Server: s.cfg.Self, Leader: leader}
+	if h.Cluster.IsZero() {
+		return Hello{}, protocol.Errorf(protocol.Unavailable, "metaserver %s belongs to no cluster yet", s.cfg.Self)
+	}
+	h.LeaderAdmin = s.adminAddress(ctx, leader)
+	return h, nil
+}
+
+// join makes m a voter of the group and writes its addresses to the log.
+func (s *server) join(ctx context.Context, m Member) (Done, error) {
+	put, err := s.putCommand(m)
+	if err != nil {
+		return Done{}, err
+	}
+	group := s.cfg.Group()
+	if group.Leader != s.cfg.Self {
+		return Done{}, protocol.Errorf(protocol.NotLeader, "the leader adds members")
+	}
+	if !slices.Contains(group.Members, m.ID) && len(group.Members) >= protocol.MaxMetaservers {
+		return Done{}, protocol.Errorf(protocol.LimitExceeded, "a group has at most %d metaservers; remove one first", protocol.MaxMetaservers)
+	}
+	if err := s.cfg.Replica.AddMember(ctx, m.ID, m.RaftAddress); err != nil {
+		return Done{}, err
+	}
+	return s.propose(ctx, put)
+}
+
+// announce writes the addresses of a member to the log, and to the group where
+// its Raft address moved.
+func (s *server) announce(ctx context.Context, m Member) (Done, error) {
+	if !slices.Contains(s.cfg.Group().Members, m.ID) && s.cfg.Group().Leader == s.cfg.Self {
+		return Done{}, protocol.Errorf(protocol.Removed, "%s is no member of this group", protocol.Quote(m.ID))
+	}
+	return s.join(ctx, m)
+}
+
+// putCommand returns the command that writes m, checked.
+func (s *server) putCommand(m Member) (*record.Command, error) {
+	cmd := PutMember(m)
+	if s.cfg.Cluster().IsZero() {
+		return nil, protocol.Errorf(protocol.Unavailable, "metaserver %s belongs to no cluster yet", s.cfg.Self)
+	}
+	return cmd, state.Validate(cmd)
+}
+
+// PutMember returns the command that writes a member's addresses to the log.
+func PutMember(m Member) *record.Command {
+	return &record.Command{Body: &record.Command_PutMetaMember{PutMetaMember: &record.PutMetaMember{Member: &record.MetaMember{
+		Id: m.ID, ClientAddress: m.ClientAddress, RaftAddress: m.RaftAddress, AdminAddress: m.AdminAddress, FeatureLevel: m.FeatureLevel,
+	}}}}
+}
+
+// removeMember takes a metaserver out of the group, then its row out of the log.
+// The leader does not remove itself: it hands over first, and the next one does.
+func (s *server) removeMember(ctx context.Context, q RemoveMember) (Done, error) {
+	group := s.cfg.Group()
+	switch {
+	case q.ID == "":
+		return Done{}, protocol.Errorf(protocol.InvalidArgument, "name the member to remove in \"id\"")
+	case group.Leader != s.cfg.Self:
+		return Done{}, protocol.Errorf(protocol.NotLeader, "the leader removes members")
+	case len(group.Voters) == 1 && group.Voters[0] == q.ID:
+		return Done{}, protocol.Errorf(protocol.InvalidArgument, "%s is the only voter: the group cannot go on without it", q.ID)
+	case q.ID == s.cfg.Self:
+		if err := s.cfg.Replica.TransferLeadership(ctx); err != nil {
+			return Done{}, err
+		}
+		return Done{}, protocol.Errorf(protocol.NotLeader, "%s has handed leadership over; ask the new leader to remove it", q.ID)
+	}
+	if slices.Contains(group.Members, q.ID) {
+		if err := s.cfg.Replica.RemoveMember(ctx, q.ID); err != nil {
+			return Done{}, err
+		}
+	}
+	return s.propose(ctx, &record.Command{Body: &record.Command_RemoveMetaMember{RemoveMetaMember: &record.RemoveMetaMember{Id: q.ID}}})
+}
+
+// transfer hands leadership to another voter.
+func (s *server) transfer(ctx context.Context, _ struct{}) (Done, error) {
+	if s.cfg.Group().Leader != s.cfg.Self {
+		return Done{}, protocol.Errorf(protocol.NotLeader, "only the leader can hand over")
+	}
+	return Done{By: s.cfg.Self}, s.cfg.Replica.TransferLeadership(ctx)
+}
+
+// propose stamps cmd for people and proposes it.
+func (s *server) propose(ctx context.Context, cmd *record.Command) (Done, error) {
+	cmd.NowUnixMs = time.Now().UnixMilli()
+	cmd.Request = "admin"
+	res, err := s.cfg.Replica.Propose(ctx, cmd)
+	if err != nil {
+		return Done{}, err
+	}
+	if res.GetKind() != 0 {
+		return Done{}, &protocol.Error{Kind: protocol.Kind(res.GetKind()), Detail: res.GetDetail()}
+	}
+	return Done{By: s.cfg.Self}, nil
+}
+
+// explain gives a not-leader error the leader's admin address, where it is known.
+func (s *server) explain(ctx context.Context, err error) error {
+	if protocol.KindOf(err) != protocol.NotLeader {
+		return err
+	}
+	leader := s.cfg.Group().Leader
+	if leader == "" {
+		return protocol.Errorf(protocol.Unavailable, "metaserver %s knows no leader; try again, or ask another metaserver", s.cfg.Self)
+	}
+	e := protocol.Errorf(protocol.NotLeader, "%s: metaserver %s leads", protocol.AsError(err).Detail, leader)
+	if leader != s.cfg.Self {
+		e.Leader = s.adminAddress(ctx, leader)
+	}
+	return e
+}
+
+// adminAddress finds a member's admin address in this replica's state; empty
+// while the log does not know it.
+func (s *server) adminAddress(ctx context.Context, id string) string {
+	if id == "" {
+		return ""
+	}
+	v, err := s.cfg.Replica.View(ctx, pb.Level_LEVEL_STALE, protocol.Version{})
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = v.Close() }()
+	members, err := state.MetaMembers(v)
+	if err != nil {
+		return ""
+	}
+	for _, m := range members {
+		if m.GetId() == id {
+			return m.GetAdminAddress()
+		}
+	}
+	return ""
+}

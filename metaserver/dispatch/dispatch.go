@@ -1,0 +1,185 @@
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// Defaults of Timing.
+const (
+	// DefaultSessionIdle is how long a session may stay unused.
+	DefaultSessionIdle = 10 * time.Minute
+	// DefaultSessionRounds is in how many rounds an idle session is looked at.
+	DefaultSessionRounds = 10
+	// DefaultPingEvery and DefaultPingTimeout pace the pings of blockservers.
+	DefaultPingEvery   = 2 * time.Second
+	DefaultPingTimeout = time.Second
+	// DefaultUnreferenceTick is the slow tick of the unreference loop.
+	DefaultUnreferenceTick = 5 * time.Second
+	// DefaultDigestTick is how often the digest loop looks at the version.
+	DefaultDigestTick = 5 * time.Second
+	// DefaultDigestEvery is how many versions lie between two digest marks.
+	DefaultDigestEvery = 10000
+)
+
+// Log is what the loops need of a replica; safe for concurrent use.
+type Log interface {
+	Propose(ctx context.Context, cmd *record.Command) (*record.Result, error)
+	View(ctx context.Context, level pb.Level, min protocol.Version) (state.View, error)
+}
+
+// Timing paces the loops; zero values take the defaults. No decision about data
+// depends on any of them.
+type Timing struct {
+	SessionIdle     time.Duration
+	SessionRounds   int
+	PingEvery       time.Duration
+	PingTimeout     time.Duration
+	UnreferenceTick time.Duration
+	DigestTick      time.Duration
+	// DigestEvery is in versions.
+	DigestEvery uint64
+}
+
+func (t Timing) withDefaults() Timing {
+	orDefault(&t.SessionIdle, DefaultSessionIdle)
+	orDefault(&t.SessionRounds, DefaultSessionRounds)
+	orDefault(&t.PingEvery, DefaultPingEvery)
+	orDefault(&t.PingTimeout, DefaultPingTimeout)
+	orDefault(&t.UnreferenceTick, DefaultUnreferenceTick)
+	orDefault(&t.DigestTick, DefaultDigestTick)
+	orDefault(&t.DigestEvery, DefaultDigestEvery)
+	return t
+}
+
+func orDefault[T time.Duration | int | uint64](v *T, def T) {
+	if *v <= 0 {
+		*v = def
+	}
+}
+
+// Config wires a Dispatcher. Log, Ping and Registry are required.
+type Config struct {
+	Log Log
+	// Ping asks the blockserver at addr whether it serves; nil means yes.
+	Ping     func(ctx context.Context, addr string) error
+	Registry prometheus.Registerer
+	Logger   *slog.Logger
+	// Now is the wall clock, for people; nil: the machine's.
+	Now    func() time.Time
+	Timing Timing
+}
+
+// Dispatcher runs the leader's loops while Run runs.
+type Dispatcher struct {
+	cfg     Config
+	metrics *metrics
+	wake    chan struct{}
+	// leading is the memory of the present leadership, nil without one.
+	leading atomic.Pointer[leading]
+}
+
+// leading is everything that one leadership learns.
+type leading struct {
+	*Dispatcher
+	sight sight
+}
+
+// New returns a Dispatcher that is not leading.
+func New(cfg Config) *Dispatcher {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	cfg.Timing = cfg.Timing.withDefaults()
+	return &Dispatcher{cfg: cfg, metrics: newMetrics(cfg.Registry), wake: make(chan struct{}, 1)}
+}
+
+// Run does the leader's work until ctx ends, then forgets all it learnt. Call it
+// for one leadership at a time.
+func (d *Dispatcher) Run(ctx context.Context) {
+	l := &leading{Dispatcher: d}
+	d.leading.Store(l)
+	defer d.leading.Store(nil)
+	var loops sync.WaitGroup
+	for _, loop := range []func(context.Context){l.unreference, l.pings, l.sessions, l.digests} {
+		loops.Go(func() { loop(ctx) })
+	}
+	loops.Wait()
+}
+
+// Wake tells that an object or upload may have ended. It never blocks.
+func (d *Dispatcher) Wake() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Reachable tells whether the node answers this leader's pings. A node that was
+// not asked yet counts as reachable, and so do all while this server does not lead.
+func (d *Dispatcher) Reachable(node protocol.NodeID) bool {
+	l := d.leading.Load()
+	return l == nil || l.sight.reachable(node)
+}
+
+// propose stamps cmd for people and proposes it; a result with a kind is an error.
+func (d *Dispatcher) propose(ctx context.Context, cmd *record.Command) (*record.Result, error) {
+	cmd.NowUnixMs = d.cfg.Now().UnixMilli()
+	cmd.Request = "dispatch"
+	res, err := d.cfg.Log.Propose(ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	if res.GetKind() != 0 {
+		return res, &protocol.Error{Kind: protocol.Kind(res.GetKind()), Detail: res.GetDetail()}
+	}
+	return res, nil
+}
+
+// look runs fn over this leader's applied state, which holds everything that any
+// entry before its term did.
+func (d *Dispatcher) look(ctx context.Context, fn func(state.Reader) error) error {
+	v, err := d.cfg.Log.View(ctx, pb.Level_LEVEL_STALE, protocol.Version{})
+	if err != nil {
+		return err
+	}
+	err = fn(v)
+	if cerr := v.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// complain logs a failed step, unless it failed because leadership ended.
+func (d *Dispatcher) complain(ctx context.Context, what string, err error) {
+	if err == nil || ctx.Err() != nil || protocol.KindOf(err) == protocol.NotLeader {
+		return
+	}
+	d.cfg.Logger.Warn("leader's work: will try again", "step", what, "error", err)
+}
+
+// pause waits for a tick or a wake-up; false once ctx has ended.
+func pause(ctx context.Context, wake <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-wake:
+	case <-t.C:
+	}
+	return ctx.Err() == nil
+}

@@ -1,0 +1,32 @@
+// Package dispatch is the work that only the leader does, beside answering
+// requests: it carries out what follows from the state.
+//
+// The moment a replica becomes leader, [Dispatcher.Run] starts with an empty
+// memory; when it loses leadership everything learnt is forgotten. Nothing is
+// queued here: each loop reads the state, asks a pure planning function what is to
+// be done, proposes or sends that, and looks again. A leader that dies in the
+// middle loses nothing, and two leaders that do the same work disturb nothing,
+// since each command carries the facts it was decided on and apply checks them.
+//
+// There are four loops, one file each:
+//
+//   - unreference takes back the references of ended objects, a bounded command at
+//     a time (reclamation.md, Unreference). It wakes when a commit may have ended
+//     an object, and on a slow tick.
+//   - pings asks every blockserver whether it answers. The result is an
+//     observation, shown to clients and never written to the log.
+//   - sessions proposes the end of sessions that did not move for a number of the
+//     leader's own rounds, naming the sequence it decided on.
+//   - digests marks the running digest every so many versions and has all replicas
+//     compare theirs.
+//
+// Invariants by name:
+//
+// Forgets. No memory outlives the leadership it was made in.
+//
+// Clocks only decide when to try. A round is a tick of this machine; what is
+// proposed in it is judged by apply from replicated state alone.
+//
+// One slow node is one slow node. A ping in flight never delays another node's,
+// and there is at most one a node.
+package dispatch

@@ -1,0 +1,75 @@
+package dispatch
+
+import (
+	"context"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// unreferenceJobs bounds the jobs that one command takes a step of.
+const unreferenceJobs = 256
+
+// planUnreference turns work into one bounded command: jobs in order, each as far
+// as the budget of references goes. A job without references left still costs one,
+// for the step that ends it. Nil when there is nothing to do.
+func planUnreference(work []state.UnreferenceWork) *record.Unreference {
+	budget := uint64(protocol.MaxUnreferenceStep)
+	var plan record.Unreference
+	for _, w := range work {
+		if budget == 0 || len(plan.Steps) == unreferenceJobs {
+			break
+		}
+		count := min(w.Left, budget)
+		plan.Steps = append(plan.Steps, &record.UnreferenceStep{
+			Job:    &pb.Version{Generation: w.Job.Generation, Counter: w.Job.Counter},
+			Cursor: w.Cursor,
+			Count:  uint32(count),
+		})
+		budget -= max(count, 1)
+	}
+	if len(plan.Steps) == 0 {
+		return nil
+	}
+	return &plan
+}
+
+// unreference takes references back until none are left, then waits for more.
+func (l *leading) unreference(ctx context.Context) {
+	for {
+		more, err := l.unreferenceStep(ctx)
+		l.complain(ctx, "unreference", err)
+		if more && err == nil {
+			continue
+		}
+		if !pause(ctx, l.wake, l.cfg.Timing.UnreferenceTick) {
+			return
+		}
+	}
+}
+
+// unreferenceStep proposes one command and tells whether it was of use, so that
+// looking again at once is worth it.
+func (l *leading) unreferenceStep(ctx context.Context) (more bool, err error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	var plan *record.Unreference
+	err = l.look(ctx, func(r state.Reader) error {
+		work, err := state.Jobs(r, unreferenceJobs)
+		plan = planUnreference(work)
+		return err
+	})
+	if err != nil || plan == nil {
+		return false, err
+	}
+	res, err := l.propose(ctx, &record.Command{Body: &record.Command_Unreference{Unreference: plan}})
+	if err != nil {
+		return false, err
+	}
+	applied := res.GetUnreference().GetApplied()
+	l.metrics.steps.Add(float64(applied))
+	return applied > 0, nil
+}

@@ -1,0 +1,174 @@
+package metaserver
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/api/admin"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+const (
+	firstBackoff = 100 * time.Millisecond
+	lastBackoff  = 3 * time.Second
+)
+
+// settle returns the folder's identity, making one where the folder is empty: a
+// new cluster's, or that of the cluster at one of the join addresses, asked until
+// ctx ends.
+func settle(ctx context.Context, cfg Config) (identity, error) {
+	id, err := loadIdentity(cfg.Dir)
+	switch {
+	case err == nil:
+		if !id.Formed && !id.Bootstrap && len(cfg.Join) > 0 {
+			id.Join = cfg.Join
+		}
+		return id, nil
+	case !errors.Is(err, errNoIdentity):
+		return identity{}, err
+	case cfg.Bootstrap && len(cfg.Join) > 0:
+		return identity{}, protocol.Errorf(protocol.InvalidArgument, "an empty folder either bootstraps a cluster or joins one, not both")
+	case cfg.Bootstrap:
+		id = identity{Format: identityFormat, Cluster: drawID(), Server: drawID(), Bootstrap: true}
+	case len(cfg.Join) > 0:
+		cluster, err := askCluster(ctx, cfg)
+		if err != nil {
+			return identity{}, err
+		}
+		id = identity{Format: identityFormat, Cluster: cluster, Server: drawID(), Join: cfg.Join}
+	default:
+		return identity{}, protocol.Errorf(protocol.InvalidArgument, "%s is empty: start the first metaserver of a cluster with --bootstrap, every other one with --join and the admin address of one that runs", cfg.Dir)
+	}
+	return id, id.save(cfg.Dir)
+}
+
+// askCluster asks the join addresses in turn which cluster they are.
+func askCluster(ctx context.Context, cfg Config) (cluster protocol.ID, err error) {
+	c := admin.NewClient(protocol.ID{})
+	defer c.Close()
+	err = untilDone(ctx, func() error {
+		var last error
+		for _, addr := range cfg.Join {
+			h, err := c.Hello(ctx, addr)
+			if err == nil && !h.Cluster.IsZero() {
+				cluster = h.Cluster
+				return nil
+			}
+			last = err
+		}
+		cfg.Logger.Info("no member answers yet; asking on", "join", cfg.Join, "error", last)
+		return last
+	})
+	return cluster, err
+}
+
+// form carries the beginning of this folder on until it is complete, and records
+// that. A formed folder has nothing to do.
+func (s *Server) form(ctx context.Context) error {
+	if s.identity.Formed {
+		return nil
+	}
+	step := s.joinGroup
+	if s.identity.Bootstrap {
+		step = s.bootstrap
+	}
+	if err := untilDone(ctx, func() error { return step(ctx) }); err != nil {
+		return err
+	}
+	s.identity.Formed = true
+	return s.identity.save(s.cfg.Dir)
+}
+
+func (s *Server) bootstrap(ctx context.Context) error {
+	return s.replica.Bootstrap(ctx, s.identity.Cluster, &record.Settings{
+		Redundancy: s.cfg.Redundancy, Quorum: s.cfg.Quorum, FeatureLevel: FeatureLevel,
+	})
+}
+
+// joinGroup asks the leader once to make this server a voter.
+func (s *Server) joinGroup(ctx context.Context) error {
+	err := s.askLeader(ctx, func(addr string) error { return s.admin.Join(ctx, addr, s.self()) })
+	if err != nil {
+		s.cfg.Logger.Info("not a member yet; asking on", "error", err)
+	}
+	return err
+}
+
+// askLeader calls fn with the leader's admin address: the one that this replica's
+// state knows, else the one that a member names.
+func (s *Server) askLeader(ctx context.Context, fn func(addr string) error) error {
+	if addr := s.leaderAdmin(ctx); addr != "" {
+		if err := fn(addr); err == nil || !worthAnotherTry(err) {
+			return err
+		}
+	}
+	last := error(protocol.Errorf(protocol.Unavailable, "no member names a leader"))
+	for _, addr := range s.identity.Join {
+		h, err := s.admin.Hello(ctx, addr)
+		if err == nil && h.LeaderAdmin != "" {
+			err = fn(h.LeaderAdmin)
+			if err == nil || !worthAnotherTry(err) {
+				return err
+			}
+		}
+		if err != nil {
+			last = err
+		}
+	}
+	return last
+}
+
+// leaderAdmin is the leader's admin address as far as this replica's state knows.
+func (s *Server) leaderAdmin(ctx context.Context) string {
+	leader := s.replica.Status().LeaderID
+	if leader == "" {
+		return ""
+	}
+	rows, err := s.members(ctx)
+	if err != nil {
+		return ""
+	}
+	if i := slices.IndexFunc(rows, func(m *record.MetaMember) bool { return m.GetId() == leader }); i >= 0 {
+		return rows[i].GetAdminAddress()
+	}
+	return ""
+}
+
+// worthAnotherTry tells errors that pass from those that stay.
+func worthAnotherTry(err error) bool {
+	switch protocol.KindOf(err) {
+	case protocol.WrongCluster, protocol.Removed, protocol.InvalidArgument, protocol.Corrupt, protocol.Disk, protocol.Unsupported:
+		return false
+	}
+	return true
+}
+
+// untilDone calls fn with growing, jittered pauses until it succeeds, fails for
+// good, or ctx ends.
+func untilDone(ctx context.Context, fn func() error) error {
+	for backoff := firstBackoff; ; backoff = min(2*backoff, lastBackoff) {
+		err := fn()
+		if err == nil || !worthAnotherTry(err) {
+			return err
+		}
+		if !sleep(ctx, backoff/2+rand.N(backoff)) {
+			return protocol.Errorf(protocol.Canceled, "gave up: %w", err)
+		}
+	}
+}
+
+// sleep waits for d; false once ctx has ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
