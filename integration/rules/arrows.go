@@ -29,7 +29,7 @@ var rooms = []room{
 	{"metaserver/table", []string{"protocol", "metaserver/state/...", "metaserver/table/..."}},
 	{"metaserver/replica", []string{"protocol/...", "metaserver/state/...", "metaserver/table", "metaserver/replica/..."}},
 	{"metaserver/dispatch", []string{"protocol/...", "metaserver/state/...", "metaserver/schedule", "metaserver/replica"}},
-	{"metaserver/api", []string{"protocol/...", "metaserver/state/...", "metaserver/replica", "metaserver/dispatch"}},
+	{"metaserver/api", []string{"protocol/...", "metaserver/state/...", "metaserver/replica", "metaserver/dispatch", "metaserver/api/..."}},
 	{"metaserver", []string{"protocol/...", "metaserver/..."}},
 
 	{"blockserver/durable", []string{"protocol", "blockserver/durable/..."}},
