@@ -9,28 +9,56 @@ import (
 
 // Machine applies the log to a table. It is not safe for concurrent use: one
 // applier owns it. Reads go to views of the table.
+//
+// The rows that most entries touch, the cluster's and the nodes', are kept
+// decoded; the table always holds the same.
 type Machine struct {
 	table   Table
 	cluster *record.Cluster
+	// nodes[i] is node i+1; the log numbers nodes without gaps.
+	nodes []*record.Node
+	// failed is the first error that Apply returned: it stops the machine.
+	failed error
+	// canonical is scratch memory for the digest.
+	canonical []byte
 }
 
-var errNotBuilt = errors.New("state: not built yet")
+// ErrDiverged says that this replica's digest at a mark is not the leader's: the
+// replicas no longer agree.
+var ErrDiverged = errors.New("state: this replica's digest differs from the leader's")
 
 // Open reads the hot rows of t, which may be empty, and returns a machine that
 // continues after the entry that t has applied last.
 func Open(t Table) (*Machine, error) {
-	return &Machine{table: t, cluster: &record.Cluster{}}, nil
+	cluster, err := ClusterRow(t)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := readNodes(t)
+	if err != nil {
+		return nil, err
+	}
+	if uint32(len(nodes)) != cluster.LastNode {
+		return nil, protocol.Errorf(protocol.Corrupt, "the table holds %d nodes and the cluster's row says %d", len(nodes), cluster.LastNode)
+	}
+	return &Machine{table: t, cluster: cluster, nodes: nodes}, nil
 }
 
-// Apply runs the commands of one log entry as one atomic batch, the applied
-// index and term included, and returns a result for each. An entry at or below
-// the applied index is skipped: nil, nil. An entry or command that cannot be
-// understood has an error result, the same on every replica, and the index
-// advances. A returned error is a failure of the table, a broken invariant or a
-// digest that differs ([ErrDiverged]): nothing was written and the replica must
-// stop.
-func (m *Machine) Apply(index, term uint64, entry []byte) ([]*record.Result, error) {
-	return nil, errNotBuilt
+// readNodes returns the nodes by number; a gap is an error.
+func readNodes(r Reader) ([]*record.Node, error) {
+	var nodes []*record.Node
+	var gap []byte
+	err := scanRows(r, []byte{tableNodes}, func(key []byte, n *record.Node) bool {
+		nodes = append(nodes, n)
+		if string(key) != string(keyNode(uint32(len(nodes)))) {
+			gap = append(gap, key...)
+		}
+		return gap == nil
+	})
+	if err == nil && gap != nil {
+		err = protocol.Errorf(protocol.Corrupt, "nodes are numbered without gaps; key %x follows %d nodes", gap, len(nodes)-1)
+	}
+	return nodes, err
 }
 
 // Applied returns the index and term of the entry applied last, 0 and 0 before
@@ -40,16 +68,13 @@ func (m *Machine) Applied() (index, term uint64) {
 }
 
 // Version returns the last version given out; zero before Bootstrap.
-func (m *Machine) Version() protocol.Version {
-	return protocol.Version{Generation: m.cluster.Generation, Counter: m.cluster.Counter}
-}
+func (m *Machine) Version() protocol.Version { return versionOf(m.cluster) }
 
 // Cluster returns the cluster's id; zero before Bootstrap.
 func (m *Machine) Cluster() protocol.ID {
-	id, _ := protocol.IDFromBytes(m.cluster.Cluster)
+	id, err := protocol.IDFromBytes(m.cluster.Cluster)
+	if err != nil {
+		return protocol.ID{}
+	}
 	return id
 }
-
-// ErrDiverged says that this replica's digest at a mark is not the leader's: the
-// replicas no longer agree.
-var ErrDiverged = errors.New("state: this replica's digest differs from the leader's")

@@ -1,0 +1,235 @@
+package state
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// mention is one distinct hash of a command and what happens to its record.
+type mention struct {
+	hash          []byte
+	plain, stored uint32
+	// count is k of reclamation.md: k mentions of a hash are k references.
+	count uint64
+	// claims are the command's for this hash: of members in their current
+	// incarnation, one a node with the largest u, sorted by node.
+	claims []heldClaim
+	key    []byte
+	// row is the block record, with phase NONE where there was no row; before is
+	// what it counted for as it was read.
+	row    *record.Block
+	before tally
+}
+
+type heldClaim struct {
+	mention int
+	node    uint32
+	version protocol.Version
+}
+
+// hashAt returns hash i of a packed list.
+func hashAt(packed []byte, i int) []byte {
+	return packed[i*protocol.HashSize : (i+1)*protocol.HashSize : (i+1)*protocol.HashSize]
+}
+
+// mentions groups blocks by hash, in hash order, and hands each group its
+// claims. Two mentions of a hash with different lengths are InvalidArgument.
+func (a *applier) mentions(b *pb.Blocks, claims []*pb.Claim) ([]mention, error) {
+	n := len(b.PlainSizes)
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return bytes.Compare(hashAt(b.Hashes, i), hashAt(b.Hashes, j)) })
+	groups := make([]mention, 0, n)
+	groupOf := make([]int, n)
+	for _, i := range order {
+		last := len(groups) - 1
+		if last < 0 || !bytes.Equal(groups[last].hash, hashAt(b.Hashes, i)) {
+			groups = append(groups, mention{hash: hashAt(b.Hashes, i), plain: b.PlainSizes[i], stored: b.StoredSizes[i]})
+			last++
+		} else if groups[last].plain != b.PlainSizes[i] {
+			return nil, protocol.Errorf(protocol.InvalidArgument, "block %d has %d bytes here and %d elsewhere in the same request", i, b.PlainSizes[i], groups[last].plain)
+		}
+		groups[last].count++
+		groupOf[i] = last
+	}
+	a.handOut(groups, groupOf, claims)
+	return groups, nil
+}
+
+// handOut gives each group those of its claims that stand: of a member, in its
+// current incarnation, on a disk it has shown. The floor is judged later, by
+// the rule that knows the record.
+func (a *applier) handOut(groups []mention, groupOf []int, claims []*pb.Claim) {
+	held := make([]heldClaim, 0, len(claims))
+	for _, c := range claims {
+		if a.stands(c) {
+			held = append(held, heldClaim{groupOf[c.Block], c.Node, claimVersion(c)})
+		}
+	}
+	slices.SortFunc(held, func(x, y heldClaim) int {
+		if c := cmp.Compare(x.mention, y.mention); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(x.node, y.node); c != 0 {
+			return c
+		}
+		return y.version.Compare(x.version)
+	})
+	held = slices.CompactFunc(held, func(x, y heldClaim) bool { return x.mention == y.mention && x.node == y.node })
+	for from := 0; from < len(held); {
+		to := from
+		for to < len(held) && held[to].mention == held[from].mention {
+			to++
+		}
+		groups[held[from].mention].claims = held[from:to]
+		from = to
+	}
+}
+
+func claimVersion(c *pb.Claim) protocol.Version {
+	return protocol.Version{Generation: c.Generation, Counter: c.Counter}
+}
+
+// stands is the part of "believed claim" that no block record decides. A version
+// that was never given out is not believed either: no node can have been told it.
+func (a *applier) stands(c *pb.Claim) bool {
+	n := a.node(c.Node)
+	return isMember(n) && c.Incarnation == n.Incarnation && uint64(c.Disk) < uint64(len(n.Disks)) &&
+		!a.version().Less(claimVersion(c))
+}
+
+// raiseAcks notes the acknowledgement counts that claims carry, of members in
+// their current incarnation: a disk that later shows less was rolled back
+// (reclamation.md, Register). It reports whether a count rose.
+func (a *applier) raiseAcks(claims []*pb.Claim) bool {
+	rose := false
+	for _, c := range claims {
+		if !a.stands(c) {
+			continue
+		}
+		if disk := a.node(c.Node).Disks[c.Disk]; disk.Acks < c.Ack {
+			disk.Acks = c.Ack
+			a.touchNode(c.Node)
+			rose = true
+		}
+	}
+	return rose
+}
+
+// readMentions fetches the record of each hash.
+func (a *applier) readMentions(groups []mention) {
+	for i := range groups {
+		m := &groups[i]
+		m.key, m.row = keyBlock(m.hash), &record.Block{}
+		a.load(m.key, m.row)
+		m.before = tallyOf(m.row)
+	}
+}
+
+// reference is Commit's rule on blocks (reclamation.md, Commit): every hash gains
+// its references, or none does and the refused hashes are returned, packed in
+// hash order. Its caller has judged everything else before.
+func (a *applier) reference(groups []mention, claims []*pb.Claim) (refused []byte) {
+	a.readMentions(groups)
+	for i := range groups {
+		if !a.judge(&groups[i]) {
+			refused = append(refused, groups[i].hash...)
+		}
+	}
+	if refused != nil || a.err != nil {
+		return refused
+	}
+	for i := range groups {
+		a.storeMention(&groups[i])
+	}
+	a.raiseAcks(claims)
+	return nil
+}
+
+func (a *applier) storeMention(m *mention) {
+	a.recount(m.before, tallyOf(m.row))
+	a.store(m.key, m.row)
+}
+
+// floorOf is fl(h): the record's floor, or W where there is no row; never below F.
+func floorOf(c *record.Cluster, b *record.Block) protocol.Version {
+	floor := fromPB(c.First)
+	if b.Phase == record.Block_NONE {
+		return floor.Max(fromPB(c.Watermark))
+	}
+	return floor.Max(fromPB(b.Floor))
+}
+
+// judge changes the record in hand as Commit does, or reports that the hash is
+// refused. The record is not stored yet.
+func (a *applier) judge(m *mention) bool {
+	floor := floorOf(a.cluster, m.row)
+	believed := slices.DeleteFunc(slices.Clone(m.claims), func(c heldClaim) bool { return c.version.Less(floor) })
+	quorum := int(a.cluster.Settings.Quorum)
+	switch m.row.Phase {
+	case record.Block_LIVE, record.Block_UNREFERENCED:
+		for _, c := range believed {
+			m.row.Copies, _ = raiseHeld(m.row.Copies, c.node, c.version)
+		}
+		if a.trustedCopies(m.row) < quorum {
+			return false
+		}
+		m.row.Refs += m.count
+		m.row.Phase = record.Block_LIVE
+	case record.Block_CONDEMNED:
+		if len(believed) < quorum {
+			return false
+		}
+		revive(m.row, believed, m.count)
+	default:
+		if len(believed) < quorum {
+			return false
+		}
+		*m.row = record.Block{
+			Refs: m.count, Phase: record.Block_LIVE, Floor: toPB(floor), Copies: copiesOf(believed),
+			PlainSize: m.plain, StoredSize: m.stored,
+		}
+	}
+	return true
+}
+
+// revive brings a condemned record back. Nodes that have not acknowledged the
+// deletion and are not believed keep the condemnation's own t as a drop: a new t
+// without raising the floor would delete a fresh copy.
+func revive(b *record.Block, believed []heldClaim, refs uint64) {
+	condemned := fromPB(b.Floor)
+	b.Copies = copiesOf(believed)
+	for _, node := range b.Pending {
+		if _, found := findHeld(b.Copies, node); !found {
+			b.Drops, _ = raiseHeld(b.Drops, node, condemned)
+		}
+	}
+	b.Pending = nil
+	b.Refs, b.Phase = refs, record.Block_LIVE
+}
+
+func copiesOf(believed []heldClaim) []*record.Held {
+	copies := make([]*record.Held, len(believed))
+	for i, c := range believed {
+		copies[i] = &record.Held{Node: c.node, Generation: c.version.Generation, Counter: c.version.Counter}
+	}
+	return copies
+}
+
+// trustedCopies counts the copies that quorums may count, of distinct nodes.
+func (a *applier) trustedCopies(b *record.Block) int {
+	trusted := 0
+	for _, c := range b.Copies {
+		if a.trusts(c.Node, heldVersion(c)) {
+			trusted++
+		}
+	}
+	return trusted
+}

@@ -1,0 +1,41 @@
+package state
+
+import (
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+// checkSettings asserts 1 <= Q <= R <= protocol.MaxRedundancy.
+func checkSettings(s *record.Settings) error {
+	q, r := s.GetQuorum(), s.GetRedundancy()
+	if q < 1 || q > r || r > protocol.MaxRedundancy {
+		return protocol.Errorf(protocol.InvalidArgument, "quorum and redundancy hold 1 <= quorum (%d) <= redundancy (%d) <= %d", q, r, protocol.MaxRedundancy)
+	}
+	return nil
+}
+
+func checkPutSettings(q *record.PutSettings) error { return checkSettings(q.Settings) }
+
+func plainSettings(s *record.Settings) *record.Settings {
+	return &record.Settings{Redundancy: s.Redundancy, Quorum: s.Quorum, FeatureLevel: s.FeatureLevel}
+}
+
+// putSettings replaces the settings if they still are those that the change was
+// decided on. The feature level is only ever raised, since entries of the level
+// may be in the log already.
+func (a *applier) putSettings(q *record.PutSettings) *record.Result {
+	present := fromPB(a.cluster.SettingsVersion)
+	if fromPB(q.IfVersion) != present {
+		return a.refuse(protocol.Changed, "the settings are at version %s, not %s", present, fromPB(q.IfVersion))
+	}
+	if q.Settings.FeatureLevel < a.cluster.Settings.FeatureLevel {
+		return a.refuse(protocol.InvalidArgument, "the feature level is %d and never falls", a.cluster.Settings.FeatureLevel)
+	}
+	wider := q.Settings.Redundancy != a.cluster.Settings.Redundancy
+	a.cluster.Settings = plainSettings(q.Settings)
+	a.cluster.SettingsVersion = toPB(a.next())
+	if wider {
+		a.relayout()
+	}
+	return a.done()
+}

@@ -1,0 +1,140 @@
+package state
+
+import (
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+func checkUnreference(q *record.Unreference) error {
+	total := uint64(0)
+	for _, step := range q.Steps {
+		if step.Count == 0 {
+			return protocol.Errorf(protocol.InvalidArgument, "a step takes back at least one reference")
+		}
+		total += uint64(step.Count)
+	}
+	if len(q.Steps) == 0 || total > protocol.MaxUnreferenceStep {
+		return protocol.Errorf(protocol.InvalidArgument, "one command takes back 1 to %d references, not %d", protocol.MaxUnreferenceStep, total)
+	}
+	return nil
+}
+
+// rowsOfUnreference: a step touches its job, at most one page and one block for
+// each reference, and an upload.
+func rowsOfUnreference(q *record.Unreference) int {
+	rows := 0
+	for _, step := range q.Steps {
+		rows += 2 + 2*int(min(step.Count, protocol.MaxUnreferenceStep))
+	}
+	return rows
+}
+
+// unreference takes references of ended objects and uploads back, in bounded
+// steps (reclamation.md, Unreference). A step whose cursor is no longer the
+// job's was done before, perhaps by another leader, and does nothing.
+func (a *applier) unreference(q *record.Unreference) *record.Result {
+	out := &record.UnreferenceResult{}
+	for _, step := range q.Steps {
+		key := keyJob(fromPB(step.Job))
+		job := &record.Job{}
+		if !a.load(key, job) || job.Cursor != step.Cursor {
+			out.Stale++
+			continue
+		}
+		a.takeBack(key, job, uint64(step.Count))
+		out.Applied++
+	}
+	if out.Applied > 0 {
+		a.next()
+	}
+	return &record.Result{Version: toPB(a.version()), Body: &record.Result_Unreference{Unreference: out}}
+}
+
+// takeBack does one step of a job and keeps the job, or ends it when nothing is
+// left.
+func (a *applier) takeBack(key []byte, job *record.Job, count uint64) {
+	count = min(count, job.BlockCount-job.Cursor)
+	countJob(a.cluster.Counters, job.BlockCount-job.Cursor, ^uint64(0))
+	end := job.Cursor + count
+	for job.Cursor < end && a.err == nil {
+		if len(job.Upload) > 0 {
+			a.takeBackPage(job, end)
+			continue
+		}
+		a.dropReference(hashAt(job.Blocks.Hashes, int(job.Cursor)))
+		job.Cursor++
+	}
+	if job.Cursor < job.BlockCount {
+		countJob(a.cluster.Counters, job.BlockCount-job.Cursor, 1)
+		a.store(key, job)
+		return
+	}
+	a.delete(key)
+	if len(job.Upload) > 0 {
+		a.delete(keyUpload(job.Upload))
+	}
+}
+
+// takeBackPage moves the cursor through the job's first page that is left, up to
+// end, and removes the page when the cursor leaves it.
+func (a *applier) takeBackPage(job *record.Job, end uint64) {
+	page, key, err := firstPage(a, job.Upload, job.PagesEnd)
+	if err != nil || page == nil || job.Cursor < page.FirstBlock {
+		a.fail(err)
+		a.fail(protocol.Errorf(protocol.Corrupt, "the page of upload %x after byte %d is missing", job.Upload, job.PagesEnd))
+		return
+	}
+	pageEnd := page.FirstBlock + uint64(len(page.Blocks.GetPlainSizes()))
+	for ; job.Cursor < min(end, pageEnd) && a.err == nil; job.Cursor++ {
+		a.dropReference(hashAt(page.Blocks.Hashes, int(job.Cursor-page.FirstBlock)))
+	}
+	if job.Cursor == pageEnd {
+		job.PagesEnd = endOfPage(key)
+		a.delete(key)
+	}
+}
+
+// dropReference takes one reference from a block. At none the block is
+// unreferenced.
+func (a *applier) dropReference(hash []byte) {
+	key := keyBlock(hash)
+	b := &record.Block{}
+	if !a.load(key, b) || b.Refs == 0 || b.Phase != record.Block_LIVE {
+		a.fail(protocol.Errorf(protocol.Corrupt, "block %x is held by a job and has no reference", hash))
+		return
+	}
+	before := tallyOf(b)
+	if b.Refs--; b.Refs == 0 {
+		b.Phase = record.Block_UNREFERENCED
+	}
+	a.recount(before, tallyOf(b))
+	a.store(key, b)
+}
+
+// UnreferenceWork is a job as the dispatcher needs it: what a
+// record.UnreferenceStep is made of.
+type UnreferenceWork struct {
+	// Job names the job: the version that ended its object.
+	Job protocol.Version
+	// Cursor counts the references already taken back, Left those to go.
+	Cursor, Left uint64
+}
+
+// Jobs returns the first limit jobs, oldest first.
+func Jobs(r Reader, limit int) ([]UnreferenceWork, error) {
+	var out []UnreferenceWork
+	var failed error
+	err := scanRows(r, []byte{tableJobs}, func(key []byte, j *record.Job) bool {
+		if len(out) >= limit {
+			return false
+		}
+		var version protocol.Version
+		version, failed = protocol.VersionFromBytes(key[1:])
+		out = append(out, UnreferenceWork{version, j.Cursor, j.BlockCount - j.Cursor})
+		return failed == nil
+	})
+	if err == nil {
+		err = failed
+	}
+	return out, err
+}
