@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -70,6 +71,40 @@ func CheckUserMetadata(key, value string) error {
 		return err
 	}
 	return checkText("a user metadata value", value)
+}
+
+// CheckAddress accepts host:port as one dials it: a host name, an IPv4 address or
+// an IPv6 address in brackets, and a decimal port from 1. Anything else is
+// InvalidArgument.
+func CheckAddress(addr string) error {
+	colon := strings.LastIndexByte(addr, ':')
+	if len(addr) > MaxAddressLength || colon < 1 || !checkHost(addr[:colon]) || !checkPort(addr[colon+1:]) {
+		return Errorf(InvalidArgument, "an address is HOST:PORT; %s is not", quoteShort(addr))
+	}
+	return nil
+}
+
+func checkHost(host string) bool {
+	inner, bracketed := strings.CutPrefix(host, "[")
+	if bracketed {
+		host, bracketed = strings.CutSuffix(inner, "]")
+		if !bracketed {
+			return false
+		}
+	}
+	for i := range len(host) {
+		c := host[i]
+		alnum := (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+		if !alnum && c != '.' && c != '-' && c != '_' && (!bracketed || c != ':') {
+			return false
+		}
+	}
+	return host != ""
+}
+
+func checkPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0 && strconv.FormatUint(n, 10) == port
 }
 
 func checkText(what, s string) error {

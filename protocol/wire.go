@@ -14,6 +14,9 @@ const (
 	HeaderVersion = "Ashlar-Version"
 	// HeaderPlainSize declares or tells a block's length in plain bytes.
 	HeaderPlainSize = "Ashlar-Plain-Size"
+	// HeaderKind repeats an error's kind by name, for answers that have no body
+	// to say it in (HEAD).
+	HeaderKind = "Ashlar-Kind"
 	// HeaderNode tells the blockserver's number.
 	HeaderNode = "Ashlar-Node"
 )

@@ -1,0 +1,149 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/hex"
+	"runtime/debug"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+const (
+	protobufType = protocol.TypeProtobuf
+	jsonType     = protocol.TypeJSON
+)
+
+// exchange is one request on its way through the server.
+type exchange struct {
+	server *Server
+	http   *fasthttp.RequestCtx
+	id     string
+	path   []byte
+}
+
+type exchangeKey struct{}
+
+// serve is fasthttp's handler: one call for every request that could be read.
+func (s *Server) serve(ctx *fasthttp.RequestCtx) {
+	s.requests.Add(1)
+	x := exchange{server: s, http: ctx}
+	defer x.rescue()
+	inFlight := s.inFlight.Add(1)
+	defer s.inFlight.Add(-1)
+	if err := x.run(inFlight); err != nil {
+		x.fail(err)
+	}
+}
+
+// run passes the gates in the order of the package comment.
+func (x *exchange) run(inFlight int64) error {
+	s, h := x.server, &x.http.Request.Header
+	id := h.Peek(protocol.HeaderRequest)
+	badID := checkRequestID(id)
+	if len(id) == 0 || badID != nil {
+		id = s.ids.next()
+	}
+	x.id = string(id)
+	s.sign(x.http, id)
+	if badID != nil {
+		return badID
+	}
+	if err := x.framing(); err != nil {
+		x.http.SetConnectionClose()
+		return err
+	}
+	path, _, err := splitTarget(h.RequestURI())
+	if err != nil {
+		return err
+	}
+	x.path = path
+	if err := s.sameCluster(h.Peek(protocol.HeaderCluster)); err != nil {
+		return err
+	}
+	r := s.routes.find(path)
+	switch {
+	case r == nil:
+		return protocol.Errorf(protocol.NotFound, "no such path: %s", path)
+	case r.post && !h.IsPost():
+		x.http.Response.Header.Set(fasthttp.HeaderAllow, fasthttp.MethodPost)
+		return protocol.Errorf(protocol.MethodNotAllowed, "%s takes POST only", path)
+	case inFlight > int64(s.cfg.Concurrency):
+		s.busy.Add(1)
+		return protocol.Errorf(protocol.Busy, "%d requests are in flight; try again", s.cfg.Concurrency)
+	}
+	return r.serve(x)
+}
+
+// framing refuses a request whose end two readers could place differently
+// (RFC 9112, 6.1): both a length and chunks.
+func (x *exchange) framing() error {
+	h := &x.http.Request.Header
+	if h.ContentLength() != -1 {
+		return nil
+	}
+	raw := h.RawHeaders()
+	for len(raw) > 0 {
+		line, rest, _ := bytes.Cut(raw, []byte("\n"))
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		if bytes.EqualFold(bytes.TrimSpace(name), []byte(fasthttp.HeaderContentLength)) {
+			return protocol.Errorf(protocol.InvalidArgument, "a request has Content-Length or Transfer-Encoding, not both")
+		}
+		raw = rest
+	}
+	return nil
+}
+
+// sign puts the headers on an answer that every answer has.
+func (s *Server) sign(ctx *fasthttp.RequestCtx, requestID []byte) {
+	h := &ctx.Response.Header
+	h.SetBytesV(protocol.HeaderRequest, requestID)
+	if cluster := s.cfg.Cluster(); !cluster.IsZero() {
+		var digits [2 * len(cluster)]byte
+		hex.Encode(digits[:], cluster[:])
+		h.SetBytesV(protocol.HeaderCluster, digits[:])
+	}
+}
+
+// sameCluster refuses a request that names another cluster. A server that has
+// none yet refuses nothing by it.
+func (s *Server) sameCluster(named []byte) error {
+	if len(named) == 0 {
+		return nil
+	}
+	own := s.cfg.Cluster()
+	theirs, err := protocol.ParseID(string(named))
+	if err != nil {
+		return err
+	}
+	if !own.IsZero() && theirs != own {
+		return protocol.Errorf(protocol.WrongCluster, "this server belongs to cluster %s, the request to %s", own, theirs)
+	}
+	return nil
+}
+
+// fail answers err.
+func (x *exchange) fail(err error) {
+	e := asAnswer(err)
+	if e.Kind == protocol.Internal {
+		x.server.cfg.Logger.Error("request failed", "request", x.id, "path", string(x.path), "error", err)
+	}
+	writeProblem(x.http, e, x.id)
+}
+
+// rescue turns a panic into an Internal answer; the connection closes, because
+// nobody knows how far the handler came.
+func (x *exchange) rescue() {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	s := x.server
+	s.panics.Add(1)
+	s.cfg.Logger.Error("handler panicked", "request", x.id, "path", string(x.path), "cause", cause, "stack", string(debug.Stack()))
+	x.http.Response.Reset()
+	s.sign(x.http, []byte(x.id))
+	x.http.SetConnectionClose()
+	writeProblem(x.http, &protocol.Error{Kind: protocol.Internal, Detail: "the handler broke; the server's log has it under this request id"}, x.id)
+}
