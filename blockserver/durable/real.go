@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -172,4 +173,29 @@ func checkName(verb, name string) error {
 		return &fs.PathError{Op: verb, Path: name, Err: fs.ErrInvalid}
 	}
 	return nil
+}
+
+// MakeRoot makes a folder for OpenReal if it is absent, and every absent folder
+// above it, with durable names.
+func MakeRoot(dir string) error {
+	dir = filepath.Clean(dir)
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: fs.ErrExist}
+	case err == nil || !IsAbsent(err):
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := MakeRoot(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	d, err := os.Open(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

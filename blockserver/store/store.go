@@ -1,8 +1,45 @@
+// Package store keeps a node's blocks: one zstd file per hash, on one or more
+// disks, each under the name of its plain bytes' hash and with the version it was
+// last stored or touched at in its header (package blockfile).
+//
+// A Put verifies the bytes, writes them under a temporary name, syncs them, gives
+// them their name, and hands the names to be synced to the disk's committer. The
+// committer syncs the directories of all who wait, then counts their
+// acknowledgements in one durable write, then lets them answer. A Touch verifies
+// the file instead and rewrites the older of its two version slots. Delete, the
+// other way, removes a file if and only if its version is below the order's. What
+// turns out bad is moved to quarantine/, durably, before anybody is told.
+//
+// Under each disk's folder:
+//
+//	data/ashlar-disk.json        the marker: cluster, node, identity, disk
+//	data/ashlar-acks             the count of acknowledgements, two slots
+//	data/ashlar-lock             held while a process has the disk
+//	data/ab/cd/<64 digits>       a block, by the first two bytes of its hash
+//	tmp/                         files without a name yet; emptied at Open
+//	quarantine/<64 digits>-<version>
+//
+// Invariants, by name (reclamation.md, Rules of a block server):
+//   - Version only grows: a hash present at u₀ is at max(u₀, u) after a store or
+//     touch at u, across torn writes, moves to another disk, and quarantine.
+//   - Verified before acknowledged: by the operation itself or since this start.
+//   - Durable before acknowledged: the bytes, then the name, then the count.
+//   - Delete below: a file goes if and only if its version is below the order's.
+//   - Bad is absent first: quarantine is durable before it is reported.
+//   - Absent is ENOENT: any other error is Disk, and means that nothing is known.
+//   - A failed sync is final: the disk acknowledges nothing more in this start.
+//   - One lock per hash: checking and acting are one step. Incoming bytes are
+//     verified outside it.
 package store
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"io"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 
 	"github.com/seed-7d21a5b5/ashlar/blockserver/durable"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -14,58 +51,92 @@ type Config struct {
 	Dirs []Dir
 	// Logger may be nil.
 	Logger *slog.Logger
-	// Cluster, if set and not answering the zero ID, is the cluster that the
-	// markers must name; another is WrongCluster.
+	// Cluster, if set and not answering the zero ID, is the cluster that markers
+	// which name one must name; another is WrongCluster.
 	Cluster func() protocol.ID
+	// Forget lists disks of this node that will not come back, so that it may
+	// start without them.
+	Forget []protocol.ID
+	// Random makes ids; nil is crypto/rand.
+	Random io.Reader
 }
 
 // Dir is one disk.
 type Dir struct {
-	// Path is the folder that holds data/, tmp/ and quarantine/.
+	// Path is the folder that holds data/, tmp/ and quarantine/; it is made if it
+	// is absent.
 	Path string
-	// FS replaces the real file system at Path; nil means the real one.
+	// FS replaces the real file system at Path; nil means the real one. The store
+	// does not close it.
 	FS durable.FS
 	// Capacity bounds the bytes of all block files; 0 leaves it to the file system.
 	Capacity uint64
 }
 
 // Store is the blocks of one node. All methods are safe for concurrent use.
-type Store struct{}
+type Store struct {
+	log      *slog.Logger
+	identity protocol.ID
+	disks    []*disk
+	locks    *locks
+	sound    *sound
+	codecs   *codecs
 
-// State says how an inventory item stands.
-type State uint8
+	// admission is nil until Adopt.
+	admission atomic.Pointer[admission]
+	adopting  sync.Mutex
 
-// The states of a copy.
-const (
-	// Good: the header reads well. The bytes are verified when it matters.
-	Good State = 1
-	// Quarantined: found bad and set aside.
-	Quarantined State = 2
-	// Unreadable: the file is there and its header could not be read.
-	Unreadable State = 3
-)
-
-// String returns the state's name in inventories.
-func (s State) String() string {
-	switch s {
-	case Good:
-		return "good"
-	case Quarantined:
-		return "quarantined"
-	default:
-		return "unreadable"
-	}
+	// gate is held shared by every operation, and exclusively by Close.
+	gate   sync.RWMutex
+	closed bool
 }
 
-// Info describes one copy.
-type Info struct {
-	Hash    protocol.Hash
-	Version protocol.Version
-	// PlainSize and StoredSize are bytes, the latter without the file's header.
-	PlainSize, StoredSize uint32
-	// Disk is the number that Register gave to the disk.
-	Disk  uint32
-	State State
+// admission is what Register answered.
+type admission struct {
+	cluster     protocol.ID
+	node        protocol.NodeID
+	incarnation protocol.Incarnation
+}
+
+// enter begins an operation that acknowledges; the caller must call leave if the
+// error is nil.
+func (s *Store) enter(ctx context.Context) (*admission, error) {
+	if err := s.enterReading(ctx); err != nil {
+		return nil, err
+	}
+	adm := s.admission.Load()
+	if adm == nil {
+		s.leave()
+		return nil, protocol.Errorf(protocol.NotRegistered, "this node has not been admitted in this start")
+	}
+	return adm, nil
+}
+
+func (s *Store) enterReading(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return canceled(err)
+	}
+	s.gate.RLock()
+	if s.closed {
+		s.gate.RUnlock()
+		return protocol.Errorf(protocol.Unavailable, "the store is closed")
+	}
+	return nil
+}
+
+func (s *Store) leave() { s.gate.RUnlock() }
+
+// Identity returns the node's 128 random bits, the same in every disk's marker.
+func (s *Store) Identity() protocol.ID { return s.identity }
+
+// HighestSeen returns the highest version that any disk has met: at least that
+// of every file kept and every acknowledgement made, also after a crash.
+func (s *Store) HighestSeen() protocol.Version {
+	var v protocol.Version
+	for _, d := range s.disks {
+		v = v.Max(d.highest())
+	}
+	return v
 }
 
 // DiskState describes one disk.
@@ -76,7 +147,7 @@ type DiskState struct {
 	Path   string
 	// Acks is the durable count of acknowledgements.
 	Acks uint64
-	// Capacity, Used and Free are bytes.
+	// Capacity, Used and Free are bytes; Used is that of all block files.
 	Capacity, Used, Free uint64
 	// Blocks and Quarantined count files.
 	Blocks, Quarantined uint64
@@ -84,92 +155,38 @@ type DiskState struct {
 	Failure error
 }
 
-// PutRequest is a block to store.
-type PutRequest struct {
-	Hash    protocol.Hash
-	Version protocol.Version
-	// Body is the plain bytes, or zstd frames if Zstd is set. Put does not keep it.
-	Body []byte
-	Zstd bool
-	// PlainSize is the declared length of the plain bytes; -1 if unknown, which
-	// bounds it by protocol.MaxBlockSize.
-	PlainSize int
-}
-
-// Deleted is the answer to Delete(h, t): none below t is left; if Kept, a file
-// at Version >= t is there.
-type Deleted struct {
-	Kept    bool
-	Version protocol.Version
-}
-
-// Open opens the disks; see Config. It formats an empty folder.
-func Open(cfg Config) (*Store, error) { return nil, notYet() }
-
-// Identity returns the node's 128 random bits, the same in every disk's marker.
-func (s *Store) Identity() protocol.ID { return protocol.ID{} }
-
-// Cluster returns the cluster that the markers name; zero until the first Adopt.
-func (s *Store) Cluster() protocol.ID { return protocol.ID{} }
-
-// Adopt takes what Register answered; nothing is acknowledged before.
-// diskNumbers[i] belongs to Disks()[i].
-func (s *Store) Adopt(cluster protocol.ID, node protocol.NodeID, incarnation protocol.Incarnation, diskNumbers []uint32) error {
-	return notYet()
-}
-
 // Disks describes the disks, in the order of Config.Dirs.
-func (s *Store) Disks() []DiskState { return nil }
-
-// HighestSeen returns the highest version that any disk has met.
-func (s *Store) HighestSeen() protocol.Version { return protocol.Version{} }
-
-// Put stores a block and acknowledges it.
-func (s *Store) Put(ctx context.Context, r PutRequest) (protocol.Claim, error) {
-	return protocol.Claim{}, notYet()
+func (s *Store) Disks() []DiskState {
+	states := make([]DiskState, len(s.disks))
+	for i, d := range s.disks {
+		states[i] = d.state()
+	}
+	return states
 }
 
-// Touch raises a present copy to v and acknowledges it.
-func (s *Store) Touch(ctx context.Context, h protocol.Hash, v protocol.Version) (protocol.Claim, error) {
-	return protocol.Claim{}, notYet()
+// Close lets running operations end, refuses new ones, and releases the disks.
+func (s *Store) Close() error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var errs []error
+	for _, d := range s.disks {
+		errs = append(errs, d.close())
+	}
+	s.codecs.close()
+	return errors.Join(errs...)
 }
 
-// Stat reads a copy's header.
-func (s *Store) Stat(h protocol.Hash) (Info, error) { return Info{}, notYet() }
-
-// Get opens a copy for reading.
-func (s *Store) Get(ctx context.Context, h protocol.Hash) (*Block, error) { return nil, notYet() }
-
-// Block is a copy opened for reading. It is not safe for concurrent use.
-type Block struct{ Info Info }
-
-// Stored appends the zstd frames to dst.
-func (b *Block) Stored(dst []byte) ([]byte, error) { return nil, notYet() }
-
-// Plain appends the plain bytes, verified against the hash, to dst.
-func (b *Block) Plain(dst []byte) ([]byte, error) { return nil, notYet() }
-
-// Close releases the file.
-func (b *Block) Close() error { return nil }
-
-// Delete removes the file if its version is below.
-func (s *Store) Delete(ctx context.Context, h protocol.Hash, below protocol.Version) (Deleted, error) {
-	return Deleted{}, notYet()
+func (cfg *Config) random() io.Reader {
+	if cfg.Random != nil {
+		return cfg.Random
+	}
+	return rand.Reader
 }
 
-// List returns up to limit copies with hashes above after, in hash order. If
-// more is true, next is the after of the next page.
-func (s *Store) List(ctx context.Context, after protocol.Hash, limit int) (items []Info, next protocol.Hash, more bool, err error) {
-	return nil, protocol.Hash{}, false, notYet()
+func canceled(err error) error {
+	return protocol.Errorf(protocol.Canceled, "the caller gave up: %w", err)
 }
-
-// Verify reads a copy and checks its bytes against the hash.
-func (s *Store) Verify(ctx context.Context, h protocol.Hash) (Info, error) { return Info{}, notYet() }
-
-// Quarantine sets a copy aside.
-func (s *Store) Quarantine(h protocol.Hash) error { return notYet() }
-
-// Close ends the store.
-func (s *Store) Close() error { return nil }
-
-func notYet() error { return protocol.Errorf(protocol.Unavailable, "the store is being built") }

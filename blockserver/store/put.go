@@ -1,0 +1,207 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io/fs"
+
+	"github.com/seed-7d21a5b5/ashlar/blockserver/durable"
+	"github.com/seed-7d21a5b5/ashlar/blockserver/store/blockfile"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+// PutRequest is a block to store.
+type PutRequest struct {
+	Hash    protocol.Hash
+	Version protocol.Version
+	// Body is the plain bytes, or zstd frames if Zstd is set. Put does not keep it.
+	Body []byte
+	Zstd bool
+	// PlainSize is the declared length of the plain bytes; -1 if unknown, which
+	// bounds it by protocol.MaxBlockSize.
+	PlainSize int
+}
+
+// parcel is a body that was verified, in the form that the file gets.
+type parcel struct {
+	hash      protocol.Hash
+	plainSize uint32
+	stored    []byte
+}
+
+// Put stores a block, or finds it present and good, and acknowledges it at
+// max(r.Version, what it was at). A present copy that turns out bad is set aside
+// and replaced. Errors: TooLarge, ShortBody, SizeExceeded, HashMismatch,
+// InvalidArgument and Unsupported for what is no acceptable zstd, Full, Disk,
+// NotRegistered; UnknownOutcome if ctx ends while the disk syncs, Canceled before.
+func (s *Store) Put(ctx context.Context, r PutRequest) (protocol.Claim, error) {
+	adm, err := s.enter(ctx)
+	if err != nil {
+		return protocol.Claim{}, err
+	}
+	defer s.leave()
+	buf := getBuffer()
+	defer putBuffer(buf)
+	p, err := s.check(ctx, r, buf)
+	if err != nil {
+		return protocol.Claim{}, err
+	}
+	unlock, err := s.locks.lock(ctx, r.Hash)
+	if err != nil {
+		return protocol.Claim{}, err
+	}
+	held, err := s.putLocked(ctx, adm, p, r.Version)
+	unlock()
+	if err != nil {
+		return protocol.Claim{}, err
+	}
+	return held.claim(ctx, adm)
+}
+
+// check verifies the body and brings it into the form that is stored; what has
+// to be compressed here goes into buf.
+func (s *Store) check(ctx context.Context, r PutRequest, buf *[]byte) (parcel, error) {
+	codec, err := s.codecs.get(ctx)
+	if err != nil {
+		return parcel{}, err
+	}
+	defer s.codecs.put(codec)
+	plain, asIs := r.Body, false
+	if r.Zstd {
+		plain, asIs, err = codec.Accept(r.Hash, r.Body, r.PlainSize)
+	} else {
+		err = blockfile.CheckPlain(r.Hash, r.Body, r.PlainSize)
+	}
+	if err != nil {
+		return parcel{}, err
+	}
+	p := parcel{hash: r.Hash, plainSize: uint32(len(plain)), stored: r.Body}
+	if !asIs {
+		*buf = codec.Compress(plain, (*buf)[:0])
+		p.stored = *buf
+	}
+	return p, nil
+}
+
+// putLocked makes h present at v or above, under h's lock.
+func (s *Store) putLocked(ctx context.Context, adm *admission, p parcel, v protocol.Version) (*held, error) {
+	for _, d := range s.disks {
+		v = v.Max(d.quarantinedAt(p.hash))
+	}
+	for _, c := range s.locate(p.hash) {
+		if c.disk.usable() != nil {
+			// Its bytes may not be durable, so they are stored again elsewhere, above
+			// any version that the failed disk can have acknowledged.
+			v = v.Max(c.disk.highest())
+			continue
+		}
+		held, err := s.touchCopy(ctx, p.hash, c, v)
+		if err == nil {
+			return held, nil
+		}
+		if protocol.KindOf(err) != protocol.Corrupt {
+			return nil, err
+		}
+		at, err := s.setAside(c.disk, p.hash)
+		if err != nil {
+			return nil, err
+		}
+		v = v.Max(at)
+	}
+	return s.storeNew(adm, p, v)
+}
+
+// storeNew writes a file where none is.
+func (s *Store) storeNew(adm *admission, p parcel, v protocol.Version) (*held, error) {
+	d, err := s.choose()
+	if err != nil {
+		return nil, err
+	}
+	head := blockfile.NewHeader(v, p.plainSize, uint32(len(p.stored)), adm.cluster)
+	size := blockfile.HeaderSize + int64(len(p.stored))
+	if err := d.reserve(size); err != nil {
+		return nil, err
+	}
+	defer d.reserved.Add(-size)
+	d.acks.meet(v)
+	if err := d.publish(p, head); err != nil {
+		return nil, err
+	}
+	d.blocks.Add(1)
+	d.used.Add(size)
+	s.sound.add(p.hash, d)
+	j := &job{dirs: []string{leafName(p.hash)}, leaf: binary.BigEndian.Uint16(p.hash[:2]), markLeaf: true, count: true}
+	if !d.leafDurable(j.leaf) {
+		j.dirs = append(j.dirs, topName(p.hash))
+	}
+	return &held{disk: d, info: (&copyOf{disk: d, head: head}).info(p.hash), job: d.acks.submit(j)}, nil
+}
+
+func (d *disk) leafDurable(leaf uint16) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.leaves[leaf]
+}
+
+// publish writes the file aside, syncs it, and gives it its name. After an error
+// nothing has the name, or the disk has failed.
+func (d *disk) publish(p parcel, head blockfile.Header) error {
+	tmp, name := d.tmpName(), blockName(p.hash)
+	header := head.Encode()
+	if err := d.writeSynced(tmp, header[:], p.stored); err != nil {
+		return errors.Join(err, d.drop(tmp))
+	}
+	if !d.leafDurable(binary.BigEndian.Uint16(p.hash[:2])) {
+		if err := d.fs.Mkdir(leafName(p.hash)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return errors.Join(d.trouble("make "+leafName(p.hash), err), d.drop(tmp))
+		}
+	}
+	if err := d.fs.Rename(tmp, name); err != nil {
+		// It may have happened all the same, and a name that nobody syncs must not be
+		// found by the next Put.
+		return errors.Join(d.trouble("rename", err), d.drop(tmp), d.drop(name))
+	}
+	return nil
+}
+
+// writeSynced writes a new file. Its sync is the one that counts, and is never
+// repeated: an error makes the disk suspect.
+func (d *disk) writeSynced(name string, parts ...[]byte) error {
+	file, err := d.fs.Create(name)
+	if err != nil {
+		return d.trouble("create", err)
+	}
+	var off int64
+	for _, part := range parts {
+		if _, err := file.WriteAt(part, off); err != nil {
+			return errors.Join(d.writeTrouble("write", err), file.Close())
+		}
+		off += int64(len(part))
+	}
+	if err := file.Sync(); err != nil {
+		return errors.Join(d.writeTrouble("sync", err), file.Close())
+	}
+	if err := file.Close(); err != nil {
+		return d.writeTrouble("close", err)
+	}
+	return nil
+}
+
+// writeTrouble is trouble for bytes: no room is no fault of the disk's, anything
+// else is.
+func (d *disk) writeTrouble(verb string, err error) error {
+	if durable.IsFull(err) {
+		return d.trouble(verb, err)
+	}
+	return d.fail(verb, err)
+}
+
+// drop removes a name that must not stay; if that cannot be known, the disk has
+// failed.
+func (d *disk) drop(name string) error {
+	if err := d.fs.Remove(name); err != nil && !durable.IsAbsent(err) {
+		return d.fail("remove "+name, err)
+	}
+	return nil
+}
