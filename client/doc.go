@@ -1,0 +1,27 @@
+// Package client is Ashlar's SDK: objects by bucket and name, kept as
+// deduplicated, content-addressed blocks.
+//
+// [Open] finds a metaserver, pins the cluster and returns a [Client], which is
+// safe for concurrent use and meant to be kept. [Client.Put] cuts a stream into
+// blocks, hashes and compresses them, asks which ones are already live, sends
+// the others to their R blockservers at once and commits the name when W of
+// them have acknowledged each; all of that overlaps, in memory bounded by
+// Config.MemoryBudget. [Client.Get] returns a [Reader] that reads ahead, takes
+// each block from its best copy, races a slow one, and goes to the next copy on
+// any failure. [Client.List], [Client.Stat], [Client.Delete] and the block verbs
+// do what they say.
+//
+// Errors have kinds: errors.Is(err, client.ErrNotFound) and so on.
+//
+// Invariants, by name:
+//
+//   - Verified. No byte is returned that was not checked against the hash of its
+//     block, and data is never cut short without an error.
+//   - Exactly once. A change takes effect once or not at all, across retries and
+//     leaders. When that cannot be told any more the error is ErrUnknownOutcome,
+//     and the change is never repeated behind the caller's back.
+//   - Committed means kept. Put returns without error only when the metaservers
+//     have counted W durable copies of every block.
+//   - Bounded. Bytes in flight stay within the budget, whatever the object's size
+//     and however many calls run; every retry has a named cap.
+package client

@@ -1,0 +1,106 @@
+package blocks
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// layoutAge is how long a layout is used before it is asked for again, when
+// something suggests that it may be old. A stale one is never wrong, only slow.
+const layoutAge = time.Second
+
+// layout is one answer about placement, never changed after it was made.
+type layout struct {
+	answer  *pb.Layout
+	nodes   map[protocol.NodeID]*pb.BlockNode
+	fetched time.Time
+}
+
+func newLayout(a *pb.Layout, now time.Time) *layout {
+	l := &layout{answer: a, nodes: make(map[protocol.NodeID]*pb.BlockNode, len(a.GetNodes())), fetched: now}
+	for _, n := range a.GetNodes() {
+		l.nodes[protocol.NodeID(n.GetNode())] = n
+	}
+	return l
+}
+
+// partition is a hash's first 12 bits (pb.Layout).
+func partition(h protocol.Hash) int { return int(h[0])<<4 | int(h[1])>>4 }
+
+// wanted returns the nodes that h belongs to, best first.
+func (l *layout) wanted(h protocol.Hash) []protocol.NodeID {
+	width := int(l.answer.GetWidth())
+	from := partition(h) * width
+	if width == 0 || from+width > len(l.answer.GetTable()) {
+		return nil
+	}
+	out := make([]protocol.NodeID, 0, width)
+	for _, n := range l.answer.GetTable()[from : from+width] {
+		if _, known := l.nodes[protocol.NodeID(n)]; known && !slices.Contains(out, protocol.NodeID(n)) {
+			out = append(out, protocol.NodeID(n))
+		}
+	}
+	return out
+}
+
+// further returns the other nodes that take new blocks, ranked by a hash of
+// block and node so that a failed node's load spreads over all of them.
+func (l *layout) further(h protocol.Hash, wanted []protocol.NodeID) []protocol.NodeID {
+	var out []protocol.NodeID
+	for _, n := range l.answer.GetNodes() {
+		id := protocol.NodeID(n.GetNode())
+		if takesBlocks(n.GetState()) && !slices.Contains(wanted, id) {
+			out = append(out, id)
+		}
+	}
+	slices.SortFunc(out, func(a, b protocol.NodeID) int {
+		return cmp.Or(cmp.Compare(rank(h, b), rank(h, a)), cmp.Compare(a, b))
+	})
+	return out
+}
+
+func takesBlocks(s pb.NodeState) bool {
+	return s == pb.NodeState_NODE_STATE_UNKNOWN || s == pb.NodeState_NODE_STATE_JOINING || s == pb.NodeState_NODE_STATE_UP
+}
+
+// rank mixes block and node as splitmix64 does (https://prng.di.unimi.it/splitmix64.c).
+func rank(h protocol.Hash, n protocol.NodeID) uint64 {
+	x := binary.BigEndian.Uint64(h[8:16]) + uint64(n)*0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// place returns the layout to use: the cached one, or a fresh one when there is
+// none or the cached one is older than layoutAge and refresh is set.
+func (f *Fleet) place(ctx context.Context, refresh bool) (*layout, error) {
+	f.layoutMu.Lock()
+	defer f.layoutMu.Unlock()
+	if l := f.layout; l != nil && (!refresh || time.Since(l.fetched) < layoutAge) {
+		return l, nil
+	}
+	var a pb.Layout
+	if err := f.meta.Read(ctx, protocol.PathLayout, &pb.LayoutRequest{}, &a); err != nil {
+		if f.layout != nil && ctx.Err() == nil {
+			return f.layout, nil
+		}
+		return nil, err
+	}
+	f.layout = newLayout(&a, time.Now())
+	return f.layout, nil
+}
+
+// Quorum returns W, the acknowledgements that a store waits for.
+func (f *Fleet) Quorum(ctx context.Context) (int, error) {
+	l, err := f.place(ctx, false)
+	if err != nil {
+		return 0, err
+	}
+	return max(1, int(l.answer.GetQuorum())), nil
+}

@@ -1,0 +1,124 @@
+package blocks
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+const (
+	// minPenalty and maxPenalty bound how long a node that failed is asked last.
+	minPenalty = 500 * time.Millisecond
+	maxPenalty = 30 * time.Second
+	// ewmaWeight is the share of the newest sample in a node's latency.
+	ewmaWeight = 0.2
+)
+
+// health is what this client has seen of one node. The clock in it only orders
+// the nodes; nothing depends on it being right.
+type health struct {
+	failures int
+	until    time.Time
+	latency  time.Duration
+	inflight int
+}
+
+// roster keeps the health of every node met.
+type roster struct {
+	mu    sync.Mutex
+	nodes map[protocol.NodeID]*health
+}
+
+func newRoster() *roster { return &roster{nodes: map[protocol.NodeID]*health{}} }
+
+func (r *roster) at(n protocol.NodeID) *health {
+	h := r.nodes[n]
+	if h == nil {
+		h = &health{}
+		r.nodes[n] = h
+	}
+	return h
+}
+
+func (r *roster) begin(n protocol.NodeID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at(n).inflight++
+}
+
+// end records how an exchange with n went. A canceled one says nothing.
+func (r *roster) end(n protocol.NodeID, took time.Duration, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.at(n)
+	h.inflight--
+	switch {
+	case err == nil:
+		h.failures, h.until = 0, time.Time{}
+		if h.latency == 0 {
+			h.latency = took
+		}
+		h.latency += time.Duration(ewmaWeight * float64(took-h.latency))
+	case blames(err):
+		h.failures++
+		penalty := maxPenalty
+		if h.failures < 7 {
+			penalty = min(minPenalty<<(h.failures-1), maxPenalty)
+		}
+		h.until = time.Now().Add(penalty)
+	}
+}
+
+// blames tells whether err speaks against the node as a whole, rather than
+// against one copy or request.
+func blames(err error) bool {
+	switch protocol.KindOf(err) {
+	case protocol.Unavailable, protocol.UnknownOutcome, protocol.NotRegistered, protocol.Full, protocol.Disk,
+		protocol.WrongCluster, protocol.Internal, protocol.Removed:
+		return true
+	}
+	return false
+}
+
+// well tells whether n is not serving a penalty.
+func (r *roster) well(n protocol.NodeID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.nodes[n]
+	return h == nil || h.until.IsZero() || time.Now().After(h.until)
+}
+
+// cost estimates how long n takes: its latency times the requests that wait
+// there already. A node never asked costs nothing, so each is tried once.
+func (r *roster) cost(n protocol.NodeID) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.nodes[n]
+	if h == nil {
+		return 0
+	}
+	return h.latency * time.Duration(1+h.inflight)
+}
+
+// localHosts returns the addresses of this machine, by which copies on the same
+// host are told.
+func localHosts() map[string]bool {
+	local := map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return local
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok {
+			local[n.IP.String()] = true
+		}
+	}
+	return local
+}
+
+func (f *Fleet) sameHost(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && f.local[host]
+}

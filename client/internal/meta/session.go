@@ -1,0 +1,229 @@
+package meta
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
+)
+
+// maxFreshSessions bounds how many sessions one change is begun under, each
+// after the one before was certainly never used for it.
+const maxFreshSessions = 3
+
+// Session is one session of the client, open at the metaservers. A caller that
+// needs several changes under one session pins it (Group.Pin).
+type Session struct {
+	id []byte
+
+	// Under pool.mu: next is the sequence number to give out, lowest the lowest
+	// that is not answered or given up, done those above lowest that are.
+	next, lowest uint64
+	done         map[uint64]struct{}
+	dead         bool
+}
+
+func (s *Session) free() bool {
+	return !s.dead && s.next-s.lowest < protocol.SessionWindow
+}
+
+// pool gives out sequence numbers of open sessions.
+type pool struct {
+	max  int
+	open func(context.Context) ([]byte, error)
+
+	mu       sync.Mutex
+	sessions []*Session
+	opening  int
+	closed   bool
+	// changed is closed, and replaced, whenever a waiter may find something.
+	changed chan struct{}
+}
+
+func newPool(limit int, open func(context.Context) ([]byte, error)) *pool {
+	return &pool{max: limit, open: open, changed: make(chan struct{})}
+}
+
+// take returns a session with its next sequence number: of pinned, or of any
+// session where pinned is nil. It opens a session when every window is full and
+// waits when that would be one too many.
+func (p *pool) take(ctx context.Context, pinned *Session) (*Session, *pb.Call, error) {
+	for {
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return nil, nil, protocol.Errorf(protocol.Canceled, "the client is closed")
+		}
+		if pinned != nil && pinned.dead {
+			p.mu.Unlock()
+			return nil, nil, protocol.Errorf(protocol.SessionExpired, "the session of this upload expired")
+		}
+		if s := p.pick(pinned); s != nil {
+			call := &pb.Call{Session: s.id, Sequence: s.next, LowestUnacked: s.lowest}
+			s.next++
+			p.mu.Unlock()
+			return s, call, nil
+		}
+		mayOpen := pinned == nil && len(p.sessions)+p.opening < p.max
+		if mayOpen {
+			p.opening++
+		}
+		changed := p.changed
+		p.mu.Unlock()
+		if mayOpen {
+			if err := p.openOne(ctx); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, nil, protocol.Errorf(protocol.Canceled, "waiting for a session's window: %w", context.Cause(ctx))
+		}
+	}
+}
+
+func (p *pool) pick(pinned *Session) *Session {
+	if pinned != nil {
+		if pinned.free() {
+			return pinned
+		}
+		return nil
+	}
+	for _, s := range p.sessions {
+		if s.free() {
+			return s
+		}
+	}
+	return nil
+}
+
+func (p *pool) openOne(ctx context.Context) error {
+	id, err := p.open(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.opening--
+	if err == nil {
+		p.sessions = append(p.sessions, &Session{id: id, next: 1, lowest: 1, done: map[uint64]struct{}{}})
+	}
+	p.wake()
+	return err
+}
+
+// finish marks a sequence number answered or given up.
+func (p *pool) finish(s *Session, sequence uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.done[sequence] = struct{}{}
+	for {
+		if _, ok := s.done[s.lowest]; !ok {
+			break
+		}
+		delete(s.done, s.lowest)
+		s.lowest++
+	}
+	p.wake()
+}
+
+// drop forgets a session that the metaservers no longer know.
+func (p *pool) drop(s *Session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.dead = true
+	for i, o := range p.sessions {
+		if o == s {
+			p.sessions = append(p.sessions[:i:i], p.sessions[i+1:]...)
+			break
+		}
+	}
+	p.wake()
+}
+
+func (p *pool) wake() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+func (p *pool) close() []*Session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	open := p.sessions
+	p.sessions = nil
+	p.wake()
+	return open
+}
+
+func (g *Group) openSession(ctx context.Context) ([]byte, error) {
+	var ans pb.SessionOpenAnswer
+	err, _ := g.ask(ctx, protocol.PathSessionOpen, &pb.SessionOpenRequest{}, &ans)
+	if err != nil {
+		// A session that was opened unheard of does nothing and expires.
+		if protocol.KindOf(err) == protocol.UnknownOutcome {
+			return nil, protocol.Errorf(protocol.Unavailable, "no session: %w", err)
+		}
+		return nil, err
+	}
+	return ans.GetSession(), nil
+}
+
+// Pin returns a session for several changes that must share one, such as the
+// pages of an upload. It does not reserve the session.
+func (g *Group) Pin(ctx context.Context) (*Session, error) {
+	s, call, err := g.sessions.take(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	g.sessions.finish(s, call.GetSequence())
+	return s, nil
+}
+
+// Mutate asks for a change, exactly once: build makes the request for a call,
+// and every retry repeats that call. pinned may be nil. The error has the kind
+// that a server answered; or UnknownOutcome when the change may have happened
+// or may happen yet; or Unavailable or Canceled when it certainly will not.
+func (g *Group) Mutate(ctx context.Context, pinned *Session, path string, build func(*pb.Call) rpc.Message, ans rpc.Message) error {
+	var last error
+	for range maxFreshSessions {
+		s, call, err := g.sessions.take(ctx, pinned)
+		if err != nil {
+			return err
+		}
+		err, unknown := g.ask(ctx, path, build(call), ans)
+		g.sessions.finish(s, call.GetSequence())
+		kind := protocol.KindOf(err)
+		if kind != protocol.SessionExpired && kind != protocol.StaleRequest {
+			return err
+		}
+		g.sessions.drop(s)
+		if unknown {
+			return protocol.Errorf(protocol.UnknownOutcome, "%s: the session ended before the outcome was known: %w", path, err)
+		}
+		if pinned != nil {
+			return err
+		}
+		last = err
+	}
+	return last
+}
+
+// Close closes the sessions as far as ctx allows; what it cannot close expires.
+func (g *Group) Close(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, s := range g.sessions.close() {
+		wg.Go(func() {
+			closing, cancel := context.WithTimeout(ctx, 2*time.Second)
+			defer cancel()
+			err, _ := g.ask(closing, protocol.PathSessionClose, &pb.SessionCloseRequest{Session: s.id}, &pb.SessionCloseAnswer{})
+			if err != nil {
+				g.cfg.Logger.Debug("session left to expire", "err", err)
+			}
+		})
+	}
+	wg.Wait()
+	return nil
+}

@@ -1,0 +1,82 @@
+package client
+
+import (
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// Hash, Version and NodeID are protocol's.
+type (
+	Hash    = protocol.Hash
+	Version = protocol.Version
+	NodeID  = protocol.NodeID
+)
+
+// Object describes one object at one version.
+type Object struct {
+	Bucket string `json:"bucket"`
+	Name   string `json:"name"`
+	// Version is of the log entry that committed the object.
+	Version Version `json:"version"`
+	// Size is the content's length in bytes.
+	Size         int64             `json:"size"`
+	ContentType  string            `json:"content_type,omitempty"`
+	UserMetadata map[string]string `json:"user_metadata,omitempty"`
+	// Digest is the BLAKE3-256 of the whole content.
+	Digest Hash `json:"digest"`
+	// Modified is the wall clock of the metaserver that took the commit, for
+	// people. It is zero in Put's answer.
+	Modified time.Time `json:"modified,omitzero"`
+	// Inline tells that the content lives in metadata, Blocks how many blocks it
+	// has otherwise.
+	Inline bool  `json:"inline,omitempty"`
+	Blocks int64 `json:"blocks,omitempty"`
+}
+
+// Entry is one line of a listing: an object, or a prefix that ends in the
+// delimiter and stands for all names that begin with it.
+type Entry struct {
+	Object
+	// Prefix is not empty for a prefix; the Object is then zero.
+	Prefix string `json:"prefix,omitempty"`
+}
+
+// IsPrefix tells prefixes from objects.
+func (e Entry) IsPrefix() bool { return e.Prefix != "" }
+
+// Key is what the listing is sorted by: the name or the prefix.
+func (e Entry) Key() string {
+	if e.IsPrefix() {
+		return e.Prefix
+	}
+	return e.Name
+}
+
+func objectOf(i *pb.ObjectInfo) (Object, error) {
+	digest, err := protocol.HashFromBytes(i.GetDigest())
+	if err != nil {
+		return Object{}, protocol.Errorf(protocol.Internal, "a metaserver described %s without a digest: %w", protocol.Quote(i.GetName()), err)
+	}
+	o := Object{
+		Bucket: i.GetBucket(), Name: i.GetName(), Version: versionOf(i.GetVersion()),
+		Size: int64(i.GetSize()), ContentType: i.GetContentType(), Digest: digest,
+		Modified: time.UnixMilli(i.GetModifiedUnixMs()), Inline: i.GetIsInline(), Blocks: int64(i.GetBlockCount()),
+	}
+	if len(i.GetUserMetadata()) > 0 {
+		o.UserMetadata = make(map[string]string, len(i.GetUserMetadata()))
+		for _, m := range i.GetUserMetadata() {
+			o.UserMetadata[m.GetKey()] = m.GetValue()
+		}
+	}
+	return o, nil
+}
+
+func versionOf(v *pb.Version) Version {
+	return Version{Generation: v.GetGeneration(), Counter: v.GetCounter()}
+}
+
+func wireVersion(v Version) *pb.Version {
+	return &pb.Version{Generation: v.Generation, Counter: v.Counter}
+}

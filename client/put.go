@@ -1,0 +1,225 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/seed-7d21a5b5/ashlar/client/internal/blocks"
+	"github.com/seed-7d21a5b5/ashlar/client/internal/cut"
+	"github.com/seed-7d21a5b5/ashlar/client/internal/meta"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
+)
+
+// Put stores everything that r gives as bucket/name, replacing what is there
+// unless IfAbsent or IfVersion say otherwise, and returns the object as
+// committed. r is read once, in order, and not after Put has returned; if it is
+// an io.ReaderAt and io.Seeker besides, such as a file, blocks may be read again
+// should their copies be lost while Put runs. An error of r is returned wrapped.
+// With any error but ErrUnknownOutcome the object is as it was.
+func (c *Client) Put(ctx context.Context, bucket, name string, r io.Reader, opts ...Option) (Object, error) {
+	o, err := collect(verbPut, opts)
+	if err == nil {
+		err = checkPut(bucket, name, &o)
+	}
+	if err != nil {
+		return Object{}, err
+	}
+	if o.blockSize == 0 {
+		o.blockSize = c.cfg.BlockSize
+	}
+	if err := checkBlockSize(o.blockSize); err != nil {
+		return Object{}, err
+	}
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
+		return Object{}, err
+	}
+	defer end()
+	p := &put{client: c, options: o, source: newSource(r), counters: counters{parent: &c.stats}}
+	p.request = pb.CommitRequest{
+		Bucket: bucket, Name: name, Precondition: o.precondition,
+		ContentType: o.contentType, UserMetadata: o.metadata,
+	}
+	obj, err := p.run(ctx, r)
+	if o.stats != nil {
+		*o.stats = p.counters.snapshot()
+	}
+	return obj, err
+}
+
+func checkPut(bucket, name string, o *options) error {
+	if err := errors.Join(protocol.CheckBucket(bucket), protocol.CheckName(name), protocol.CheckContentType(o.contentType)); err != nil {
+		return err
+	}
+	sum := 0
+	for _, m := range o.metadata {
+		if err := protocol.CheckUserMetadata(m.GetKey(), m.GetValue()); err != nil {
+			return err
+		}
+		sum += len(m.GetKey()) + len(m.GetValue())
+	}
+	if sum > protocol.MaxUserMetadata {
+		return protocol.Errorf(protocol.TooLarge, "user metadata has at most %d bytes; this has %d", protocol.MaxUserMetadata, sum)
+	}
+	return nil
+}
+
+// put is one Put under way.
+type put struct {
+	client   *Client
+	options  options
+	source   *source
+	counters counters
+	request  pb.CommitRequest
+	// session is what an upload of several pages lives under, else nil.
+	session *meta.Session
+	// only is the parcel of an object of one block, kept until it is committed.
+	only *blocks.Parcel
+	// digest is of the whole stream, where there is more than one block.
+	digest *protocol.Hasher
+
+	mu   sync.Mutex
+	done int64
+}
+
+// run takes the shortest way that r's length allows: inline, one block, or a
+// stream of blocks.
+func (p *put) run(ctx context.Context, r io.Reader) (Object, error) {
+	head := make([]byte, protocol.MaxInlineSize+1)
+	n, err := io.ReadFull(r, head)
+	head = head[:n]
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return p.inline(ctx, head)
+	case err != nil:
+		return Object{}, fmt.Errorf("reading the source: %w", err)
+	}
+	k, err := cut.New(cut.Config{
+		Source: io.MultiReader(bytes.NewReader(head), r), Size: p.options.blockSize, ByContent: p.options.cutByContent,
+		Budget: p.client.putBudget, Pool: p.client.buffers,
+	})
+	if err != nil {
+		return Object{}, err
+	}
+	first, err := k.Next(ctx)
+	if err != nil {
+		return Object{}, err
+	}
+	more, err := k.More()
+	if err != nil {
+		p.client.drop(first)
+		return Object{}, err
+	}
+	if !more {
+		return p.single(ctx, first)
+	}
+	p.digest = protocol.NewHasher()
+	return p.stream(ctx, k, first)
+}
+
+func (p *put) inline(ctx context.Context, content []byte) (Object, error) {
+	p.request.Inline = content
+	p.request.Size = uint64(len(content))
+	digest := protocol.HashOf(content)
+	p.request.Digest = digest[:]
+	p.counters.inline(len(content))
+	p.progress(len(content))
+	return p.commit(ctx, nil)
+}
+
+func (p *put) single(ctx context.Context, first *cut.Piece) (Object, error) {
+	pg := newPage()
+	b := pg.add(first)
+	defer func() {
+		if p.only != nil {
+			p.only.Release()
+		}
+	}()
+	p.carry(ctx, pg, b, first, true)
+	if b.err != nil {
+		return Object{}, b.err
+	}
+	p.request.Size = uint64(b.size)
+	p.request.Digest = b.hash[:]
+	return p.commit(ctx, pg)
+}
+
+// commit sends the one request that makes the object exist. pg is nil for
+// inline contents and for uploads.
+func (p *put) commit(ctx context.Context, pg *page) (Object, error) {
+	var ans pb.CommitAnswer
+	send := func() error {
+		return p.client.meta.Mutate(ctx, p.session, protocol.PathCommit, func(call *pb.Call) rpc.Message {
+			p.request.Call = call
+			if pg != nil {
+				p.request.Blocks, p.request.Claims = pg.wire()
+			}
+			return &p.request
+		}, &ans)
+	}
+	if err := p.settle(ctx, pg, send); err != nil {
+		return Object{}, err
+	}
+	return p.object(&ans)
+}
+
+func (p *put) object(ans *pb.CommitAnswer) (Object, error) {
+	digest, err := protocol.HashFromBytes(p.request.GetDigest())
+	o := Object{
+		Bucket: p.request.GetBucket(), Name: p.request.GetName(), Version: versionOf(ans.GetVersion()),
+		Size: int64(p.request.GetSize()), ContentType: p.request.GetContentType(), Digest: digest,
+		Inline: p.request.GetSize() <= protocol.MaxInlineSize,
+	}
+	for _, m := range p.request.GetUserMetadata() {
+		if o.UserMetadata == nil {
+			o.UserMetadata = map[string]string{}
+		}
+		o.UserMetadata[m.GetKey()] = m.GetValue()
+	}
+	return o, err
+}
+
+func (p *put) progress(n int) {
+	if p.options.progress == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done += int64(n)
+	p.options.progress(p.done)
+}
+
+// source is r where it can be read again, by offset.
+type source struct {
+	at   io.ReaderAt
+	base int64
+}
+
+func newSource(r io.Reader) *source {
+	at, canRead := r.(io.ReaderAt)
+	seeker, canSeek := r.(io.Seeker)
+	if !canRead || !canSeek {
+		return &source{}
+	}
+	base, err := seeker.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return &source{}
+	}
+	return &source{at: at, base: base}
+}
+
+// again reads len(buf) bytes of the object from offset on, and reports whether
+// that was possible.
+func (s *source) again(buf []byte, offset int64) bool {
+	if s.at == nil {
+		return false
+	}
+	n, err := s.at.ReadAt(buf, s.base+offset)
+	return n == len(buf) && (err == nil || errors.Is(err, io.EOF))
+}

@@ -1,0 +1,210 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/client/internal/cut"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
+)
+
+const (
+	// pagesAhead bounds the full pages that wait to be appended while the stream
+	// is cut on.
+	pagesAhead = 2
+	// abortTimeout bounds the farewell to a failed upload; without it the pages
+	// go when the session ends.
+	abortTimeout = 5 * time.Second
+)
+
+// stream puts an object of several blocks. The caller's goroutine cuts and
+// digests; each block is carried by a goroutine of its own, held back by the
+// budget; full pages are appended in order by one more.
+func (p *put) stream(ctx context.Context, k *cut.Cutter, first *cut.Piece) (Object, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	u := &upload{put: p, full: make(chan *page, pagesAhead), ended: make(chan struct{})}
+	go u.run(ctx, cancel)
+	last, err := p.cut(ctx, cancel, k, first, u.full)
+	close(u.full)
+	<-u.ended
+	last.carried.Wait()
+	if err == nil {
+		err = last.failure()
+	}
+	if cause := context.Cause(ctx); cause != nil && (err == nil || protocol.KindOf(err) == protocol.Canceled) {
+		// The first failure ended the others; it is the one to tell.
+		err = canceled(cause)
+	}
+	if err == nil {
+		p.request.Size = uint64(k.Offset())
+		digest := p.digest.Sum()
+		p.request.Digest = digest[:]
+		return u.finish(ctx, last)
+	}
+	u.abort(ctx)
+	return Object{}, err
+}
+
+// canceled gives cause a kind if it has none.
+func canceled(cause error) error {
+	if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+		if protocol.AsError(cause).Kind == protocol.Internal {
+			return protocol.Errorf(protocol.Canceled, "put: %w", cause)
+		}
+	}
+	return cause
+}
+
+// cut carries every piece and hands full pages to full. It returns the last
+// page, which may be full or not but is not empty.
+func (p *put) cut(ctx context.Context, cancel context.CancelCauseFunc, k *cut.Cutter, first *cut.Piece, full chan<- *page) (*page, error) {
+	pg := newPage()
+	for pc := first; ; {
+		if len(pg.blocks) == protocol.MaxBlocksPerPage {
+			select {
+			case full <- pg:
+			case <-ctx.Done():
+				p.client.drop(pc)
+				return pg, canceled(context.Cause(ctx))
+			}
+			pg = newPage()
+		}
+		p.digest.Write(pc.Plain)
+		p.launch(ctx, cancel, pg, pc)
+		next, err := k.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return pg, nil
+		}
+		if err != nil {
+			cancel(err)
+			return pg, err
+		}
+		pc = next
+	}
+}
+
+func (p *put) launch(ctx context.Context, cancel context.CancelCauseFunc, pg *page, pc *cut.Piece) {
+	b := pg.add(pc)
+	pg.carried.Go(func() {
+		p.carry(ctx, pg, b, pc, false)
+		if b.err != nil {
+			cancel(b.err)
+		}
+	})
+}
+
+func (pg *page) failure() error {
+	for _, b := range pg.blocks {
+		if b.err != nil {
+			return b.err
+		}
+	}
+	return nil
+}
+
+// upload appends the pages of an object that is too large for one entry.
+type upload struct {
+	put   *put
+	full  chan *page
+	ended chan struct{}
+	id    []byte
+	pages uint32
+}
+
+// run appends full pages in order as their blocks arrive. A failure cancels the
+// put, and the pages left are only waited for.
+func (u *upload) run(ctx context.Context, cancel context.CancelCauseFunc) {
+	defer close(u.ended)
+	for pg := range u.full {
+		pg.carried.Wait()
+		if ctx.Err() != nil {
+			continue
+		}
+		err := pg.failure()
+		if err == nil {
+			err = u.append(ctx, pg)
+		}
+		if err != nil {
+			cancel(err)
+		}
+	}
+}
+
+func (u *upload) append(ctx context.Context, pg *page) error {
+	if u.id == nil {
+		if err := u.create(ctx); err != nil {
+			return err
+		}
+	}
+	if u.pages == protocol.MaxPagesPerUpload {
+		return protocol.Errorf(protocol.TooLarge, "an object has at most %d blocks; use larger ones", protocol.MaxPagesPerUpload*protocol.MaxBlocksPerPage)
+	}
+	q := &pb.UploadAppendRequest{Upload: u.id, Page: u.pages}
+	err := u.put.settle(ctx, pg, func() error {
+		return u.put.client.meta.Mutate(ctx, u.put.session, protocol.PathUploadAppend, func(call *pb.Call) rpc.Message {
+			q.Call = call
+			q.Blocks, q.Claims = pg.wire()
+			return q
+		}, &pb.UploadAppendAnswer{})
+	})
+	if err == nil {
+		u.pages++
+	}
+	return err
+}
+
+func (u *upload) create(ctx context.Context) error {
+	m := u.put.client.meta
+	session, err := m.Pin(ctx)
+	if err != nil {
+		return err
+	}
+	var ans pb.UploadCreateAnswer
+	err = m.Mutate(ctx, session, protocol.PathUploadCreate, func(call *pb.Call) rpc.Message {
+		return &pb.UploadCreateRequest{Call: call}
+	}, &ans)
+	if err != nil {
+		return err
+	}
+	u.id, u.put.session = ans.GetUpload(), session
+	return nil
+}
+
+// finish commits the last page by itself, or as the upload's last.
+func (u *upload) finish(ctx context.Context, last *page) (Object, error) {
+	if u.id == nil {
+		return u.put.commit(ctx, last)
+	}
+	if err := u.append(ctx, last); err != nil {
+		u.abort(ctx)
+		return Object{}, err
+	}
+	u.put.request.Upload = u.id
+	obj, err := u.put.commit(ctx, nil)
+	if err != nil && protocol.KindOf(err) != protocol.UnknownOutcome {
+		u.abort(ctx)
+	}
+	return obj, err
+}
+
+// abort gives the pages back early. It outlives ctx, which may be why the put
+// has failed.
+func (u *upload) abort(ctx context.Context) {
+	if u.id == nil {
+		return
+	}
+	c := u.put.client
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
+	err := c.meta.Mutate(ctx, u.put.session, protocol.PathUploadAbort, func(call *pb.Call) rpc.Message {
+		return &pb.UploadAbortRequest{Call: call, Upload: u.id}
+	}, &pb.UploadAbortAnswer{})
+	if err != nil {
+		c.cfg.Logger.Debug("upload left to its session", "err", err)
+	}
+}
