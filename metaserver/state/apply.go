@@ -3,8 +3,6 @@ package state
 import (
 	"fmt"
 
-	"github.com/zeebo/blake3"
-
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -143,7 +141,7 @@ func (a *applier) digest() []byte {
 	b := append(a.m.canonical[:0], a.cluster.Digest...)
 	b = a.appendCanonical(b)
 	a.m.canonical = b
-	sum := blake3.Sum256(b)
+	sum := protocol.HashOf(b)
 	return sum[:]
 }
 

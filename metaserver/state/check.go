@@ -1,4 +1,224 @@
 package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
 // Check runs every invariant over r and returns the first that is broken, by
-// name. It reads the whole table.
-func Check(r Reader) error { return nil }
+// name. It holds the whole table decoded: for tests after every step, and for
+// operators on demand; Recount needs no such memory.
+func Check(r Reader) error {
+	w, err := readWorld(r)
+	if err != nil || versionOf(w.cluster).IsZero() {
+		return err
+	}
+	invariants := []func(*world) error{
+		checkPhases, checkFloors, checkNodes, checkLayout, checkReferences, checkObjects,
+		checkUploads, checkPages, checkJobs, checkSessions,
+	}
+	for _, invariant := range invariants {
+		if err := invariant(w); err != nil {
+			return err
+		}
+	}
+	return checkCounters(r, w)
+}
+
+// broken names the invariant that does not hold.
+func broken(invariant, format string, args ...any) error {
+	return fmt.Errorf("state: invariant %s: %s", invariant, fmt.Sprintf(format, args...))
+}
+
+// checkPhases: a block is live if and only if it is referenced; condemned has
+// neither copies nor drops; only condemned has pending nodes; lists are sorted,
+// one entry a node.
+func checkPhases(w *world) error {
+	for _, b := range w.blocks {
+		condemned := b.row.Phase == record.Block_CONDEMNED
+		switch {
+		case b.row.Phase < record.Block_LIVE || b.row.Phase > record.Block_CONDEMNED:
+			return broken("phases", "block %x has phase %d", b.key, b.row.Phase)
+		case (b.row.Phase == record.Block_LIVE) != (b.row.Refs > 0):
+			return broken("phases", "block %x is %s with %d references", b.key, phaseName(b.row.Phase), b.row.Refs)
+		case condemned && len(b.row.Copies)+len(b.row.Drops) > 0:
+			return broken("phases", "block %x is condemned and has copies or drops", b.key)
+		case !condemned && len(b.row.Pending) > 0:
+			return broken("phases", "block %x is %s and has pending nodes", b.key, phaseName(b.row.Phase))
+		}
+		if !ascending(heldNodes(b.row.Copies)) || !ascending(heldNodes(b.row.Drops)) || !ascending(b.row.Pending) {
+			return broken("phases", "block %x lists a node twice or out of order", b.key)
+		}
+	}
+	return nil
+}
+
+func heldNodes(held []*record.Held) []uint32 {
+	out := make([]uint32, len(held))
+	for i, h := range held {
+		out[i] = h.Node
+	}
+	return out
+}
+
+func ascending(list []uint32) bool {
+	for i := 1; i < len(list); i++ {
+		if list[i-1] >= list[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// checkFloors: no version is above the present one, no copy is below its floor,
+// and no drop is above it (reclamation.md, Why it holds, 2 and 3).
+func checkFloors(w *world) error {
+	present := versionOf(w.cluster)
+	if watermark := fromPB(w.cluster.Watermark); present.Less(watermark) || present.Less(fromPB(w.cluster.First)) {
+		return broken("floors", "W %s or F %s is above the present %s", watermark, fromPB(w.cluster.First), present)
+	}
+	for _, b := range w.blocks {
+		floor := fromPB(b.row.Floor)
+		if floor.IsZero() || present.Less(floor) {
+			return broken("floors", "block %x has floor %s at version %s", b.key, floor, present)
+		}
+		for _, c := range b.row.Copies {
+			if heldVersion(c).Less(floor) || present.Less(heldVersion(c)) {
+				return broken("floors", "block %x counts a copy at %s, floor %s, present %s", b.key, heldVersion(c), floor, present)
+			}
+		}
+		for _, d := range b.row.Drops {
+			if floor.Less(heldVersion(d)) {
+				return broken("floors", "block %x drops at %s above its floor %s", b.key, heldVersion(d), floor)
+			}
+		}
+	}
+	return nil
+}
+
+// checkNodes: nodes are numbered from 1 without gaps, each identity leads to its
+// node, suspects are those that the nodes' rows say, and block records name only
+// nodes that the log has admitted.
+func checkNodes(w *world) error {
+	if uint32(len(w.nodes)) != w.cluster.LastNode || len(w.identities) != len(w.nodes) {
+		return broken("nodes", "%d nodes and %d identities where %d were numbered", len(w.nodes), len(w.identities), w.cluster.LastNode)
+	}
+	rows := make([]*record.Node, len(w.nodes))
+	for i, n := range w.nodes {
+		rows[i] = n.row
+		if id := binary.BigEndian.Uint32(n.key); id != uint32(i+1) || n.row.Incarnation == 0 {
+			return broken("nodes", "node %d stands at place %d, incarnation %d", id, i+1, n.row.Incarnation)
+		}
+		if known, ok := get(w.identities, n.row.Identity); !ok || !bytes.Equal(known, n.key) {
+			return broken("nodes", "identity %x does not lead to node %d", n.row.Identity, i+1)
+		}
+	}
+	if !slices.EqualFunc(suspects(rows), w.cluster.Suspects, func(x, y *record.Suspect) bool {
+		return x.Node == y.Node && fromPB(x.Below) == fromPB(y.Below)
+	}) {
+		return broken("nodes", "the cluster's list of suspects is not what the nodes say")
+	}
+	for _, b := range w.blocks {
+		for _, named := range [][]uint32{heldNodes(b.row.Copies), heldNodes(b.row.Drops), b.row.Pending} {
+			if len(named) > 0 && (named[0] == 0 || named[len(named)-1] > w.cluster.LastNode) {
+				return broken("nodes", "block %x names nodes %v of %d", b.key, named, w.cluster.LastNode)
+			}
+		}
+	}
+	return nil
+}
+
+// checkLayout: every partition names the same number of distinct members.
+func checkLayout(w *world) error {
+	width := int(w.layout.Width)
+	if w.layout.LayoutVersion != w.cluster.LayoutVersion || len(w.layout.Table) != protocol.Partitions*width {
+		return broken("layout", "version %d of width %d has %d places; the cluster is at %d", w.layout.LayoutVersion, width, len(w.layout.Table), w.cluster.LayoutVersion)
+	}
+	for at := 0; at < len(w.layout.Table); at += width {
+		nodes := w.layout.Table[at : at+width]
+		for i, id := range nodes {
+			if id == 0 || id > uint32(len(w.nodes)) || !isMember(w.nodes[id-1].row) || slices.Contains(nodes[:i], id) {
+				return broken("layout", "partition %d names %v", at/width, nodes)
+			}
+		}
+	}
+	return nil
+}
+
+// checkReferences: what objects, open uploads and jobs hold, counted per hash, is
+// exactly the refs of block records.
+func checkReferences(w *world) error {
+	held := heldHashes(w)
+	slices.SortFunc(held, bytes.Compare)
+	at := 0
+	for _, b := range w.blocks {
+		from := at
+		for at < len(held) && bytes.Equal(held[at], b.key) {
+			at++
+		}
+		if uint64(at-from) != b.row.Refs {
+			return broken("references", "block %x counts %d references and %d are held", b.key, b.row.Refs, at-from)
+		}
+	}
+	if at < len(held) {
+		return broken("references", "block %x is held and has no record, or stands out of order", held[at])
+	}
+	return nil
+}
+
+// heldHashes lists a hash once for each reference: pages stand for the objects,
+// uploads and jobs that own them, less what a job has taken back.
+func heldHashes(w *world) [][]byte {
+	var held [][]byte
+	hold := func(packed []byte, from uint64) {
+		for i := int(from); i < len(packed)/protocol.HashSize; i++ {
+			held = append(held, hashAt(packed, i))
+		}
+	}
+	for _, o := range w.objects {
+		hold(o.row.Blocks.GetHashes(), 0)
+	}
+	for _, j := range w.jobs {
+		hold(j.row.Blocks.GetHashes(), j.row.Cursor)
+	}
+	jobs := jobsByUpload(w)
+	for _, p := range w.pages {
+		job, _ := get(jobs, p.key[:16])
+		hold(p.row.Blocks.GetHashes(), max(job.GetCursor(), p.row.FirstBlock)-p.row.FirstBlock)
+	}
+	return held
+}
+
+// jobsByUpload lists the jobs that take pages back.
+func jobsByUpload(w *world) []keyed[*record.Job] {
+	var jobs []keyed[*record.Job]
+	for _, j := range w.jobs {
+		if len(j.row.Upload) > 0 {
+			jobs = append(jobs, keyed[*record.Job]{j.row.Upload, j.row})
+		}
+	}
+	slices.SortFunc(jobs, func(x, y keyed[*record.Job]) int { return bytes.Compare(x.key, y.key) })
+	return jobs
+}
+
+// checkCounters: the counters kept by apply are those of a recount.
+func checkCounters(r Reader, w *world) error {
+	counted, err := Recount(r)
+	if err != nil {
+		return err
+	}
+	kept, err := w.cluster.Counters.MarshalVT()
+	if err != nil {
+		return err
+	}
+	again, err := counted.MarshalVT()
+	if err == nil && !bytes.Equal(kept, again) {
+		return broken("counters", "kept %v, recounted %v", w.cluster.Counters, counted)
+	}
+	return err
+}

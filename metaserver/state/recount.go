@@ -1,6 +1,46 @@
 package state
 
-import "github.com/seed-7d21a5b5/ashlar/protocol/pb"
+import (
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
 
-// Recount counts every row anew: what the counters kept by apply must equal.
-func Recount(r Reader) (*pb.Counters, error) { return nil, nil }
+// Recount counts every row anew, one at a time: what the counters kept by apply
+// must equal.
+func Recount(r Reader) (*pb.Counters, error) {
+	cluster, err := ClusterRow(r)
+	if err != nil {
+		return nil, err
+	}
+	c := newCounters()
+	counts := []func() error{
+		func() error {
+			return scanRows(r, []byte{tableBlocks}, func(_ []byte, b *record.Block) bool { countBlock(c, tallyOf(b), 1); return true })
+		},
+		func() error {
+			return scanRows(r, []byte{tableObjects}, func(_ []byte, o *record.Object) bool { countObject(c, o, 1); return true })
+		},
+		func() error {
+			return scanRows(r, []byte{tableJobs}, func(_ []byte, j *record.Job) bool { countJob(c, j.BlockCount-j.Cursor, 1); return true })
+		},
+		func() error {
+			return scanRows(r, []byte{tableUploads}, func(_ []byte, u *record.Upload) bool { countUpload(c, u); return true })
+		},
+		func() error {
+			return r.Scan([]byte{tableSessions}, keysAbove([]byte{tableSessions}), func(_, _ []byte) bool { c.Sessions++; return true })
+		},
+	}
+	for _, count := range counts {
+		if err := count(); err != nil {
+			return nil, err
+		}
+	}
+	c.UnderReplicatedBlocks = underReplicated(c, cluster.Settings.GetRedundancy())
+	return c, nil
+}
+
+func countUpload(c *pb.Counters, u *record.Upload) {
+	if !u.Closed {
+		c.Uploads++
+	}
+}

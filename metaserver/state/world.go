@@ -1,0 +1,124 @@
+package state
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+// world is a whole table, decoded, as the invariants of check.go look at it.
+// Every list is in key order.
+type world struct {
+	cluster        *record.Cluster
+	layout         *record.Layout
+	blocks         []keyed[*record.Block]
+	nodes          []keyed[*record.Node]
+	objects        []keyed[*record.Object]
+	uploads        []keyed[*record.Upload]
+	pages          []keyed[*record.UploadPage]
+	jobs           []keyed[*record.Job]
+	sessions       []keyed[*record.Session]
+	results        []keyed[*record.Result]
+	members        []keyed[*record.MetaMember]
+	identities     []keyed[[]byte]
+	sessionUploads []keyed[[]byte]
+}
+
+// keyed is a row with its key, the table's letter cut off.
+type keyed[T any] struct {
+	key []byte
+	row T
+}
+
+// readWorld decodes every row. A row that cannot be decoded, is not the bytes
+// that encoding it gives, or has a key of no table is an error.
+func readWorld(r Reader) (*world, error) {
+	w := &world{cluster: &record.Cluster{}, layout: &record.Layout{}}
+	var failed error
+	err := r.Scan([]byte{0}, nil, func(key, value []byte) bool {
+		failed = w.add(slices.Clone(key), slices.Clone(value))
+		return failed == nil
+	})
+	if err == nil {
+		err = failed
+	}
+	return w, err
+}
+
+func (w *world) add(key, value []byte) error {
+	switch id := key[1:]; key[0] {
+	case tableBlocks:
+		return addRow(&w.blocks, key, value, protocol.HashSize)
+	case tableCluster:
+		return decodeExactly(key, value, w.cluster)
+	case tableIdentities:
+		w.identities = append(w.identities, keyed[[]byte]{id, value})
+	case tableJobs:
+		return addRow(&w.jobs, key, value, protocol.VersionSize)
+	case tableLayout:
+		return decodeExactly(key, value, w.layout)
+	case tableMetaMembers:
+		return addRow(&w.members, key, value, len(id))
+	case tableNodes:
+		return addRow(&w.nodes, key, value, 4)
+	case tableObjects:
+		return addRow(&w.objects, key, value, len(id))
+	case tablePages:
+		return addRow(&w.pages, key, value, 16+8)
+	case tableResults:
+		return addRow(&w.results, key, value, 16+8)
+	case tableSessions:
+		return addRow(&w.sessions, key, value, 16)
+	case tableUploads:
+		return addRow(&w.uploads, key, value, 16)
+	case tableSessionUploads:
+		w.sessionUploads = append(w.sessionUploads, keyed[[]byte]{id, value})
+	default:
+		return broken("rows", "key %x belongs to no table", key)
+	}
+	return nil
+}
+
+func addRow[T any, PT interface {
+	*T
+	row
+}](list *[]keyed[PT], key, value []byte, size int) error {
+	if len(key) != 1+size {
+		return broken("rows", "key %x should have %d bytes after its table's letter", key, size)
+	}
+	out := PT(new(T))
+	*list = append(*list, keyed[PT]{key[1:], out})
+	return decodeExactly(key, value, out)
+}
+
+func decodeExactly(key, value []byte, out row) error {
+	if err := decode(key, value, out); err != nil {
+		return err
+	}
+	again, err := out.MarshalVT()
+	if err == nil && !bytes.Equal(again, value) {
+		return broken("rows", "the row at key %x is not in canonical form", key)
+	}
+	return err
+}
+
+// get finds a row by key, the table's letter cut off.
+func get[T any](list []keyed[T], key []byte) (out T, ok bool) {
+	at, ok := slices.BinarySearchFunc(list, key, func(k keyed[T], key []byte) int { return bytes.Compare(k.key, key) })
+	if ok {
+		out = list[at].row
+	}
+	return out, ok
+}
+
+// below returns the rows whose keys begin with prefix.
+func below[T any](list []keyed[T], prefix []byte) []keyed[T] {
+	from, _ := slices.BinarySearchFunc(list, prefix, func(k keyed[T], key []byte) int { return bytes.Compare(k.key, key) })
+	to := from
+	for to < len(list) && bytes.HasPrefix(list[to].key, prefix) {
+		to++
+	}
+	return list[from:to]
+}
