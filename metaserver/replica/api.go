@@ -44,6 +44,9 @@ type Status struct {
 	Snapshot SnapshotStatus
 	// Connections is how many the raft port has accepted and holds.
 	Connections int
+	// Entries and Commands count what this member has proposed: commands divided
+	// by entries is the mean batch.
+	Entries, Commands uint64
 	// Fatal is why the replica has stopped answering; empty while it works.
 	Fatal string
 }

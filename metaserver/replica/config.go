@@ -2,13 +2,14 @@ package replica
 
 import (
 	"cmp"
-	"errors"
+	"context"
 	"log/slog"
 	"net"
 	"time"
 
 	"github.com/hashicorp/raft"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
@@ -27,6 +28,12 @@ const (
 	MaxConnections = 256
 	// MaxIDLength bounds a member's id, in bytes.
 	MaxIDLength = 63
+	// MaxCall bounds the bytes of one raft call: 64 entries and their framing.
+	// MaxInstall bounds a snapshot's stream.
+	MaxCall    = 32 << 20
+	MaxInstall = 1 << 40
+	// MaxConnectionsPerMember bounds the idle connections to one member.
+	MaxConnectionsPerMember = 3
 	// KeepSnapshots is how many snapshots stay on disk.
 	KeepSnapshots = 2
 )
@@ -35,7 +42,8 @@ const (
 type Config struct {
 	// Dir is the replica's own folder: the log, the state and the snapshots.
 	Dir string
-	// Listener takes the raft port's connections; the replica closes it.
+	// Listener takes the raft port's connections; the replica closes it, also when
+	// Open fails.
 	Listener net.Listener
 	// Advertise is the address that other members dial; default: Listener's.
 	Advertise string
@@ -74,6 +82,12 @@ type Config struct {
 	// OnRemoved is told, once and on a goroutine of its own, that the group has
 	// removed this member.
 	OnRemoved func()
+
+	// The seams that tests use: the machine, how an address is reached, and the
+	// log without its syncs.
+	machine func(state.Table) (machine, error)
+	dial    func(ctx context.Context, address string) (net.Conn, error)
+	noSync  bool
 }
 
 // withDefaults returns cfg with zero fields filled in, or InvalidArgument.
@@ -116,5 +130,5 @@ func (cfg Config) raftConfig(id string, notify chan<- bool) (*raft.Config, error
 	rc.NoLegacyTelemetry = true
 	rc.NotifyCh = notify
 	rc.Logger = newRaftLogger(cfg.Logger)
-	return rc, errors.Join(raft.ValidateConfig(rc))
+	return rc, raft.ValidateConfig(rc)
 }

@@ -1,66 +1,328 @@
-// Package replica is the Raft group's member.
 package replica
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 
-	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/hashicorp/raft"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/bundle"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/link"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/logstore"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
-	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// Replica is one member of the Raft group.
-type Replica struct{}
+// Replica is one member of the Raft group. It is safe for concurrent use.
+type Replica struct {
+	cfg     Config
+	id      string
+	cluster atomic.Pointer[protocol.ID]
 
-func notYet() error { return protocol.Errorf(protocol.Unavailable, "replica: being built") }
+	logs      *logstore.Store
+	snapshots *snapshots
+	folder    *folder
+	states    *states
+	progress  *progress
+	layer     *link.Layer
+	port      atomic.Pointer[link.Layer] // layer, for whoever may come before it is there
+	transport *raft.NetworkTransport
+	raft      *raft.Raft
+	batcher   *batcher
+	lead      *leadership
+	rounds    *rounds
+	reads     atomic.Int64
 
-// Open starts a replica on its folder; it joins no group by itself.
-func Open(cfg Config) (*Replica, error) { return nil, notYet() }
+	// failure is why the replica answers nothing any more; ended is closed with
+	// it, and at the end of Close.
+	failure atomic.Pointer[error]
+	closing atomic.Bool
+	ended   chan struct{}
+	endOnce sync.Once
+	died    sync.Once
+}
 
-// ID is this member's id, Cluster its cluster, zero while it has none.
-func (r *Replica) ID() string { return "" }
+// Open starts a replica on its folder, which it makes if there is none. It joins
+// no group by itself: it takes part in the one that its folder remembers, or waits
+// for Bootstrap or for a leader. A folder whose parts cannot belong to one history
+// is refused with Corrupt and the step that helps.
+func Open(cfg Config) (*Replica, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r := &Replica{cfg: cfg, progress: &progress{}, ended: make(chan struct{})}
+	if err := r.openDisk(); err != nil {
+		return nil, errors.Join(err, r.closeDisk(nil), cfg.Listener.Close())
+	}
+	if err := r.join(); err != nil {
+		return nil, errors.Join(err, r.layer.Close(), r.closeDisk(nil))
+	}
+	return r, nil
+}
+
+// openDisk opens the folder's parts and judges whether they belong together.
+func (r *Replica) openDisk() (err error) {
+	r.folder = newFolder(r.cfg, r.fatal)
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	r.logs, err = logstore.Open(logstore.Config{
+		Path: filepath.Join(r.cfg.Dir, logFile), NoSync: r.cfg.noSync, Logger: r.cfg.Logger, OnFatal: r.fatal,
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.identify(); err != nil {
+		return err
+	}
+	if r.snapshots, err = openSnapshots(filepath.Join(r.cfg.Dir, snapFolder), r.Cluster); err != nil {
+		return err
+	}
+	r.snapshots.taken = r.logs.SetSnapshot
+	g, err := r.openState()
+	if err != nil {
+		return err
+	}
+	r.states = newStates(g)
+	index, _ := g.machine.Applied()
+	r.progress.publish(index, g.machine.Version())
+	return r.folder.sweep()
+}
+
+// prepare makes the folder at the first start, and only then: a log without a
+// state, or a snapshot without a log, is a folder that has lost a part.
+func (r *Replica) prepare() error {
+	if err := os.MkdirAll(r.cfg.Dir, 0o700); err != nil {
+		return err
+	}
+	_, logErr := os.Stat(filepath.Join(r.cfg.Dir, logFile))
+	hasLog := !errors.Is(logErr, os.ErrNotExist)
+	kept, err := os.ReadDir(filepath.Join(r.cfg.Dir, snapFolder))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	current, err := r.folder.current()
+	switch {
+	case err != nil:
+		return err
+	case current == "" && (hasLog || len(kept) > 0):
+		return refuse("there is a log or a snapshot, but no state")
+	case !hasLog && len(kept) > 0:
+		return refuse("there are snapshots, but no log: terms and votes are lost")
+	case current == "":
+		return errors.Join(r.folder.format(), bundle.SyncDir(r.cfg.Dir))
+	}
+	return nil
+}
+
+// identify settles who this is: the folder's word, the caller's, or a new name.
+func (r *Replica) identify() error {
+	cluster, id, err := r.logs.Identity()
+	if err != nil {
+		return err
+	}
+	switch {
+	case r.cfg.ID != "":
+		r.id = r.cfg.ID
+	case id != "":
+		r.id = id
+	default:
+		var fresh protocol.ID
+		_, _ = rand.Read(fresh[:])
+		r.id = fresh.String()
+	}
+	if err := r.logs.Claim(r.cfg.Cluster, r.id); err != nil {
+		return err
+	}
+	if cluster.IsZero() {
+		cluster = r.cfg.Cluster
+	}
+	r.cluster.Store(&cluster)
+	return nil
+}
+
+// openState opens the state that counts, or the newest snapshot's where that is
+// newer (guard.go).
+func (r *Replica) openState() (*generation, error) {
+	name, err := r.folder.current()
+	if err != nil {
+		return nil, err
+	}
+	g, err := r.folder.open(name)
+	if err != nil {
+		return nil, err
+	}
+	e, err := r.evidence(g)
+	if err != nil {
+		return nil, errors.Join(err, g.table.Close())
+	}
+	restore, err := judge(e)
+	if err == nil && !restore {
+		return g, nil
+	}
+	if err := errors.Join(err, g.table.Close()); err != nil {
+		return nil, err
+	}
+	r.cfg.Logger.Info("the state is older than the newest snapshot, which takes its place", "applied", e.applied, "snapshot", e.snapshot.ID)
+	return r.folder.install(e.snapshot)
+}
+
+func (r *Replica) evidence(g *generation) (e evidence, err error) {
+	e.first, _ = r.logs.FirstIndex()
+	e.last, _ = r.logs.LastIndex()
+	e.applied, e.appliedTerm = g.machine.Applied()
+	if e.snapshot, e.hasSnapshot = r.snapshots.newest(); e.hasSnapshot {
+		if e.snapshot.Cluster != r.Cluster() {
+			return e, protocol.Errorf(protocol.WrongCluster, "snapshot %s is of cluster %s", e.snapshot.ID, e.snapshot.Cluster)
+		}
+		r.logs.SetSnapshot(e.snapshot.Index, e.snapshot.Term)
+		r.progress.configuration.Store(e.snapshot.ConfigurationIndex)
+	}
+	if c := g.machine.Cluster(); !c.IsZero() && c != r.Cluster() {
+		return e, protocol.Errorf(protocol.WrongCluster, "the state is of cluster %s, the log of %s", c, r.Cluster())
+	}
+	var l raft.Log
+	if e.applied > 0 && r.logs.GetLog(e.applied, &l) == nil {
+		e.logTerm = l.Term
+	}
+	return e, nil
+}
+
+// join starts the port and raft, and what stands on them.
+func (r *Replica) join() (err error) {
+	logger := newRaftLogger(r.cfg.Logger)
+	r.layer = link.New(link.Config{
+		Listener: r.cfg.Listener, Advertise: r.cfg.Advertise, ID: r.id, Cluster: r.Cluster,
+		Expect: r.expect, Term: r.termAnswer, Dial: r.cfg.dial, HandshakeTimeout: r.cfg.DialTimeout,
+		MaxConnections: MaxConnections, MaxCall: MaxCall, MaxInstall: MaxInstall, Logger: r.cfg.Logger,
+	})
+	r.port.Store(r.layer)
+	if err := r.healthy(); err != nil {
+		return err
+	}
+	r.transport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: r.layer, MaxPool: MaxConnectionsPerMember, MaxRPCsInFlight: 1, Timeout: r.cfg.DialTimeout, Logger: logger,
+	})
+	notify := make(chan bool, 16)
+	rc, err := r.cfg.raftConfig(r.id, notify)
+	if err != nil {
+		return errors.Join(err, r.transport.Close())
+	}
+	machine := &fsm{
+		states: r.states, folder: r.folder, snapshots: r.snapshots, progress: r.progress,
+		fatal: r.fatal, healthy: r.healthy,
+	}
+	r.raft, err = raft.NewRaft(rc, machine, r.logs, r.logs, r.snapshots, r.transport)
+	if err != nil {
+		return errors.Join(err, r.transport.Close())
+	}
+	r.lead = &leadership{raft: r.raft, notify: notify, poll: r.cfg.HeartbeatTimeout / 10, member: r.isMember, removed: r.cfg.OnRemoved}
+	r.lead.start()
+	r.rounds = &rounds{
+		id: r.id, layer: r.layer, lead: r.lead, voters: r.servers, ownTerm: r.logs.Term,
+		limit: r.cfg.ReadTimeout, ask: r.cfg.HeartbeatTimeout, redial: r.cfg.HeartbeatTimeout / 20,
+	}
+	r.rounds.run()
+	r.batcher = newBatcher(r.raft)
+	go r.batcher.run()
+	return nil
+}
+
+// termAnswer is this member's word in others' rounds. The log store's term is
+// never below raft's own, and is on disk before a vote of that term is cast.
+func (r *Replica) termAnswer() link.TermAnswer {
+	last, _ := r.logs.LastIndex()
+	applied, _ := r.progress.read()
+	return link.TermAnswer{Term: r.logs.Term(), LastLog: last, Applied: applied}
+}
+
+// ID is this member's id.
+func (r *Replica) ID() string { return r.id }
 
 // Cluster is the cluster that this replica belongs to; zero while it has none.
-func (r *Replica) Cluster() protocol.ID { return protocol.ID{} }
+func (r *Replica) Cluster() protocol.ID {
+	if c := r.cluster.Load(); c != nil {
+		return *c
+	}
+	return protocol.ID{}
+}
 
-// Adopt makes a replica without a cluster one of cluster, durably, before a
-// leader of it adds it as a member; another cluster later is WrongCluster.
-func (r *Replica) Adopt(cluster protocol.ID) error { return notYet() }
+// Adopt makes a replica without a cluster one of cluster, durably; the raft port
+// talks to nobody before. Another cluster than the one it has is WrongCluster.
+func (r *Replica) Adopt(cluster protocol.ID) error {
+	if cluster.IsZero() {
+		return protocol.Errorf(protocol.InvalidArgument, "the zero cluster id names nothing")
+	}
+	if err := r.logs.Claim(cluster, r.id); err != nil {
+		return err
+	}
+	r.cluster.Store(&cluster)
+	return nil
+}
 
 // Bootstrap makes this replica the only voter of a new cluster and proposes the
-// cluster's first entry. It may be repeated with the same cluster.
+// cluster's first entry. It may be repeated with the same cluster, after a crash
+// at any point too; a replica that belongs to a cluster which runs is left as it is.
 func (r *Replica) Bootstrap(ctx context.Context, cluster protocol.ID, settings *record.Settings) error {
-	return notYet()
+	if err := r.Adopt(cluster); err != nil {
+		return err
+	}
+	self := raft.Server{ID: raft.ServerID(r.id), Address: raft.ServerAddress(r.cfg.Advertise)}
+	err := r.raft.BootstrapCluster(raft.Configuration{Servers: []raft.Server{self}}).Error()
+	if err != nil && !errors.Is(err, raft.ErrCantBootstrap) {
+		return protocol.Errorf(protocol.Unavailable, "bootstrap: %w", err)
+	}
+	for {
+		lead, moved := r.lead.current()
+		if _, v := r.progress.read(); !v.IsZero() {
+			return nil
+		}
+		if lead.Leader {
+			return r.proposeBootstrap(ctx, cluster, settings)
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return protocol.Errorf(protocol.Unavailable, "bootstrap: no leadership yet: %w", ctx.Err())
+		case <-r.ended:
+			return r.serving()
+		}
+	}
 }
 
-// Propose puts cmd into the log and returns what applying it answered.
-func (r *Replica) Propose(ctx context.Context, cmd *record.Command) (*record.Result, error) {
-	return nil, notYet()
+func (r *Replica) proposeBootstrap(ctx context.Context, cluster protocol.ID, settings *record.Settings) error {
+	body := &record.Command_Bootstrap{Bootstrap: &record.Bootstrap{Cluster: cluster[:], Settings: settings}}
+	result, err := r.Propose(ctx, &record.Command{Body: body})
+	if err != nil {
+		return err
+	}
+	if result.GetKind() != 0 {
+		return protocol.Errorf(protocol.Kind(result.GetKind()), "bootstrap: %s", result.GetDetail())
+	}
+	return nil
 }
 
-// View returns a moment of the state at the level asked for.
-func (r *Replica) View(ctx context.Context, level pb.Level, min protocol.Version) (state.View, error) {
-	return nil, notYet()
+// Leadership tells changes; only the newest unread one is kept, so compare terms.
+// It is closed by Close.
+func (r *Replica) Leadership() <-chan Leadership { return r.lead.out }
+
+// Snapshot takes a snapshot now; with nothing new since the last one, or since
+// the start, it does nothing.
+func (r *Replica) Snapshot() error {
+	if err := r.serving(); err != nil {
+		return err
+	}
+	err := r.raft.Snapshot().Error()
+	switch {
+	case err == nil, errors.Is(err, raft.ErrNothingNewToSnapshot):
+		return nil
+	default:
+		return protocol.Errorf(protocol.Unavailable, "snapshot: %w", err)
+	}
 }
-
-// Leadership tells changes; only the newest unread one is kept. It is closed by Close.
-func (r *Replica) Leadership() <-chan Leadership { return nil }
-
-// Status tells what the replica knows now.
-func (r *Replica) Status() Status { return Status{} }
-
-// AddMember adds a member as non-voter, waits until it has caught up, and makes it a voter.
-func (r *Replica) AddMember(ctx context.Context, id, raftAddress string) error { return notYet() }
-
-// RemoveMember removes a member.
-func (r *Replica) RemoveMember(ctx context.Context, id string) error { return notYet() }
-
-// TransferLeadership hands leadership to the most up-to-date other voter.
-func (r *Replica) TransferLeadership(ctx context.Context) error { return notYet() }
-
-// Snapshot takes a snapshot now.
-func (r *Replica) Snapshot() error { return notYet() }
-
-// Close ends the replica in order.
-func (r *Replica) Close(ctx context.Context) error { return notYet() }

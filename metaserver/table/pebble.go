@@ -167,14 +167,15 @@ func (p *Pebble) Sync() error {
 }
 
 // Checkpoint makes dir, which must not exist, a database with everything that
-// was written so far, durable when it returns. Its cost is that of hard links,
+// was written so far, durable when it returns. A failure, as of a full disk,
+// leaves the table as it was, unless pebble says otherwise. Its cost is that of hard links,
 // whatever the table's size, plus a copy of at most two memtables' log.
 func (p *Pebble) Checkpoint(dir string) error {
 	if err := p.health.err(); err != nil {
 		return err
 	}
 	if err := p.db.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {
-		return p.health.fail("checkpoint", err)
+		return err
 	}
 	return p.health.err()
 }

@@ -1,0 +1,236 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/bundle"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/table"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+// The folder of a replica:
+//
+//	raft.db                    the log, the term, the vote, the identity (package logstore)
+//	state/CURRENT              the name of the state folder that counts, and a line feed
+//	state/00000001/            a Pebble database
+//	snapshots/ID/checkpoint/   a Pebble checkpoint: never opened, only linked or streamed
+//	snapshots/ID/meta.json     what it is a snapshot of
+//
+// CURRENT is replaced by rename, so it names a complete state at any moment.
+// What it does not name is left from a restore that did not finish, and goes.
+const (
+	logFile      = "raft.db"
+	stateFolder  = "state"
+	snapFolder   = "snapshots"
+	currentFile  = "CURRENT"
+	firstState   = "00000001"
+	stateDigits  = 8
+	scratchStart = "tmp-"
+)
+
+// folder is where the states lie, and how they are opened.
+type folder struct {
+	dir     string // Dir/state
+	options table.PebbleConfig
+	machine func(state.Table) (machine, error)
+}
+
+func openMachine(t state.Table) (machine, error) { return state.Open(t) }
+
+func newFolder(cfg Config, onFatal func(error)) *folder {
+	open := cfg.machine
+	if open == nil {
+		open = openMachine
+	}
+	return &folder{
+		dir:     filepath.Join(cfg.Dir, stateFolder),
+		machine: open,
+		options: table.PebbleConfig{CacheBytes: cfg.CacheBytes, Logger: cfg.Logger, OnFatal: onFatal},
+	}
+}
+
+// current is the name that CURRENT holds; "" if there is no such file.
+func (f *folder) current() (string, error) {
+	b, err := os.ReadFile(filepath.Join(f.dir, currentFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	name, found := strings.CutSuffix(string(b), "\n")
+	if _, err := strconv.ParseUint(name, 10, 32); err != nil || !found || len(name) != stateDigits {
+		return "", protocol.Errorf(protocol.Corrupt, "replica: %s holds %q, not the name of a state", currentFile, b)
+	}
+	return name, nil
+}
+
+// format makes the first, empty state. Until CURRENT names it, it can be made
+// again.
+func (f *folder) format() error {
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		return err
+	}
+	dir := filepath.Join(f.dir, firstState)
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	options := f.options
+	options.Dir, options.Create = dir, true
+	t, err := table.OpenPebble(options)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(t.Sync(), t.Close()); err != nil {
+		return err
+	}
+	return f.point(firstState)
+}
+
+// point makes name the state that counts: the commit point of a restore.
+func (f *folder) point(name string) error {
+	if err := errors.Join(bundle.SyncDir(filepath.Join(f.dir, name)), bundle.SyncDir(f.dir)); err != nil {
+		return err
+	}
+	return writeFile(f.dir, currentFile, []byte(name+"\n"))
+}
+
+// open opens the state called name.
+func (f *folder) open(name string) (*generation, error) {
+	options := f.options
+	options.Dir = filepath.Join(f.dir, name)
+	t, err := table.OpenPebble(options)
+	if err != nil {
+		return nil, err
+	}
+	m, err := f.machine(t)
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return &generation{dir: options.Dir, table: t, machine: m}, nil
+}
+
+// install opens a copy of a snapshot's checkpoint as the next state, checks that
+// it is what the snapshot says, and makes it the one that counts. It may be
+// repeated after a crash at any point.
+func (f *folder) install(s snapshot) (*generation, error) {
+	name, err := f.next()
+	if err != nil {
+		return nil, err
+	}
+	if err := clone(s.checkpoint(), filepath.Join(f.dir, name)); err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
+	g, err := f.open(name)
+	if err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
+	index, term := g.machine.Applied()
+	if index != s.StateIndex || term != s.StateTerm {
+		err := protocol.Errorf(protocol.Corrupt, "restore: snapshot %s holds entry %d of term %d, not %d of %d", s.ID, index, term, s.StateIndex, s.StateTerm)
+		return nil, errors.Join(err, g.table.Close())
+	}
+	if err := g.table.Sync(); err != nil {
+		return nil, errors.Join(err, g.table.Close())
+	}
+	if err := f.point(name); err != nil {
+		return nil, errors.Join(err, g.table.Close())
+	}
+	return g, nil
+}
+
+// next is the name after CURRENT's. Nothing that counts lies there.
+func (f *folder) next() (string, error) {
+	name, err := f.current()
+	if err != nil {
+		return "", err
+	}
+	n, _ := strconv.ParseUint(name, 10, 32)
+	name = fmt.Sprintf("%0*d", stateDigits, n+1)
+	return name, os.RemoveAll(filepath.Join(f.dir, name))
+}
+
+// sweep removes the states that CURRENT does not name.
+func (f *folder) sweep() error {
+	name, err := f.current()
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != name && e.Name() != currentFile {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(f.dir, e.Name())))
+		}
+	}
+	return err
+}
+
+// clone copies a checkpoint: tables, which nobody ever changes, by hard link, and
+// the few other files by their bytes.
+func clone(from, to string) error {
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		source, target := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		if strings.HasSuffix(e.Name(), ".sst") || strings.HasSuffix(e.Name(), ".blob") {
+			err = os.Link(source, target)
+		} else {
+			err = copyFile(source, target)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return bundle.SyncDir(to)
+}
+
+func copyFile(from, to string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	return out.Sync()
+}
+
+// writeFile replaces dir/name durably and at once.
+func writeFile(dir, name string, b []byte) error {
+	temp := filepath.Join(dir, name+".tmp")
+	if err := os.WriteFile(temp, b, 0o600); err != nil {
+		return err
+	}
+	file, err := os.Open(temp)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, filepath.Join(dir, name)); err != nil {
+		return err
+	}
+	return bundle.SyncDir(dir)
+}
