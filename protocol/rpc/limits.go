@@ -17,6 +17,8 @@ const (
 	MaxPath = 4 << 10
 	// MinBodyRate is the slowest body that is waited for, in bytes per second.
 	MinBodyRate = 64 << 10
+	// lingerBytes bounds what is read and thrown away of a refused request.
+	lingerBytes = 64 << 20
 	// maxProblem bounds the body of an error that the client reads for its kind.
 	maxProblem = 256 << 10
 )
@@ -30,6 +32,11 @@ const (
 	DefaultWriteTimeout = time.Minute
 	// DefaultIdleTimeout bounds how long a server keeps a silent connection.
 	DefaultIdleTimeout = 90 * time.Second
+	// DefaultRequestTimeout bounds the context of one request in a server.
+	DefaultRequestTimeout = 30 * time.Second
+	// lingerTime bounds how long a refused peer is let finish its writing, so that
+	// it gets to read why.
+	lingerTime = 2 * time.Second
 	// DefaultTimeout bounds one Call where the context names no earlier end.
 	DefaultTimeout = 15 * time.Second
 	// DialTimeout bounds the making of one connection.

@@ -233,6 +233,8 @@ type conn struct {
 	// whether the caller's context cut in.
 	sent, received int64
 	interrupted    bool
+	// halved: the server answered before it had the whole request.
+	halved bool
 }
 
 // Write counts what the network took.
@@ -255,7 +257,7 @@ var longAgo = time.Unix(1, 0)
 // exchange sends req and reads resp. The end of ctx makes it return at once
 // (Prompt); the connection is of no use then.
 func (c *conn) exchange(ctx context.Context, end time.Time, req *fasthttp.Request, resp *fasthttp.Response, most int) error {
-	c.sent, c.received, c.interrupted = 0, 0, false
+	c.sent, c.received, c.interrupted, c.halved = 0, 0, false, false
 	if err := c.SetDeadline(end); err != nil {
 		return err
 	}
@@ -264,17 +266,26 @@ func (c *conn) exchange(ctx context.Context, end time.Time, req *fasthttp.Reques
 		defer func() { c.interrupted = !stop() }()
 	}
 	c.bw.Reset(c)
-	if err := req.Write(c.bw); err != nil {
-		return err
+	err := req.Write(c.bw)
+	if err == nil {
+		err = c.bw.Flush()
 	}
-	if err := c.bw.Flush(); err != nil {
+	if err != nil && c.sent == 0 {
 		return err
 	}
 	resp.Reset()
 	resp.SkipBody = req.Header.IsHead()
-	return resp.ReadLimitBody(c.br, most)
+	if err == nil {
+		return resp.ReadLimitBody(c.br, most)
+	}
+	// A server that stopped reading may have said why.
+	c.halved = true
+	if early := resp.ReadLimitBody(c.br, maxProblem); early == nil && resp.StatusCode() >= fasthttp.StatusBadRequest {
+		return nil
+	}
+	return err
 }
 
 // whole reports whether the connection stands between two exchanges: not cut
 // into, and without a byte that belongs to neither.
-func (c *conn) whole() bool { return !c.interrupted && c.br.Buffered() == 0 }
+func (c *conn) whole() bool { return !c.interrupted && !c.halved && c.br.Buffered() == 0 }

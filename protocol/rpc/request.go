@@ -62,7 +62,11 @@ func (c *requestContext) Value(key any) any {
 }
 
 func (x *exchange) context() context.Context {
-	return &requestContext{x.server.base, x.id}
+	if x.ctx == nil {
+		timed, end := context.WithTimeout(x.server.base, x.server.cfg.RequestTimeout)
+		x.ctx, x.end = &requestContext{timed, x.id}, end
+	}
+	return x.ctx
 }
 
 // RequestID returns the id of the request that ctx belongs to, or "".
@@ -76,8 +80,8 @@ func RequestID(ctx context.Context) string {
 	return ""
 }
 
-// Context returns the context of a HandleRaw request. It may be kept; it ends
-// when the server cuts its connections.
+// Context returns the context of a HandleRaw request. It ends with the request,
+// after ServerConfig.RequestTimeout, or when the server cuts its connections.
 func Context(ctx *fasthttp.RequestCtx) context.Context {
 	if x, ok := ctx.UserValue(exchangeKey{}).(*exchange); ok {
 		return x.context()

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"runtime/debug"
 
@@ -21,6 +22,9 @@ type exchange struct {
 	http   *fasthttp.RequestCtx
 	id     string
 	path   []byte
+	// ctx is made when it is first asked for, and ends with the request.
+	ctx context.Context
+	end context.CancelFunc
 }
 
 type exchangeKey struct{}
@@ -31,9 +35,17 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	x := exchange{server: s, http: ctx}
 	defer x.rescue()
 	inFlight := s.inFlight.Add(1)
-	defer s.inFlight.Add(-1)
+	defer x.done()
 	if err := x.run(inFlight); err != nil {
 		x.fail(err)
+	}
+}
+
+// done ends what the request holds.
+func (x *exchange) done() {
+	x.server.inFlight.Add(-1)
+	if x.end != nil {
+		x.end()
 	}
 }
 

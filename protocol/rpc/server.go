@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -35,6 +36,8 @@ type ServerConfig struct {
 	// ReadTimeout bounds the reading of one request, on top of the time that its
 	// body needs at MinBodyRate.
 	ReadTimeout, WriteTimeout, IdleTimeout time.Duration
+	// RequestTimeout bounds the context that a handler is given.
+	RequestTimeout time.Duration
 }
 
 // Stats are the counts of a Server since its start.
@@ -65,8 +68,9 @@ type Server struct {
 	requests, busy, panics, malformed atomic.Uint64
 	inFlight                          atomic.Int64
 
-	mu      sync.Mutex
-	stopped bool
+	mu        sync.Mutex
+	stopped   bool
+	listeners []net.Listener
 }
 
 // NewServer returns a server that does not listen yet.
@@ -113,6 +117,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	setTime(&c.ReadTimeout, DefaultReadTimeout)
 	setTime(&c.WriteTimeout, DefaultWriteTimeout)
 	setTime(&c.IdleTimeout, DefaultIdleTimeout)
+	setTime(&c.RequestTimeout, DefaultRequestTimeout)
 	return c
 }
 
@@ -132,6 +137,7 @@ func setTime(v *time.Duration, other time.Duration) {
 func (s *Server) Serve(ln net.Listener) error {
 	s.mu.Lock()
 	stopped := s.stopped
+	s.listeners = append(s.listeners, ln)
 	s.mu.Unlock()
 	if stopped {
 		return errors.Join(fmt.Errorf("rpc: server %s was shut down", s.cfg.Name), ln.Close())
@@ -148,6 +154,9 @@ func (s *Server) Serve(ln net.Listener) error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped = true
+	for _, ln := range s.listeners {
+		_ = ln.Close()
+	}
 	s.mu.Unlock()
 	err := s.http.ShutdownWithContext(ctx)
 	s.cut()
@@ -194,6 +203,9 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		e.Kind, e.Detail = protocol.TooLarge, "the body is larger than this path takes"
+		if _, _, bad := splitTarget(ctx.Request.Header.RequestURI()); bad != nil {
+			e = protocol.AsError(bad)
+		}
 	case errors.As(err, &small):
 		e.Kind, e.Detail = protocol.TooLarge, fmt.Sprintf("request line and headers have at most %d bytes", MaxHeader)
 	case errors.As(err, &timeout) && timeout.Timeout():
@@ -203,6 +215,25 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	id := s.ids.next()
 	s.sign(ctx, id)
 	writeProblem(ctx, e, string(id))
+	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
+		linger(ctx)
+	}
+}
+
+// linger answers at once and lets the peer finish writing what nobody reads:
+// closing before it has would take the answer away from it.
+func linger(ctx *fasthttp.RequestCtx) {
+	conn := ctx.Conn()
+	_ = conn.SetDeadline(time.Now().Add(lingerTime))
+	ctx.Response.Header.SetConnectionClose()
+	if _, err := ctx.Response.WriteTo(conn); err != nil {
+		return
+	}
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_, _ = io.CopyN(io.Discard, conn, lingerBytes)
+	_ = conn.Close()
 }
 
 // quiet passes fasthttp's own remarks, which peers can cause at will, to the
