@@ -1,0 +1,54 @@
+package state_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// BenchmarkCommit commits objects of one new block each, with claims of three
+// nodes under a session, in entries of so many commands.
+func BenchmarkCommit(b *testing.B) {
+	for _, batch := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			m := newMachine(b)
+			m.unchecked = true
+			m.bootstrap(3)
+			sessions := make([]string, batch)
+			for i := range sessions {
+				sessions[i] = fmt.Sprintf("session %d", i)
+				m.must(openSession(sessions[i]))
+			}
+			entries := make([][]byte, 0, b.N/batch+1)
+			version := m.Version()
+			for n := 0; n < b.N; n += batch {
+				var commands []*record.Command
+				for i := range batch {
+					commands = append(commands, singleBlockCommit(n+i, uint64(n/batch+1), sessions[i], version))
+				}
+				entries = append(entries, encode(b, commands...))
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for _, entry := range entries {
+				m.index++
+				results, err := m.Apply(m.index, 1, entry)
+				if err != nil || results[0].Kind != 0 {
+					b.Fatal(err, results)
+				}
+			}
+			b.ReportMetric(float64(len(entries)*batch)/b.Elapsed().Seconds(), "commits/s")
+		})
+	}
+}
+
+func singleBlockCommit(n int, sequence uint64, session string, u protocol.Version) *record.Command {
+	return commitCommand(&pb.CommitRequest{
+		Call: call(session, sequence, sequence), Bucket: "bench", Name: fmt.Sprintf("some/where/object-%010d", n), Size: 100,
+		Digest: make([]byte, 32), ContentType: "application/octet-stream",
+		Blocks: blocksOf(fmt.Sprint(n)), Claims: claimsOf(1, u, 1, 2, 3),
+	})
+}
