@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -164,4 +165,46 @@ func FuzzFromObject(f *testing.F) {
 			t.Fatalf("accepted %q as %+v", name, it)
 		}
 	})
+}
+
+func TestCompareSeesEveryDifference(t *testing.T) {
+	a := makeTree(t)
+	for what, change := range map[string]func(dir string) error{
+		"":            func(string) error { return nil },
+		"other bytes": func(d string) error { return os.WriteFile(filepath.Join(d, "a"), []byte("bb"), 0o644) },
+		"mode":        func(d string) error { return os.Chmod(filepath.Join(d, "a"), 0o600) },
+		"only in":     func(d string) error { return os.Remove(filepath.Join(d, "empty")) },
+		"links to": func(d string) error {
+			must(t, os.Remove(filepath.Join(d, "dangling")))
+			return os.Symlink("x", filepath.Join(d, "dangling"))
+		},
+		"is L": func(d string) error {
+			must(t, os.Remove(filepath.Join(d, "dangling")))
+			return os.WriteFile(filepath.Join(d, "dangling"), nil, 0o644)
+		},
+		"bytes and 3": func(d string) error { return os.WriteFile(filepath.Join(d, "a"), []byte("aaa"), 0o644) },
+		"only in ":    func(d string) error { return os.WriteFile(filepath.Join(d, "new"), nil, 0o644) },
+	} {
+		b := t.TempDir()
+		must(t, os.CopyFS(b, os.DirFS(a)))
+		for _, it := range walkAll(t, a) {
+			if it.Type == 0 {
+				must(t, os.Chtimes(filepath.Join(b, it.Path), it.Modified, it.Modified))
+				must(t, os.Chmod(filepath.Join(b, it.Path), it.Mode))
+			}
+		}
+		must(t, os.Chmod(filepath.Join(b, "sub"), 0o500))
+		t.Cleanup(func() { _ = os.Chmod(filepath.Join(b, "sub"), 0o755) })
+		must(t, change(b))
+		if what == "other bytes" || what == "bytes and 3" {
+			info, err := os.Stat(filepath.Join(a, "a"))
+			must(t, err)
+			must(t, os.Chtimes(filepath.Join(b, "a"), info.ModTime(), info.ModTime()))
+		}
+		found, err := Compare(context.Background(), a, b, 10)
+		must(t, err)
+		if what == "" && len(found) != 0 || what != "" && (len(found) != 1 || !strings.Contains(found[0], what)) {
+			t.Errorf("%s: found %q", what, found)
+		}
+	}
 }

@@ -1,0 +1,85 @@
+package serve
+
+import (
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-7d21a5b5/ashlar/blockserver"
+	"github.com/seed-7d21a5b5/ashlar/blockserver/store"
+	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/app"
+	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/terminal"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+// Blockserver runs one blockserver.
+func Blockserver(a *app.App) *cobra.Command {
+	var (
+		cfg       blockserver.Config
+		data      []string
+		maxMemory string
+	)
+	cmd := &cobra.Command{
+		Use:   "blockserver --data DIR --metaservers ADDRESSES",
+		Short: "Run one blockserver",
+		Long: "blockserver keeps blocks on one or more disks and does what the metaservers' leader says.\n" +
+			"Each --data is a folder on a disk of its own, with a capacity after \"=\" if the disk shall not\n" +
+			"be filled. A folder is formatted when it is empty, and refused when it is another node's.",
+		Example: "  ashlar blockserver --data disk0 --metaservers 127.0.0.1:7400,127.0.0.1:7401\n" +
+			"  ashlar blockserver --data /srv/a=4TB --data /srv/b=4TB --zone rack1 --listen 127.0.0.1:7421",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if cfg.Data, err = disks(data); err != nil {
+				return err
+			}
+			if maxMemory != "" {
+				n, err := terminal.ParseBytes(maxMemory)
+				if err != nil {
+					return err
+				}
+				cfg.MaxMemory = int64(min(n, 1<<50))
+			}
+			if cfg.Logger, err = a.Logger(slog.LevelInfo); err != nil {
+				return err
+			}
+			return blockserver.Run(cmd.Context(), cfg)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&cfg.Listen, "listen", "127.0.0.1:7420", "`address` to listen on")
+	f.StringVar(&cfg.Advertise, "advertise", "", "`address` that others reach this node at (default: as it listens)")
+	f.StringSliceVar(&cfg.Metaservers, "metaservers", []string{app.DefaultEndpoint}, "client `addresses` of metaservers")
+	f.StringVar(&cfg.Zone, "zone", "", "`name` of where the node stands, for placement")
+	f.StringArrayVar(&data, "data", nil, "data `folder`, or FOLDER=CAPACITY; may be repeated")
+	f.StringVar(&maxMemory, "max-memory", "", "`size` that blocks in flight may take (default 256MiB)")
+	f.BoolVar(&cfg.Insecure, "insecure", false, "listen beyond loopback without TLS")
+	return cmd
+}
+
+// disks reads FOLDER or FOLDER=CAPACITY.
+func disks(data []string) ([]store.Dir, error) {
+	if len(data) == 0 {
+		return nil, protocol.Errorf(protocol.InvalidArgument, "--data is required: a folder on each disk")
+	}
+	var out []store.Dir
+	for _, text := range data {
+		folder, capacity, limited := text, "", false
+		if at := strings.LastIndex(text, "="); at >= 0 {
+			folder, capacity, limited = text[:at], text[at+1:], true
+		}
+		d := store.Dir{Path: folder}
+		if limited {
+			var err error
+			if d.Capacity, err = terminal.ParseBytes(capacity); err != nil {
+				return nil, err
+			}
+		}
+		if folder == "" {
+			return nil, protocol.Errorf(protocol.InvalidArgument, "--data %s names no folder", protocol.Quote(text))
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
