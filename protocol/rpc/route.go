@@ -54,9 +54,13 @@ func Handle[Q any, PQ interface {
 	Message
 }, A Message](s *Server, path string, fn func(ctx context.Context, req PQ) (A, error),
 ) {
-	s.routes.add(path, &route{post: true, serve: func(x *exchange) error {
+	r := &route{post: true}
+	r.serve = func(x *exchange) error {
 		h := &x.http.Request.Header
-		body := x.http.Request.Body()
+		body, err := x.wholeBody(r)
+		if err != nil {
+			return err
+		}
 		req := PQ(new(Q))
 		if err := decode(bodyForm(h.ContentType(), len(body)), body, req); err != nil {
 			return err
@@ -66,7 +70,8 @@ func Handle[Q any, PQ interface {
 			return err
 		}
 		return Reply(x.http, fasthttp.StatusOK, answer)
-	}})
+	}
+	s.routes.add(path, r)
 }
 
 // HandleRaw registers fn on path, for every method: on that path alone, or on

@@ -22,6 +22,10 @@ type exchange struct {
 	http   *fasthttp.RequestCtx
 	id     string
 	path   []byte
+	// body is nil if there is none or it was read before the handler ran.
+	body *stream
+	// refused: the answer is a problem.
+	refused bool
 	// ctx is made when it is first asked for, and ends with the request.
 	ctx context.Context
 	end context.CancelFunc
@@ -33,6 +37,7 @@ type exchangeKey struct{}
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 	s.requests.Add(1)
 	x := exchange{server: s, http: ctx}
+	defer x.settle()
 	defer x.rescue()
 	inFlight := s.inFlight.Add(1)
 	defer x.done()
@@ -59,8 +64,12 @@ func (x *exchange) run(inFlight int64) error {
 	}
 	x.id = string(id)
 	s.sign(x.http, id)
-	if badID != nil {
+	badBody := x.openBody()
+	switch {
+	case badID != nil:
 		return badID
+	case badBody != nil:
+		return badBody
 	}
 	if err := x.framing(); err != nil {
 		x.http.SetConnectionClose()
@@ -84,6 +93,8 @@ func (x *exchange) run(inFlight int64) error {
 	case inFlight > int64(s.cfg.Concurrency):
 		s.busy.Add(1)
 		return protocol.Errorf(protocol.Busy, "%d requests are in flight; try again", s.cfg.Concurrency)
+	case x.body != nil && x.body.left > s.mostBody(r):
+		return protocol.Errorf(protocol.TooLarge, "the body has at most %d bytes here, not %d", s.mostBody(r), x.body.left)
 	}
 	return r.serve(x)
 }
@@ -142,6 +153,7 @@ func (x *exchange) fail(err error) {
 		x.server.cfg.Logger.Error("request failed", "request", x.id, "path", string(x.path), "error", err)
 	}
 	writeProblem(x.http, e, x.id)
+	x.refused = true
 }
 
 // rescue turns a panic into an Internal answer; the connection closes, because

@@ -28,6 +28,10 @@ type ServerConfig struct {
 	Logger  *slog.Logger
 	// MaxBody bounds a request's body, in bytes; LimitBody sets it for a path.
 	MaxBody int
+	// StreamBodies leaves bodies on the connection until a HandleRaw handler reads
+	// them with Body. Without it they are read before any handler runs, and as
+	// many bytes as are declared are taken at once for each connection.
+	StreamBodies bool
 	// Concurrency bounds the requests in flight; at it: Busy.
 	Concurrency int
 	// MaxConns bounds the connections, MaxConnsPerAddress those of one IP.
@@ -91,6 +95,7 @@ func NewServer(cfg ServerConfig) *Server {
 		WriteTimeout:                 s.cfg.WriteTimeout,
 		IdleTimeout:                  s.cfg.IdleTimeout,
 		MaxRequestBodySize:           s.cfg.MaxBody,
+		StreamRequestBody:            s.cfg.StreamBodies,
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
@@ -159,6 +164,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	err := s.http.ShutdownWithContext(ctx)
+	if errors.Is(err, net.ErrClosed) {
+		// The listeners, which are closed above so that Serve may come later.
+		err = nil
+	}
 	s.cut()
 	s.conns.closeAll()
 	return err
@@ -208,6 +217,8 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 		}
 	case errors.As(err, &small):
 		e.Kind, e.Detail = protocol.TooLarge, fmt.Sprintf("request line and headers have at most %d bytes", MaxHeader)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		e.Kind, e.Detail = protocol.ShortBody, "the request broke off"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		e.Kind, e.Detail = protocol.ShortBody, "the request came too slowly"
 	}
