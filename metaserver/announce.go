@@ -81,9 +81,6 @@ func (s *Server) announceOnce(ctx context.Context) error {
 	if s.replica.Status().LeaderID != s.identity.Server.String() {
 		return s.askLeader(ctx, func(addr string) error { return s.admin.Announce(ctx, addr, s.self()) })
 	}
-	if err := s.replica.AddMember(ctx, s.self().ID, s.self().RaftAddress); err != nil {
-		return err
-	}
 	cmd := admin.PutMember(s.self())
 	cmd.NowUnixMs = time.Now().UnixMilli()
 	cmd.Request = "announce"

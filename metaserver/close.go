@@ -3,6 +3,8 @@ package metaserver
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -53,7 +55,7 @@ func (s *Server) fail(err error) {
 
 // serveUntilClosed judges why a port stopped serving.
 func (s *Server) serveUntilClosed(port string, err error) {
-	if err == nil || errors.Is(err, http.ErrServerClosed) {
+	if err == nil || s.closing.Load() || errors.Is(err, http.ErrServerClosed) {
 		return
 	}
 	s.fail(protocol.Errorf(protocol.Unavailable, "the %s port stopped serving: %w", port, err))
@@ -82,12 +84,17 @@ func (s *Server) end(ctx context.Context) error {
 	s.pinger.Close()
 	if errors.Is(requests, context.DeadlineExceeded) {
 		s.cfg.Logger.Warn("requests under way were cut", "error", requests)
-		requests = nil
 	}
-	if errors.Is(admin, context.DeadlineExceeded) {
-		admin = nil
+	return errors.Join(ended("requests", requests), ended("replica", replica), ended("admin port", admin))
+}
+
+// ended names an error of closing. Having cut what was under way, or finding a
+// port closed already, is none.
+func ended(what string, err error) error {
+	if err == nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+		return nil
 	}
-	return errors.Join(requests, replica, admin)
+	return fmt.Errorf("close %s: %w", what, err)
 }
 
 // stopRequests answers what is under way, and leaves half of ctx's time for what

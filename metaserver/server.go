@@ -96,12 +96,24 @@ func (s *Server) openReplica() error {
 	if err != nil {
 		return err
 	}
-	if st := r.Status(); s.identity.Formed && st.LastLog == 0 && st.AppliedIndex == 0 {
-		return errors.Join(
-			protocol.Errorf(protocol.Corrupt, "%s belongs to a formed cluster but its log is empty: it was lost; move the folder away and join as a new server", s.cfg.Dir),
-			r.Close(context.Background()))
+	if err := s.judge(r.Status()); err != nil {
+		return errors.Join(err, r.Close(context.Background()))
 	}
 	s.replica = r
+	return nil
+}
+
+// judge refuses a folder that has lost its log, and a Raft port that moved: the
+// group would never find this server there.
+func (s *Server) judge(st replica.Status) error {
+	if s.identity.Formed && st.LastLog == 0 && st.AppliedIndex == 0 {
+		return protocol.Errorf(protocol.Corrupt, "%s belongs to a formed cluster but its log is empty: it was lost; move the folder away and join as a new server", s.cfg.Dir)
+	}
+	for _, m := range st.Members {
+		if m.ID == st.ID && m.RaftAddress != st.RaftAddress {
+			return protocol.Errorf(protocol.InvalidArgument, "the group knows this server's raft port as %s, not %s: use that address, or remove this member and join on an empty folder", m.RaftAddress, st.RaftAddress)
+		}
+	}
 	return nil
 }
 

@@ -1,12 +1,16 @@
 package api
 
 import (
+	"net"
+	"strconv"
+
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 // The checks of reads and reports. Commands are checked by state.Validate, which
-// apply asks again; checkInline adds what is too dear to do on every replica.
+// apply asks again; checkInline and checkDialable add what need not be asked on
+// every replica.
 
 func invalid(format string, args ...any) error {
 	return protocol.Errorf(protocol.InvalidArgument, format, args...)
@@ -15,8 +19,8 @@ func invalid(format string, args ...any) error {
 // checkInline verifies inline bytes against the digest that they come with, so
 // that metadata never holds an object that no reader would accept.
 func checkInline(q *pb.CommitRequest) error {
-	if len(q.GetInline()) == 0 || len(q.GetInline()) > protocol.MaxInlineSize || len(q.GetDigest()) != protocol.HashSize {
-		return nil
+	if len(q.GetInline()) == 0 || len(q.GetInline()) > protocol.MaxInlineSize || q.Blocks != nil || len(q.GetDigest()) != protocol.HashSize {
+		return nil // nothing to verify, or refused anyway
 	}
 	return protocol.Hash(q.GetDigest()).Verify(q.GetInline())
 }
@@ -99,6 +103,18 @@ func checkReport(q *pb.ReportRequest) error {
 	cause := protocol.Kind(q.GetCause())
 	if q.GetCause() == 0 || uint32(cause) != q.GetCause() || protocol.ParseKind(cause.String()) != cause {
 		return invalid("cause %d is no kind", q.GetCause())
+	}
+	return nil
+}
+
+// checkDialable accepts host:port with a port above 0: what clients will dial.
+func checkDialable(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || host == "" {
+		return invalid("an address is host:port, not %s", protocol.Quote(addr))
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return invalid("an address has a port from 1 to 65535, not %s", protocol.Quote(port))
 	}
 	return nil
 }

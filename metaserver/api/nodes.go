@@ -11,6 +11,9 @@ import (
 
 // register admits a blockserver, or a new start of one (reclamation.md, Register).
 func (a *API) register(ctx context.Context, q *pb.RegisterRequest) (*pb.RegisterAnswer, error) {
+	if err := checkDialable(q.GetAddress()); err != nil {
+		return nil, err
+	}
 	res, err := a.propose(ctx, &record.Command{Body: &record.Command_Register{Register: q}})
 	if err != nil {
 		return nil, err

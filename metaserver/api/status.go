@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
-	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
@@ -30,25 +29,4 @@ func (a *API) status(ctx context.Context, q *pb.ClusterStatusRequest) (*pb.Clust
 	return ans, nil
 }
 
-func statusOf(r state.Reader, _ struct{}) (*pb.ClusterStatus, error) {
-	ans, err := state.Status(r)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := state.MetaMembers(r)
-	if err != nil {
-		return nil, err
-	}
-	ans.Members = make([]*pb.MetaMember, 0, len(rows))
-	for _, m := range rows {
-		ans.Members = append(ans.Members, memberOnWire(m))
-	}
-	return ans, nil
-}
-
-func memberOnWire(m *record.MetaMember) *pb.MetaMember {
-	return &pb.MetaMember{
-		Id: m.GetId(), ClientAddress: m.GetClientAddress(),
-		RaftAddress: m.GetRaftAddress(), AdminAddress: m.GetAdminAddress(),
-	}
-}
+func statusOf(r state.Reader, _ struct{}) (*pb.ClusterStatus, error) { return state.Status(r) }

@@ -13,8 +13,7 @@ import (
 const unreferenceJobs = 256
 
 // planUnreference turns work into one bounded command: jobs in order, each as far
-// as the budget of references goes. A job without references left still costs one,
-// for the step that ends it. Nil when there is nothing to do.
+// as the budget of references goes. Nil when there is nothing to do.
 func planUnreference(work []state.UnreferenceWork) *record.Unreference {
 	budget := uint64(protocol.MaxUnreferenceStep)
 	var plan record.Unreference
@@ -23,12 +22,15 @@ func planUnreference(work []state.UnreferenceWork) *record.Unreference {
 			break
 		}
 		count := min(w.Left, budget)
+		if count == 0 {
+			continue
+		}
 		plan.Steps = append(plan.Steps, &record.UnreferenceStep{
 			Job:    &pb.Version{Generation: w.Job.Generation, Counter: w.Job.Counter},
 			Cursor: w.Cursor,
 			Count:  uint32(count),
 		})
-		budget -= max(count, 1)
+		budget -= count
 	}
 	if len(plan.Steps) == 0 {
 		return nil

@@ -41,8 +41,7 @@ func (s *server) join(ctx context.Context, m Member) (Done, error) {
 	return s.propose(ctx, put)
 }
 
-// announce writes the addresses of a member to the log, and to the group where
-// its Raft address moved.
+// announce writes the addresses of a member to the log.
 func (s *server) announce(ctx context.Context, m Member) (Done, error) {
 	if !slices.Contains(s.cfg.Group().Members, m.ID) && s.cfg.Group().Leader == s.cfg.Self {
 		return Done{}, protocol.Errorf(protocol.Removed, "%s is no member of this group", protocol.Quote(m.ID))
@@ -69,26 +68,20 @@ func PutMember(m Member) *record.Command {
 // removeMember takes a metaserver out of the group, then its row out of the log.
 // The leader does not remove itself: it hands over first, and the next one does.
 func (s *server) removeMember(ctx context.Context, q RemoveMember) (Done, error) {
-	group := s.cfg.Group()
 	switch {
 	case q.ID == "":
 		return Done{}, protocol.Errorf(protocol.InvalidArgument, "name the member to remove in \"id\"")
-	case group.Leader != s.cfg.Self:
+	case s.cfg.Group().Leader != s.cfg.Self:
 		return Done{}, protocol.Errorf(protocol.NotLeader, "the leader removes members")
-	case len(group.Voters) == 1 && group.Voters[0] == q.ID:
-		return Done{}, protocol.Errorf(protocol.InvalidArgument, "%s is the only voter: the group cannot go on without it", q.ID)
-	case q.ID == s.cfg.Self:
-		if err := s.cfg.Replica.TransferLeadership(ctx); err != nil {
-			return Done{}, err
-		}
-		return Done{}, protocol.Errorf(protocol.NotLeader, "%s has handed leadership over; ask the new leader to remove it", q.ID)
 	}
-	if slices.Contains(group.Members, q.ID) {
-		if err := s.cfg.Replica.RemoveMember(ctx, q.ID); err != nil {
-			return Done{}, err
-		}
+	if err := s.cfg.Replica.RemoveMember(ctx, q.ID); err != nil {
+		return Done{}, err
 	}
-	return s.propose(ctx, &record.Command{Body: &record.Command_RemoveMetaMember{RemoveMetaMember: &record.RemoveMetaMember{Id: q.ID}}})
+	done, err := s.propose(ctx, &record.Command{Body: &record.Command_RemoveMetaMember{RemoveMetaMember: &record.RemoveMetaMember{Id: q.ID}}})
+	if protocol.KindOf(err) == protocol.NotFound {
+		return Done{By: s.cfg.Self}, nil
+	}
+	return done, err
 }
 
 // transfer hands leadership to another voter.
