@@ -26,7 +26,8 @@ type problem struct {
 const problemType = "urn:ashlar:problem:"
 
 // ofTheBody are the headers that a handler may have set for the body that its
-// problem replaces.
+// problem replaces. With range-invalid, Content-Range tells the size there is
+// (RFC 9110, 15.5.17).
 var ofTheBody = [...]string{fasthttp.HeaderContentEncoding, fasthttp.HeaderContentRange, fasthttp.HeaderETag, fasthttp.HeaderLastModified}
 
 // asAnswer makes any error fit to be sent: an end of the context leaves open what
@@ -61,7 +62,9 @@ func writeProblem(ctx *fasthttp.RequestCtx, e *protocol.Error, requestID string)
 	}
 	ctx.Response.ResetBody()
 	for _, name := range ofTheBody {
-		ctx.Response.Header.Del(name)
+		if name != fasthttp.HeaderContentRange || e.Kind != protocol.RangeInvalid {
+			ctx.Response.Header.Del(name)
+		}
 	}
 	ctx.Response.SetStatusCode(status)
 	ctx.Response.Header.SetContentType(protocol.TypeProblem)
