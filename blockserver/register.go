@@ -1,0 +1,165 @@
+package blockserver
+
+import (
+	"context"
+	"crypto/rand"
+	"math/bits"
+	mathrand "math/rand/v2"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
+)
+
+// membership is what Register answered.
+type membership struct {
+	node        protocol.NodeID
+	incarnation protocol.Incarnation
+	cluster     protocol.ID
+	disks       []uint32
+	// version is the metadata's when it answered.
+	version protocol.Version
+}
+
+// admitted returns NotRegistered until the node may acknowledge.
+func (s *Server) admitted() error {
+	if s.member.Load() == nil {
+		return protocol.Errorf(protocol.NotRegistered, "the node has not been admitted yet in this start; it asks %v", s.cfg.Metaservers)
+	}
+	return nil
+}
+
+// highestSeen is the highest version that the node has met, for requests that
+// name none.
+func (s *Server) highestSeen() protocol.Version {
+	v := s.store.HighestSeen()
+	if m := s.member.Load(); m != nil {
+		v = v.Max(m.version)
+	}
+	return v
+}
+
+// register asks until the node is admitted, refused for good, or ctx ends
+// (Canceled), and lets the store adopt the answer.
+func (s *Server) register(ctx context.Context) error {
+	client := rpc.NewClient(rpc.ClientConfig{Cluster: s.store.Cluster(), Timeout: registerTimeout})
+	defer client.Close()
+	request := s.registerRequest()
+	for attempt := 1; ; attempt++ {
+		m, err := s.askAll(ctx, client, request)
+		if err == nil {
+			return s.adopt(m)
+		}
+		if ctx.Err() != nil {
+			return protocol.Errorf(protocol.Canceled, "register: %w", ctx.Err())
+		}
+		if refused(err) {
+			return err
+		}
+		// One line for the first failure, the second, the fourth and so on.
+		if bits.OnesCount(uint(attempt)) == 1 {
+			s.cfg.Logger.Warn("not registered yet", "rounds", attempt, "metaservers", s.cfg.Metaservers, "error", err)
+		}
+		if !pause(ctx, attempt) {
+			return protocol.Errorf(protocol.Canceled, "register: %w", ctx.Err())
+		}
+	}
+}
+
+// refused tells the answers that no later one will change.
+func refused(err error) bool {
+	kind := protocol.KindOf(err)
+	return kind == protocol.Removed || kind == protocol.WrongCluster
+}
+
+// registerRequest is the same for every attempt of one start, so that an attempt
+// whose answer was lost and its repetition are one start. The counts in it stay
+// true because nothing is acknowledged meanwhile.
+func (s *Server) registerRequest() *pb.RegisterRequest {
+	identity := s.store.Identity()
+	start := make([]byte, len(protocol.ID{}))
+	_, _ = rand.Read(start)
+	q := &pb.RegisterRequest{
+		Identity: identity[:], Address: s.cfg.Advertise, Zone: s.cfg.Zone,
+		HighestSeen: versionOf(s.store.HighestSeen()), Start: start,
+	}
+	for _, d := range s.store.Disks() {
+		q.Disks = append(q.Disks, &pb.DiskInfo{Disk: d.ID[:], Acks: d.Acks, CapacityBytes: d.Capacity, UsedBytes: d.Used})
+	}
+	return q
+}
+
+// askAll asks each metaserver in turn, following not-leader to where it points.
+// It returns the first answer, or a refusal, or the last other error.
+func (s *Server) askAll(ctx context.Context, client *rpc.Client, q *pb.RegisterRequest) (*membership, error) {
+	var last error
+	for _, addr := range s.cfg.Metaservers {
+		for hop := 0; addr != "" && hop <= maxLeaderHops; hop++ {
+			m, err := s.ask(ctx, client, addr, q)
+			if err == nil || refused(err) || ctx.Err() != nil {
+				return m, err
+			}
+			last = err
+			addr = ""
+			if e := protocol.AsError(err); e.Kind == protocol.NotLeader {
+				addr = e.Leader
+			}
+		}
+	}
+	return nil, last
+}
+
+// ask puts the question to one metaserver and checks the answer's form.
+func (s *Server) ask(ctx context.Context, client *rpc.Client, addr string, q *pb.RegisterRequest) (*membership, error) {
+	ctx, cancel := context.WithTimeout(ctx, registerTimeout)
+	defer cancel()
+	var answer pb.RegisterAnswer
+	err := client.Call(ctx, addr, protocol.PathNodeRegister, q, &answer)
+	s.metrics.registers.WithLabelValues(outcome(err)).Inc()
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := protocol.IDFromBytes(answer.GetCluster())
+	if err != nil {
+		return nil, protocol.Errorf(protocol.Internal, "%s answered register with a malformed cluster id: %w", addr, err)
+	}
+	if answer.GetNode() == 0 || len(answer.GetDiskNumbers()) != len(q.GetDisks()) {
+		return nil, protocol.Errorf(protocol.Internal, "%s answered register for node %d and %d disks; there are %d", addr, answer.GetNode(), len(answer.GetDiskNumbers()), len(q.GetDisks()))
+	}
+	v := answer.GetVersion()
+	return &membership{
+		node: protocol.NodeID(answer.GetNode()), incarnation: protocol.Incarnation(answer.GetIncarnation()),
+		cluster: cluster, disks: answer.GetDiskNumbers(),
+		version: protocol.Version{Generation: v.GetGeneration(), Counter: v.GetCounter()},
+	}, nil
+}
+
+// adopt makes the membership durable and opens the node for acknowledgements.
+func (s *Server) adopt(m *membership) error {
+	if err := s.store.Adopt(m.cluster, m.node, m.incarnation, m.disks); err != nil {
+		return err
+	}
+	s.member.Store(m)
+	close(s.ready)
+	s.cfg.Logger.Info("registered", "cluster", m.cluster, "node", m.node, "incarnation", uint64(m.incarnation), "address", s.cfg.Advertise)
+	return nil
+}
+
+// pause waits before the next round: twice as long each time up to
+// maxRegisterBackoff, and somewhere in the upper half of that, so that nodes that
+// were started together do not ask together. False: ctx ended.
+func pause(ctx context.Context, attempt int) bool {
+	most := maxRegisterBackoff
+	if attempt < 16 {
+		most = min(minRegisterBackoff<<(attempt-1), maxRegisterBackoff)
+	}
+	t := time.NewTimer(most/2 + mathrand.N(most/2))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,225 @@
+package blockserver
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/seed-7d21a5b5/ashlar/blockserver/store"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
+)
+
+// Server is a running blockserver. All methods are safe for concurrent use.
+type Server struct {
+	cfg     Config
+	store   *store.Store
+	rpc     *rpc.Server
+	ln      net.Listener
+	memory  *memory
+	metrics *metrics
+
+	// touches and slots are held by touch requests and by the blocks they verify.
+	touches, slots chan struct{}
+
+	// member is set once, by the registration.
+	member atomic.Pointer[membership]
+	ready  chan struct{}
+
+	// life ends when Close gives up on what is still running.
+	life context.Context
+	end  context.CancelFunc
+	// work is read-locked by every request while it may use the store.
+	work sync.RWMutex
+
+	background sync.WaitGroup
+	closing    sync.Once
+	failed     chan error
+	closed     chan struct{}
+	closeErr   error
+}
+
+// Start opens the store, binds the port and serves reads before it returns; it
+// registers in the background. ctx bounds nothing after Start has returned. Errors:
+// InvalidArgument for a Config that cannot work, Unavailable for a port that cannot be
+// bound, and those of store.Open.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	ln, err := cfg.listen()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: cfg, ln: ln, memory: &memory{limit: cfg.MaxMemory},
+		touches: make(chan struct{}, maxTouches), slots: make(chan struct{}, touchSlots),
+		ready: make(chan struct{}), failed: make(chan error, 2), closed: make(chan struct{}),
+	}
+	if s.store, err = store.Open(store.Config{Dirs: cfg.Data, Logger: cfg.Logger}); err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	s.metrics = newMetrics(s)
+	s.rpc = rpc.NewServer(rpc.ServerConfig{
+		Name: "blockserver", Cluster: s.store.Cluster, Logger: cfg.Logger, MaxBody: protocol.MaxStoredSize, StreamBodies: true,
+		Concurrency: cfg.MaxRequests, MaxConnsPerAddress: cfg.MaxConnsPerAddress,
+		ReadTimeout: cfg.ReadTimeout, WriteTimeout: cfg.WriteTimeout, IdleTimeout: cfg.IdleTimeout,
+	})
+	s.routes()
+	s.background.Go(s.serve)
+	s.background.Go(s.join)
+	return s, nil
+}
+
+// Run starts a server and returns when ctx ends, with nil, or when the server
+// cannot go on, with the reason. It lets requests in flight finish.
+func Run(ctx context.Context, cfg Config) error {
+	s, err := Start(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-s.failed:
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	return errors.Join(cause, s.Close(drain))
+}
+
+func (s *Server) serve() {
+	if err := s.rpc.Serve(s.ln); err != nil {
+		s.fail(protocol.Errorf(protocol.Unavailable, "serve on %s: %w", s.ln.Addr(), err))
+	}
+}
+
+func (s *Server) join() {
+	if err := s.register(s.life); err != nil && protocol.KindOf(err) != protocol.Canceled {
+		s.cfg.Logger.Error("refused", "error", err)
+		s.fail(err)
+	}
+}
+
+// fail tells Wait and Run that the server cannot go on.
+func (s *Server) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+// Addr returns the address that the server listens on, host:port.
+func (s *Server) Addr() string { return s.ln.Addr().String() }
+
+// Node returns the node's number; 0 before Ready.
+func (s *Server) Node() protocol.NodeID {
+	if m := s.member.Load(); m != nil {
+		return m.node
+	}
+	return 0
+}
+
+// Ready is closed when the node is registered and may acknowledge.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// Wait returns when the server has been closed, with nil, or when it cannot go
+// on, with the reason: Removed and WrongCluster are refusals of its identity.
+// The caller still has to Close it then.
+func (s *Server) Wait() error {
+	select {
+	case err := <-s.failed:
+		s.failed <- err
+		return err
+	case <-s.closed:
+		return nil
+	}
+}
+
+// Close stops accepting, lets requests in flight finish until ctx ends, cuts off
+// the rest, and closes the store. Later calls wait for the first.
+func (s *Server) Close(ctx context.Context) error {
+	s.closing.Do(func() {
+		s.closeErr = s.close(ctx)
+		close(s.closed)
+	})
+	<-s.closed
+	return s.closeErr
+}
+
+func (s *Server) close(ctx context.Context) error {
+	err := s.rpc.Shutdown(ctx)
+	s.end()
+	s.background.Wait()
+	s.work.Lock()
+	defer s.work.Unlock()
+	return errors.Join(err, s.store.Close())
+}
+
+// routes binds every path to its verb.
+func (s *Server) routes() {
+	raw := func(path, name string, fn func(*fasthttp.RequestCtx) error) {
+		s.rpc.HandleRaw(path, func(ctx *fasthttp.RequestCtx) error { return s.measure(name, func() error { return fn(ctx) }) })
+	}
+	s.rpc.HandleRaw(protocol.PathBlocks+"/", s.block)
+	raw(protocol.PathBlocks, "post", func(ctx *fasthttp.RequestCtx) error {
+		if err := verb(ctx, "POST", fasthttp.MethodPost); err != nil {
+			return err
+		}
+		return s.post(ctx)
+	})
+	raw(protocol.PathInventory, "inventory", s.inventory)
+	raw(protocol.PathStatus, "status", s.status)
+	raw("/healthz", "healthz", s.healthz)
+	raw("/readyz", "readyz", s.readyz)
+	raw("/metrics", "metrics", s.metrics.serve)
+	rpc.Handle(s.rpc, protocol.PathTouch, func(ctx context.Context, q *pb.TouchRequest) (answer *pb.TouchAnswer, err error) {
+		err = s.measure("touch", func() error {
+			answer, err = s.touch(ctx, q)
+			return err
+		})
+		return answer, err
+	})
+	s.rpc.LimitBody(protocol.PathTouch, protocol.MaxMetaRequest)
+}
+
+// block dispatches the verbs of one block's path.
+func (s *Server) block(ctx *fasthttp.RequestCtx) error {
+	name, fn := "other", func(ctx *fasthttp.RequestCtx, _ protocol.Hash) error { return verb(ctx, "GET, HEAD, PUT") }
+	switch string(ctx.Method()) {
+	case fasthttp.MethodGet:
+		name, fn = "get", s.get
+	case fasthttp.MethodHead:
+		name, fn = "head", s.head
+	case fasthttp.MethodPut:
+		name, fn = "put", s.put
+	}
+	return s.measure(name, func() error {
+		h, err := blockHash(ctx.Request.Header.RequestURI())
+		if err != nil {
+			return err
+		}
+		return fn(ctx, h)
+	})
+}
+
+// measure runs a request's work, counts it, and keeps the store open meanwhile.
+func (s *Server) measure(name string, fn func() error) (err error) {
+	if !s.work.TryRLock() {
+		return protocol.Errorf(protocol.Unavailable, "the server is closing")
+	}
+	defer s.work.RUnlock()
+	begun := time.Now()
+	// What a panic leaves to be counted.
+	err = protocol.Errorf(protocol.Internal, "the handler broke")
+	defer func() { s.metrics.observe(name, begun, err) }()
+	err = fn()
+	return err
+}
