@@ -130,8 +130,8 @@ func CutByContent() Option {
 }
 
 // WithRange reads length bytes from offset on; a length of 0 or below, or one
-// that reaches beyond the end, means to the end. An offset beyond the end is
-// ErrRangeInvalid.
+// that reaches beyond the end, means to the end. An offset at or beyond
+// the end is ErrRangeInvalid, except 0 in an empty object.
 func WithRange(offset, length int64) Option {
 	return Option{"WithRange", verbGet, func(o *options) { o.offset, o.length, o.ranged = offset, max(length, 0), true }}
 }

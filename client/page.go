@@ -18,9 +18,9 @@ type block struct {
 	hash   protocol.Hash
 	err    error
 
-	// Under page.mu: stored is its compressed size, 0 where it was not
-	// compressed here; claims are all so far, told how many of them the commit
-	// under way carries.
+	// Under page.mu: stored is its compressed size, as far as it is known here (a
+	// block that is live keeps the size that the metaservers have); claims are all
+	// so far, told how many of them the commit under way carries.
 	stored int
 	claims []protocol.Claim
 	told   int
@@ -65,6 +65,9 @@ func (pg *page) replace(b *block, claims []protocol.Claim) {
 	pg.mu.Lock()
 	defer pg.mu.Unlock()
 	b.claims = claims
+	for _, c := range claims {
+		b.stored = int(c.StoredSize)
+	}
 }
 
 // wire lists the page for the metaservers, with every claim that came so far.
@@ -78,7 +81,11 @@ func (pg *page) wire() (*pb.Blocks, []*pb.Claim) {
 	var claims []*pb.Claim
 	for i, b := range pg.blocks {
 		first := pg.first[b.hash]
-		blocks.AppendBlock(out, b.hash, uint32(b.size), uint32(first.stored))
+		stored := first.stored
+		if stored == 0 {
+			stored = first.size
+		}
+		blocks.AppendBlock(out, b.hash, uint32(b.size), uint32(stored))
 		if first != b {
 			continue
 		}

@@ -89,7 +89,7 @@ func (r *Reader) open(ctx context.Context) error {
 		return err
 	}
 	r.at, r.limit = r.options.offset, r.object.Size
-	if r.at > r.limit {
+	if r.at >= r.limit && r.at > 0 {
 		return protocol.Errorf(protocol.RangeInvalid, "the range begins at %d; the object has %d bytes", r.at, r.limit)
 	}
 	if r.options.length > 0 {
