@@ -20,6 +20,9 @@ var forbidden = map[string]*regexp.Regexp{
 	"a number of a work item": regexp.MustCompile(`(?i)\bissue #?[0-9]+\b`),
 }
 
+// elsewhere is another project's work item, named with its repository.
+var elsewhere = regexp.MustCompile(`[\w.-]+/[\w.-]+ issue #?[0-9]+`)
+
 // textFiles are the endings that CheckWords reads; other files are data.
 var textFiles = []string{".go", ".md", ".proto", ".yml", ".yaml", ".sh", ".txt", ".txtar", ".mod", "Makefile", "/run", ".gitignore", "LICENSE"}
 
@@ -46,6 +49,7 @@ func CheckWords(root string) ([]Finding, error) {
 func words(rel string, text []byte) []Finding {
 	var out []Finding
 	for i, line := range bytes.Split(text, []byte("\n")) {
+		line = elsewhere.ReplaceAll(line, nil)
 		for what, pattern := range forbidden {
 			if found := pattern.Find(line); found != nil {
 				out = append(out, Finding{fmt.Sprintf("%s:%d", rel, i+1), fmt.Sprintf("tells %s: %q", what, found)})

@@ -15,6 +15,8 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +32,9 @@ const DefaultEndpoint = "127.0.0.1:7400"
 // memoryTarget is what the garbage collector of a client command aims below, in
 // bytes; the data in flight of one transfer fits several times.
 const memoryTarget = 96 << 20
+
+// defaultPatience bounds the search for a metaserver that answers at all.
+const defaultPatience = 3 * time.Second
 
 // Config is what a run starts from.
 type Config struct {
@@ -56,6 +61,7 @@ type App struct {
 	logLevel   string
 	logFormat  string
 	noProgress bool
+	patience   time.Duration
 }
 
 // New makes an App that prints where cfg says.
@@ -72,6 +78,7 @@ func (a *App) Bind(root *cobra.Command) {
 	f.StringVar(&a.config, "config", "", "configuration `file` (default "+a.ConfigFile+")")
 	f.StringVar(&a.logLevel, "log-level", "", "least `level` of a server's log: debug, info, warn or error (default info; warn for dev, demo and bench)")
 	f.StringVar(&a.logFormat, "log-format", "text", "`format` of a server's log: text or json")
+	f.DurationVar(&a.patience, "connect-timeout", defaultPatience, "`time` to find a metaserver that answers")
 	f.BoolVar(&a.noProgress, "no-progress", false, "show no progress bars")
 }
 
@@ -111,7 +118,13 @@ func (a *App) Places() settings.Places {
 // small in memory.
 func (a *App) Open(ctx context.Context) (*client.Client, error) {
 	debug.SetMemoryLimit(memoryTarget)
-	return client.Open(ctx, client.Config{Endpoints: a.Endpoints})
+	opening, cancel := context.WithTimeout(ctx, a.patience)
+	defer cancel()
+	c, err := client.Open(opening, client.Config{Endpoints: a.Endpoints})
+	if err != nil && opening.Err() != nil && ctx.Err() == nil {
+		return nil, protocol.Errorf(protocol.Unavailable, "no answer from %s within %v: %w", strings.Join(a.Endpoints, ", "), a.patience, err)
+	}
+	return c, err
 }
 
 // Logger makes the log of a server command, on standard error; level is the

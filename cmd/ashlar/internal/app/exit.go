@@ -114,16 +114,20 @@ func ExitCode(err error) int {
 
 // Report prints err to standard error: as words, or as one JSON object with -o json.
 func (a *App) Report(err error) {
-	kind := protocol.KindOf(err)
+	kind := protocol.KindOf(err).String()
+	if ExitCode(err) == ExitPartial {
+		kind = "partial"
+	}
+	hint := hints[protocol.KindOf(err)]
 	if !a.Screen.JSON {
 		a.Screen.Notef("ashlar: %s", err)
-		if hint := hints[kind]; hint != "" {
+		if hint != "" {
 			a.Screen.Notef("        %s", hint)
 		}
 		return
 	}
 	text, _ := json.Marshal(map[string]any{"error": problem{
-		Kind: kind.String(), Detail: err.Error(), Hint: hints[kind], ExitCode: ExitCode(err),
+		Kind: kind, Detail: err.Error(), Hint: hint, ExitCode: ExitCode(err),
 	}})
 	a.Screen.Notef("%s", text)
 }

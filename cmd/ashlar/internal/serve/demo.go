@@ -104,7 +104,7 @@ func (t *tour) walk(ctx context.Context) error {
 
 func (t *tour) step(name string, move func(transfer.Config) (transfer.Summary, error)) (transfer.Summary, error) {
 	p := t.a.Screen.Progress(name, 0)
-	s, err := move(transfer.Config{Client: t.c, Progress: p, Failed: func(name string, err error) {
+	s, err := move(transfer.Config{Client: t.c, Parallel: transfer.DefaultParallel, Progress: p, Failed: func(name string, err error) {
 		t.a.Screen.Notef("ashlar: %s: %s", terminal.Safe(name), err)
 	}})
 	p.Done()

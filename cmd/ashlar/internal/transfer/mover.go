@@ -28,7 +28,7 @@ const (
 // Config describes a transfer.
 type Config struct {
 	Client *client.Client
-	// Parallel is how many files are in flight; 0 means DefaultParallel.
+	// Parallel is how many files are in flight, 1 to MaxParallel.
 	Parallel int
 	// Progress may be nil.
 	Progress *terminal.Progress
@@ -57,9 +57,6 @@ type mover struct {
 }
 
 func newMover(cfg Config) (*mover, error) {
-	if cfg.Parallel == 0 {
-		cfg.Parallel = DefaultParallel
-	}
 	if cfg.Parallel < 1 || cfg.Parallel > MaxParallel {
 		return nil, protocol.Errorf(protocol.InvalidArgument, "--parallel is 1 to %d, not %d", MaxParallel, cfg.Parallel)
 	}
