@@ -9,7 +9,6 @@ import (
 
 	"github.com/hashicorp/raft"
 
-	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
@@ -83,11 +82,9 @@ type Config struct {
 	// removed this member.
 	OnRemoved func()
 
-	// The seams that tests use: the machine, how an address is reached, and the
-	// log without its syncs.
-	machine func(state.Table) (machine, error)
-	dial    func(ctx context.Context, address string) (net.Conn, error)
-	noSync  bool
+	// Tests choose how an address is reached, and leave out the log's syncs.
+	dial   func(ctx context.Context, address string) (net.Conn, error)
+	noSync bool
 }
 
 // withDefaults returns cfg with zero fields filled in, or InvalidArgument.

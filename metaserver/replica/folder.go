@@ -39,19 +39,11 @@ const (
 type folder struct {
 	dir     string // Dir/state
 	options table.PebbleConfig
-	machine func(state.Table) (machine, error)
 }
 
-func openMachine(t state.Table) (machine, error) { return state.Open(t) }
-
 func newFolder(cfg Config, onFatal func(error)) *folder {
-	open := cfg.machine
-	if open == nil {
-		open = openMachine
-	}
 	return &folder{
 		dir:     filepath.Join(cfg.Dir, stateFolder),
-		machine: open,
 		options: table.PebbleConfig{CacheBytes: cfg.CacheBytes, Logger: cfg.Logger, OnFatal: onFatal},
 	}
 }
@@ -110,7 +102,7 @@ func (f *folder) open(name string) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := f.machine(t)
+	m, err := state.Open(t)
 	if err != nil {
 		return nil, errors.Join(err, t.Close())
 	}

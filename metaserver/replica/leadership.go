@@ -43,7 +43,7 @@ func (l *leadership) run() {
 	cancel := make(chan struct{})
 	tick := time.NewTicker(l.poll)
 	defer tick.Stop()
-	was := false
+	was := l.member()
 	for {
 		select {
 		case <-l.stop:

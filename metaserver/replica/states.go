@@ -6,25 +6,16 @@ import (
 	"sync"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
-	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/table"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
-
-// machine is the state machine as the applier sees it; state.Machine is it.
-type machine interface {
-	Apply(index, term uint64, entry []byte) ([]*record.Result, error)
-	Applied() (index, term uint64)
-	Version() protocol.Version
-	Cluster() protocol.ID
-}
 
 // generation is one state folder, open. A restore makes another one; the old one
 // stays until its last reader has closed.
 type generation struct {
 	dir     string
 	table   *table.Pebble
-	machine machine
+	machine *state.Machine
 	// refs counts the moments, and one more while the generation is current.
 	refs int
 	// remove says to delete the folder with the last reference.

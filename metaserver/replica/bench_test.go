@@ -1,0 +1,112 @@
+package replica
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/logstore"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// steady is the timing of a machine that three replicas share.
+func steady(cfg *Config) {
+	cfg.noSync = false
+	cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = 2*time.Second, 2*time.Second, time.Second
+	cfg.CommitTimeout = 25 * time.Millisecond
+}
+
+// BenchmarkPropose commits small objects through three replicas, and stores
+// entries of the mean batch in the log store alone: ratio is what is left of the
+// store's pace.
+func BenchmarkPropose(b *testing.B) {
+	for _, workers := range []int{1, 64, 256} {
+		b.Run(fmt.Sprint(workers), func(b *testing.B) {
+			g := newGroup(b, 3, steady)
+			l := g.leader()
+			value := string(make([]byte, 100))
+			before := l.Status()
+			b.ResetTimer()
+			start := time.Now()
+			spread(b, workers, func(i int) error {
+				_, err := l.Propose(b.Context(), put(fmt.Sprintf("key-%d", i%1000), value))
+				return err
+			})
+			took := time.Since(start)
+			b.StopTimer()
+			after := l.Status()
+			batch := float64(after.Commands-before.Commands) / float64(after.Entries-before.Entries)
+			alone := storeAlone(b, int(batch+0.5))
+			rate := float64(b.N) / took.Seconds()
+			b.ReportMetric(rate, "commits/s")
+			b.ReportMetric(batch, "batch")
+			b.ReportMetric(alone*batch, "store/s")
+			b.ReportMetric(100*rate/(alone*batch), "%ofstore")
+		})
+	}
+}
+
+// storeAlone is how many entries a second, of so many commands each, the log
+// store writes durably.
+func storeAlone(b *testing.B, commands int) float64 {
+	s, err := logstore.Open(logstore.Config{Path: b.TempDir() + "/raft.db"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	one, err := put("key-123", string(make([]byte, 100))).MarshalVT()
+	if err != nil {
+		b.Fatal(err)
+	}
+	entry := make([]byte, commands*(len(one)+3))
+	start, n := time.Now(), uint64(0)
+	for time.Since(start) < 500*time.Millisecond {
+		n++
+		if err := s.StoreLog(&raft.Log{Index: n, Term: 1, Data: entry}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return float64(n) / time.Since(start).Seconds()
+}
+
+func BenchmarkView(b *testing.B) {
+	for _, workers := range []int{1, 64} {
+		b.Run(fmt.Sprint(workers), func(b *testing.B) {
+			g := newGroup(b, 3, steady)
+			l := g.leader()
+			g.put("key", "value")
+			b.ResetTimer()
+			start := time.Now()
+			spread(b, workers, func(int) error {
+				v, err := l.View(b.Context(), pb.Level_LEVEL_LINEARIZABLE, protocol.Version{})
+				if err != nil {
+					return err
+				}
+				return v.Close()
+			})
+			b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "views/s")
+		})
+	}
+}
+
+// spread runs b.N calls on so many goroutines.
+func spread(b *testing.B, workers int, fn func(i int) error) {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+				if err := fn(int(i)); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}

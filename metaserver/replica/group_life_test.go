@@ -1,0 +1,221 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+func TestLeaderIsKilledAndComesBack(t *testing.T) {
+	g := newGroup(t, 3, nil)
+	for i := range 20 {
+		g.put(fmt.Sprintf("key-%d", i), "before")
+	}
+	old := g.leader()
+	old.kill()
+	for i := range 20 {
+		g.put(fmt.Sprintf("key-%d", i), "after")
+	}
+	if got, err := g.leader().get(within(t), pb.Level_LEVEL_LINEARIZABLE, "key-7"); err != nil || got != "after" {
+		t.Fatalf("read %q, %v", got, err)
+	}
+	old.start()
+	g.put("last", "one")
+	g.same()
+}
+
+func TestEveryoneStopsAndStarts(t *testing.T) {
+	g := newGroup(t, 3, nil)
+	for i := range 50 {
+		g.put(fmt.Sprintf("key-%d", i), "value")
+	}
+	g.same()
+	before := g.leader().Status()
+	for _, m := range g.members {
+		m.stop()
+	}
+	for _, m := range g.members {
+		m.start()
+	}
+	if after := g.leader().Status(); after.Version != before.Version || len(after.Members) != 3 {
+		t.Fatalf("version %s became %s, members %v", before.Version, after.Version, after.Members)
+	}
+	g.put("another", "value")
+	g.same()
+}
+
+// A follower that misses more than the log still holds takes a snapshot, while
+// the group serves; a new member does too.
+func TestSnapshotIsInstalledWhileServing(t *testing.T) {
+	g := newGroup(t, 3, func(cfg *Config) { cfg.SnapshotThreshold, cfg.TrailingLogs = 20, 1 })
+	behind := g.others(g.leader())[0]
+	behind.kill()
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = g.members[0].Propose(context.Background(), put(fmt.Sprintf("side-%d", i), "value"))
+			}
+		}
+	}()
+	for i := range 100 {
+		g.put(fmt.Sprintf("key-%d", i), strings.Repeat("v", 1000))
+	}
+	until(t, "a snapshot", func() bool { return g.leader().Status().Snapshot.Index > 50 })
+	behind.start()
+	fresh := g.add("fresh")
+	fresh.start()
+	g.join(fresh)
+	for _, m := range []*member{behind, fresh} {
+		until(t, m.name+" has a snapshot of the leader's", func() bool { return m.Status().Snapshot.Index > 0 })
+	}
+	close(stop)
+	<-done
+	g.same()
+	if got := len(g.leader().Status().Members); got != 4 {
+		t.Fatalf("%d members", got)
+	}
+	behind.kill()
+	behind.start()
+	fresh.kill()
+	fresh.start()
+	g.put("last", "value")
+	g.same()
+}
+
+// A reader keeps its moment while a restore puts another state in its place.
+func TestViewOutlivesARestore(t *testing.T) {
+	g := newGroup(t, 3, func(cfg *Config) { cfg.TrailingLogs = 1 })
+	g.put("key", "old")
+	behind := g.others(g.leader())[0]
+	var view state.View
+	until(t, "the follower has the key", func() bool {
+		got, err := behind.get(within(t), pb.Level_LEVEL_STALE, "key")
+		return err == nil && got == "old"
+	})
+	view, err := behind.View(within(t), pb.Level_LEVEL_STALE, protocol.Version{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.isolate(behind)
+	g.put("key", "new")
+	for range 200 {
+		g.put("other", "value")
+	}
+	until(t, "the leader takes a snapshot", func() bool { return g.leader().Snapshot() == nil })
+	g.net.heal()
+	until(t, "the follower has the new value", func() bool {
+		got, err := behind.get(within(t), pb.Level_LEVEL_STALE, "key")
+		return err == nil && got == "new"
+	})
+	if got, err := read(view, "key"); err != nil || got != "old" {
+		t.Fatalf("the moment has become %q, %v", got, err)
+	}
+	if err := view.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g.same()
+}
+
+func TestMembersComeAndGo(t *testing.T) {
+	g := newGroup(t, 3, nil)
+	l := g.leader()
+	gone := g.others(l)[0]
+	until(t, "the configuration is applied", func() bool { return len(l.Status().Members) == 3 })
+	if err := l.AddMember(within(t), gone.name, gone.address); err != nil {
+		t.Fatalf("adding a member again: %v", err)
+	}
+	if err := l.AddMember(within(t), gone.name, "127.0.0.1:1"); protocol.KindOf(err) != protocol.InvalidArgument {
+		t.Fatalf("a member at another address: %v", err)
+	}
+	if err := l.AddMember(within(t), "impostor", gone.address); protocol.KindOf(err) != protocol.InvalidArgument {
+		t.Fatalf("another member at its address: %v", err)
+	}
+	if err := gone.AddMember(within(t), "x", "127.0.0.1:1"); protocol.KindOf(err) != protocol.NotLeader {
+		t.Fatalf("a follower adds: %v", err)
+	}
+	removed := make(chan struct{})
+	gone.lead.removed = nil
+	gone.kill()
+	g.tweak = func(cfg *Config) { cfg.OnRemoved = func() { close(removed) } }
+	gone.start()
+	until(t, "the member knows itself in the group", gone.isMember)
+	until(t, "it has caught up", func() bool { return gone.Status().AppliedIndex >= l.Status().AppliedIndex-1 })
+	until(t, "the member is removed", func() bool { return g.leader().RemoveMember(within(t), gone.name) == nil })
+	select {
+	case <-removed:
+	case <-time.After(patience):
+		t.Fatal("the member was not told")
+	}
+	until(t, "removing it again is no error", func() bool { return g.leader().RemoveMember(within(t), gone.name) == nil })
+	gone.kill()
+	until(t, "the leader refuses to remove itself, and is none any more", func() bool {
+		l := g.leader()
+		return protocol.KindOf(l.RemoveMember(within(t), l.name)) == protocol.NotLeader
+	})
+	g.put("key", "value")
+	g.same()
+}
+
+func TestCloseHandsLeadershipOn(t *testing.T) {
+	g := newGroup(t, 3, nil)
+	old := g.leader()
+	term := old.Status().Term
+	old.stop()
+	l := g.leader()
+	if l == old || l.Status().Term != term+1 {
+		t.Fatalf("after term %d, %s leads in term %d", term, l.name, l.Status().Term)
+	}
+	if _, err := old.Propose(within(t), put("key", "value")); protocol.KindOf(err) != protocol.Unavailable {
+		t.Fatalf("a closed replica proposes: %v", err)
+	}
+	if _, err := old.View(within(t), pb.Level_LEVEL_STALE, protocol.Version{}); protocol.KindOf(err) != protocol.Unavailable {
+		t.Fatalf("a closed replica reads: %v", err)
+	}
+	if err := old.Close(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	for range old.Leadership() {
+	}
+}
+
+func TestLeadershipIsToldAfterTheTermsOwnEntry(t *testing.T) {
+	g := newGroup(t, 1, nil)
+	m := g.members[0]
+	var got Leadership
+	for got = range m.Leadership() {
+		if got.Leader {
+			break
+		}
+	}
+	if want := (Leadership{Leader: true, Term: m.Status().Term}); got != want {
+		t.Fatalf("%+v, not %+v", got, want)
+	}
+}
+
+func TestBootstrapIsRepeatable(t *testing.T) {
+	g := newGroup(t, 1, nil)
+	m := g.members[0]
+	if err := m.Bootstrap(within(t), g.cluster, &record.Settings{Redundancy: 3, Quorum: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Bootstrap(within(t), protocol.ID{1}, nil); protocol.KindOf(err) != protocol.WrongCluster {
+		t.Fatalf("another cluster: %v", err)
+	}
+	m.stop()
+	m.start()
+	if err := m.Bootstrap(within(t), g.cluster, nil); err != nil {
+		t.Fatal(err)
+	}
+}

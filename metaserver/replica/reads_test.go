@@ -1,0 +1,298 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"github.com/hashicorp/raft"
+
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+func TestIsolatedLeaderServesNothing(t *testing.T) {
+	g := newGroup(t, 3, func(cfg *Config) { cfg.ReadTimeout = 2 * time.Second })
+	g.put("key", "old")
+	old := g.leader()
+	g.isolate(old)
+	outcome := make(chan error, 1)
+	go func() {
+		_, err := old.Propose(within(t), put("key", "lost"))
+		outcome <- err
+	}()
+	if got, err := old.get(within(t), pb.Level_LEVEL_LINEARIZABLE, "key"); err == nil {
+		t.Fatalf("an isolated leader read %q", got)
+	}
+	switch kind := protocol.KindOf(<-outcome); kind {
+	case protocol.UnknownOutcome, protocol.NotLeader:
+	default:
+		t.Fatalf("an isolated leader's proposal: %v", kind)
+	}
+	until(t, "the others have a leader", func() bool {
+		for _, m := range g.others(old) {
+			if m.lead.now.Load().Leader {
+				return true
+			}
+		}
+		return false
+	})
+	g.put("key", "new")
+	if got, err := old.get(within(t), pb.Level_LEVEL_STALE, "key"); err != nil || got != "old" {
+		t.Fatalf("a stale read: %q, %v", got, err)
+	}
+	g.net.heal()
+	g.same()
+}
+
+// The old leader is deposed behind its back, and the acknowledgements that its
+// followers gave before that reach it only afterwards. They would satisfy raft's
+// VerifyLeader, which does not know when an acknowledgement was given; they must
+// not satisfy a linearizable View.
+func TestHeldBackAcknowledgementsProveNothing(t *testing.T) {
+	for range 5 {
+		if heldBack(t) {
+			return
+		}
+	}
+	t.Fatal("the old leader stepped down by itself each time")
+}
+
+func heldBack(t *testing.T) (judged bool) {
+	g := newGroup(t, 3, func(cfg *Config) {
+		cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = 2*time.Second, 2*time.Second, 2*time.Second
+	})
+	defer g.close()
+	g.put("key", "old")
+	old := g.leader()
+	next, third := g.others(old)[0], g.others(old)[1]
+	if _, err := old.get(within(t), pb.Level_LEVEL_LINEARIZABLE, "key"); err != nil {
+		return false
+	}
+	release := g.net.hold(old.name)
+	defer release()
+	first := old.raft.VerifyLeader() // sends heartbeats; their answers wait
+	g.net.mu.Lock()
+	for _, m := range []*member{next, third} {
+		g.net.cuts[[2]string{m.name, old.name}] = true
+	}
+	g.net.mu.Unlock()
+	g.net.sever(next.name, old.name)
+	g.net.sever(third.name, old.name)
+	until(t, "another leader", func() bool {
+		var answer raft.TimeoutNowResponse
+		_ = third.transport.TimeoutNow(raft.ServerID(next.name), raft.ServerAddress(next.address), &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: 3}}, &answer)
+		return next.lead.now.Load().Leader
+	})
+	if r, err := next.Propose(within(t), put("key", "new")); err != nil || r.Kind != 0 {
+		t.Fatalf("the new leader's write: %v %v", r, err)
+	}
+	second := old.raft.VerifyLeader()
+	if old.raft.State() != raft.Leader {
+		return false
+	}
+	if got, err := old.get(within(t), pb.Level_LEVEL_LINEARIZABLE, "key"); protocol.KindOf(err) != protocol.NotLeader {
+		t.Fatalf("a deposed leader read %q, %v", got, err)
+	}
+	stillLeads := old.raft.State() == raft.Leader
+	release()
+	t.Logf("still a leader in its own eyes: %v; VerifyLeader said %v, then %v", stillLeads, first.Error(), second.Error())
+	return stillLeads
+}
+
+// sever closes what from has dialed to to.
+func (n *network) sever(from, to string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for w := range n.conns {
+		if w.from == from && w.to == to {
+			_ = w.Conn.Close()
+			delete(n.conns, w)
+		}
+	}
+}
+
+func TestSessionReadsWaitForTheirVersion(t *testing.T) {
+	g := newGroup(t, 3, nil)
+	for i := range 30 {
+		want := strconv.Itoa(i)
+		version := g.put("key", want)
+		for _, m := range g.members {
+			v, err := m.View(within(t), pb.Level_LEVEL_SESSION, version)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := read(v, "key"); err != nil || got != want {
+				t.Fatalf("%s read %q after %s was written: %v", m.name, got, want, err)
+			}
+			_ = v.Close()
+		}
+	}
+	ctx, cancel := context.WithCancel(within(t))
+	cancel()
+	far := protocol.Version{Generation: 9}
+	if _, err := g.members[0].View(ctx, pb.Level_LEVEL_SESSION, far); protocol.KindOf(err) != protocol.Canceled {
+		t.Fatalf("given up: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(within(t), time.Millisecond)
+	defer cancel()
+	if _, err := g.members[0].View(ctx, pb.Level_LEVEL_SESSION, far); protocol.KindOf(err) != protocol.Unavailable {
+		t.Fatalf("out of time: %v", err)
+	}
+	if _, err := g.others(g.leader())[0].View(ctx, pb.Level_LEVEL_LINEARIZABLE, far); protocol.KindOf(err) != protocol.NotLeader {
+		t.Fatalf("linearizable on a follower: %v", err)
+	}
+}
+
+// registers is a handful of keys, each a register on its own.
+var registers = porcupine.Model{
+	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
+		byKey := map[string][]porcupine.Operation{}
+		for _, o := range history {
+			key := o.Input.(operation).key
+			byKey[key] = append(byKey[key], o)
+		}
+		var out [][]porcupine.Operation
+		for _, one := range byKey {
+			out = append(out, one)
+		}
+		return out
+	},
+	Init: func() any { return "" },
+	Step: func(s, in, out any) (bool, any) {
+		if o := in.(operation); o.write {
+			return true, o.value
+		}
+		return out.(string) == s.(string), s
+	},
+	DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v -> %v", in, out) },
+}
+
+type operation struct {
+	key, value string
+	write      bool
+}
+
+// never is when an operation of unknown outcome returns.
+const never = 1 << 62
+
+// history collects operations by a shared monotonic clock.
+type history struct {
+	mu    sync.Mutex
+	start time.Time
+	ops   []porcupine.Operation
+}
+
+func (h *history) now() int64 { return int64(time.Since(h.start)) }
+
+func (h *history) add(o porcupine.Operation) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if o.Return == never {
+		o.ClientId = 1000 + len(h.ops) // its client goes on before it returns
+	}
+	h.ops = append(h.ops, o)
+}
+
+func TestHistoriesAreLinearizable(t *testing.T) {
+	seed := time.Now().UnixNano()
+	if s := os.Getenv("ASHLAR_SEED"); s != "" {
+		seed, _ = strconv.ParseInt(s, 10, 64)
+	}
+	t.Logf("seed %d", seed)
+	g := newGroup(t, 3, func(cfg *Config) {
+		cfg.ReadTimeout, cfg.SnapshotThreshold, cfg.TrailingLogs = time.Second, 200, 50
+	})
+	h := &history{start: time.Now()}
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for c := range 6 {
+		clients.Go(func() { g.client(h, c, rand.New(rand.NewPCG(uint64(seed), uint64(c))), stop) })
+	}
+	chaos := rand.New(rand.NewPCG(uint64(seed), 99))
+	for range 4 {
+		l := g.leader()
+		g.isolate(l)
+		until(t, "another leader", func() bool {
+			for _, m := range g.others(l) {
+				if m.lead.now.Load().Leader {
+					return true
+				}
+			}
+			return false
+		})
+		if chaos.IntN(2) == 0 {
+			l.kill()
+			l.start()
+		}
+		g.net.heal()
+	}
+	close(stop)
+	clients.Wait()
+	g.same()
+	h.judge(t)
+}
+
+// client works on random members until stop.
+func (g *group) client(h *history, id int, r *rand.Rand, stop <-chan struct{}) {
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		m := g.members[r.IntN(len(g.members))]
+		o := operation{key: fmt.Sprintf("key-%d", r.IntN(3)), write: r.IntN(2) == 0}
+		if o.write {
+			o.value = fmt.Sprintf("%d-%d", id, n)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		h.do(ctx, m, id, o)
+		cancel()
+	}
+}
+
+// do runs one operation. A write whose outcome is unknown may take effect at any
+// time later; what was certainly not done, and a read that failed, is left out.
+func (h *history) do(ctx context.Context, m *member, id int, o operation) {
+	call := h.now()
+	if !o.write {
+		got, err := m.get(ctx, pb.Level_LEVEL_LINEARIZABLE, o.key)
+		if err == nil {
+			h.add(porcupine.Operation{ClientId: id, Input: o, Output: got, Call: call, Return: h.now()})
+		}
+		return
+	}
+	_, err := m.Propose(ctx, put(o.key, o.value))
+	switch protocol.KindOf(err) {
+	case 0:
+		h.add(porcupine.Operation{ClientId: id, Input: o, Output: "", Call: call, Return: h.now()})
+	case protocol.UnknownOutcome:
+		h.add(porcupine.Operation{Input: o, Output: "", Call: call, Return: never})
+	}
+}
+
+func (h *history) judge(t *testing.T) {
+	reads := 0
+	for _, o := range h.ops {
+		if !o.Input.(operation).write {
+			reads++
+		}
+	}
+	result, info := porcupine.CheckOperationsVerbose(registers, h.ops, patience)
+	t.Logf("%d operations, %d reads: %s", len(h.ops), reads, result)
+	if result == porcupine.Illegal {
+		path := t.TempDir() + "/history.html"
+		_ = porcupine.VisualizePath(registers, info, path)
+		t.Fatalf("the history is not linearizable: %s", path)
+	}
+	if reads == 0 || len(h.ops) == reads {
+		t.Fatal("the history proves nothing")
+	}
+}
