@@ -99,23 +99,35 @@ func (x *exchange) run(inFlight int64) error {
 	return r.serve(x)
 }
 
-// framing refuses a request whose end two readers could place differently
-// (RFC 9112, 6.1): both a length and chunks.
+// framing refuses a request whose end, or whose headers, two readers could see
+// differently (RFC 9112: 2.2, 5.2, 6.1): both a length and chunks, a folded
+// header, a line that does not end in CRLF. fasthttp reads all of them.
 func (x *exchange) framing() error {
-	h := &x.http.Request.Header
-	if h.ContentLength() != -1 {
-		return nil
-	}
-	raw := h.RawHeaders()
-	for len(raw) > 0 {
-		line, rest, _ := bytes.Cut(raw, []byte("\n"))
-		name, _, _ := bytes.Cut(line, []byte(":"))
-		if bytes.EqualFold(bytes.TrimSpace(name), []byte(fasthttp.HeaderContentLength)) {
-			return protocol.Errorf(protocol.InvalidArgument, "a request has Content-Length or Transfer-Encoding, not both")
+	length, chunks := false, false
+	for raw := x.http.Request.Header.RawHeaders(); len(raw) > 0; {
+		i := bytes.IndexByte(raw, '\n')
+		if i < 1 || raw[i-1] != '\r' {
+			return protocol.Errorf(protocol.InvalidArgument, "every line of a header ends in CR LF")
 		}
-		raw = rest
+		switch raw[0] {
+		case ' ', '\t':
+			return protocol.Errorf(protocol.InvalidArgument, "no header continues on another line")
+		case 'c', 'C':
+			length = length || named(raw[:i], fasthttp.HeaderContentLength)
+		case 't', 'T':
+			chunks = chunks || named(raw[:i], fasthttp.HeaderTransferEncoding)
+		}
+		raw = raw[i+1:]
+	}
+	if length && chunks {
+		return protocol.Errorf(protocol.InvalidArgument, "a request has Content-Length or Transfer-Encoding, not both")
 	}
 	return nil
+}
+
+// named reports whether a header line bears name.
+func named(line []byte, name string) bool {
+	return len(line) > len(name) && line[len(name)] == ':' && bytes.EqualFold(line[:len(name)], []byte(name))
 }
 
 // sign puts the headers on an answer that every answer has.
@@ -131,12 +143,12 @@ func (s *Server) sign(ctx *fasthttp.RequestCtx, requestID []byte) {
 
 // sameCluster refuses a request that names another cluster. A server that has
 // none yet refuses nothing by it.
-func (s *Server) sameCluster(named []byte) error {
-	if len(named) == 0 {
+func (s *Server) sameCluster(claimed []byte) error {
+	if len(claimed) == 0 {
 		return nil
 	}
 	own := s.cfg.Cluster()
-	theirs, err := protocol.ParseID(string(named))
+	theirs, err := protocol.ParseID(string(claimed))
 	if err != nil {
 		return err
 	}
