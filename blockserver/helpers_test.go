@@ -26,11 +26,12 @@ import (
 // patience bounds every wait for a state; reaching it is a failure.
 const patience = 20 * time.Second
 
-// TestMain looks for goroutines left behind. Two are fasthttp's and not to be
-// stopped: one keeps the Date header, one sleeps for up to ten seconds after its
-// server was shut down.
+// TestMain looks for goroutines left behind. Some are fasthttp's and not to be
+// stopped: one keeps the Date header, others sleep for up to ten seconds after
+// their server was shut down or their client closed.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*HostClient).connsCleaner"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
 }
