@@ -17,6 +17,8 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
+		// What raft never answers when it is shut down.
+		goleak.IgnoreAnyFunction("github.com/hashicorp/raft.(*deferError).Error"),
 		// The servers' library: one clock for the process, and one that looks every
 		// ten seconds whether its server was stopped.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
