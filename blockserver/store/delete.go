@@ -18,7 +18,8 @@ type Deleted struct {
 }
 
 // Delete removes every copy of h whose version is below, quarantined ones too,
-// and answers when that is durable. A copy at below or above it stays. One whose
+// and answers when that is durable. On a disk that failed what is absent now may
+// come back, which makes it a stray and harms nothing. A copy at below or above it stays. One whose
 // version cannot be read is set aside instead. Errors: Disk, NotRegistered,
 // Unsupported; UnknownOutcome if ctx ends while the disk syncs. An error is no
 // acknowledgement.
@@ -65,6 +66,8 @@ func (s *Store) deleteLocked(h protocol.Hash, below protocol.Version) (answer De
 				return Deleted{}, jobs, err
 			}
 			jobs = append(jobs, c.disk.acks.submit(&job{dirs: []string{leafName(h)}}))
+		case c.disk.usable() != nil:
+			return Deleted{}, jobs, c.disk.usable()
 		default:
 			answer.Kept, answer.Version = true, answer.Version.Max(c.head.Version())
 		}

@@ -13,13 +13,24 @@ func (f *FS) Crash(seed uint64) *FS {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.dead = true
-	how := partly
 	switch seed {
 	case 0:
-		how = loseAll
+		return f.after(seed, loseAll)
 	case 1:
-		how = keepAll
+		return f.after(seed, keepAll)
 	}
+	return f.after(seed, partly)
+}
+
+// Settled returns a copy in which everything that readers see is durable. f stays
+// as it is.
+func (f *FS) Settled() *FS {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.after(0, keepAll)
+}
+
+func (f *FS) after(seed uint64, how fate) *FS {
 	s := survivor{luck: rand.New(rand.NewPCG(seed, f.seed)), how: how, done: map[*inode]*inode{}}
 	after := &disk{root: s.node(f.root), capacity: f.capacity, seed: f.seed ^ seed}
 	counted := map[*inode]bool{}

@@ -60,6 +60,13 @@ func (f *FS) SetHook(hook func(Op) *Fault) {
 	f.hook = hook
 }
 
+// Hook returns the present hook, for the FS that a Crash returns.
+func (f *FS) Hook() func(Op) *Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hook
+}
+
 // Ops returns the number of verbs so far.
 func (f *FS) Ops() int {
 	f.mu.Lock()
