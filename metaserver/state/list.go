@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -66,7 +67,7 @@ func (l *lister) buckets() error {
 	if l.q.After >= l.q.Prefix && l.q.After != "" {
 		lower = keysAbove(keyObject(l.q.After, ""))
 	}
-	for {
+	for bytes.Compare(lower, upper) < 0 {
 		bucket := ""
 		err := l.r.Scan(lower, upper, func(key, _ []byte) bool {
 			bucket, _ = splitObjectKey(key)
@@ -83,12 +84,13 @@ func (l *lister) buckets() error {
 		l.last = bucket
 		lower = keysAbove(keyObject(bucket, ""))
 	}
+	return nil
 }
 
 // objects scans the names of the prefix and hops over what is rolled up.
 func (l *lister) objects() error {
 	lower, upper := l.bounds()
-	for lower != nil {
+	for bytes.Compare(lower, upper) < 0 {
 		var rolled string
 		var failed error
 		err := l.r.Scan(lower, upper, func(key, value []byte) bool {
