@@ -13,6 +13,7 @@ import (
 )
 
 func TestGetHeaders(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain := noise(5, 1000)
 	path := n.mustPut(plain)
@@ -41,6 +42,7 @@ func TestGetHeaders(t *testing.T) {
 }
 
 func TestGetRanges(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain := noise(6, 1000)
 	path := n.mustPut(plain)
@@ -98,6 +100,7 @@ func TestGetRanges(t *testing.T) {
 }
 
 func TestGetZstd(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	for _, plain := range [][]byte{noise(7, 1<<20), bytes.Repeat([]byte("text "), 50000), nil} {
 		path := n.mustPut(plain)
@@ -123,6 +126,7 @@ func TestGetZstd(t *testing.T) {
 }
 
 func TestGetAbsent(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		if a := n.do(method, pathOf([]byte("absent")), nil); a.StatusCode != http.StatusNotFound {
@@ -144,6 +148,7 @@ func blockFile(t *testing.T, dir string, plain []byte) string {
 }
 
 func TestGetCorrupt(t *testing.T) {
+	t.Parallel()
 	var dir string
 	n := startReady(t, func(c *Config) { dir = c.Data[0].Path })
 	plain := noise(8, 100<<10)

@@ -64,6 +64,7 @@ func (n *node) wantOne(text string, kind protocol.Kind) {
 const host = " HTTP/1.1\r\nHost: x\r\n"
 
 func TestHostilePaths(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain := "plain"
 	h := protocol.HashOf([]byte(plain)).String()
@@ -85,6 +86,7 @@ func TestHostilePaths(t *testing.T) {
 }
 
 func TestHostileFraming(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain := strings.Repeat("0123456789", 10000)
 	put := "PUT " + pathOf([]byte(plain)) + host
@@ -121,6 +123,7 @@ func TestHostileFraming(t *testing.T) {
 
 // TestHostileChunksOverLimit sends more chunks than a block may have.
 func TestHostileChunksOverLimit(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	conn := n.dial()
 	go func() {
@@ -143,6 +146,7 @@ func TestHostileChunksOverLimit(t *testing.T) {
 
 // TestOneRequest: what is left of a refused body is never taken for a request.
 func TestOneRequest(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	smuggled := "GET /v1/status" + host + "\r\n"
 	body := strings.Repeat(smuggled, 20000)
@@ -166,6 +170,7 @@ func TestOneRequest(t *testing.T) {
 }
 
 func TestPipelined(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain := noise(10, 200<<10)
 	path := n.mustPut(plain)
@@ -183,6 +188,7 @@ func TestPipelined(t *testing.T) {
 
 // TestBusyAtMemoryLimit holds all memory with bodies that stop in the middle.
 func TestBusyAtMemoryLimit(t *testing.T) {
+	t.Parallel()
 	n := startReady(t, func(c *Config) { c.MaxMemory = MinMaxMemory })
 	plain := noise(11, 1<<20)
 	read := n.mustPut(plain)
@@ -220,6 +226,7 @@ func TestBusyAtMemoryLimit(t *testing.T) {
 // TestPromisesCostLittle: a length that was declared and not sent holds the
 // first buffer only.
 func TestPromisesCostLittle(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	conn := n.dial()
 	// fasthttp hands the request over when 8 KiB of the body are there.
@@ -240,6 +247,7 @@ func TestPromisesCostLittle(t *testing.T) {
 // TestReaderGoneReleasesMemory: a connection that ends in the middle of an
 // answer gives its memory back.
 func TestReaderGoneReleasesMemory(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain := noise(13, protocol.MaxBlockSize)
 	path := n.mustPut(plain)

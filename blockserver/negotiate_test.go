@@ -8,6 +8,7 @@ import (
 )
 
 func TestAcceptsZstd(t *testing.T) {
+	t.Parallel()
 	for list, want := range map[string]bool{
 		"": false, "zstd": true, "ZSTD": true, "gzip, zstd": true, "zstd;q=0": false, "zstd; q=0.001": true, "zstd;Q=1": true,
 		"zstd;q=2": false, "zstd;q=x": false, "zstdx": false, "*": false, "gzip;q=1,zstd;q=0.0": false, "zstd;level=3": false, "zstd;": true,
@@ -19,6 +20,7 @@ func TestAcceptsZstd(t *testing.T) {
 }
 
 func TestBlockHash(t *testing.T) {
+	t.Parallel()
 	h := protocol.HashOf(nil)
 	good := protocol.PathBlocks + "/" + h.String()
 	if got, err := blockHash([]byte(good)); err != nil || got != h {

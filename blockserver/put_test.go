@@ -15,6 +15,7 @@ import (
 )
 
 func TestPut(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	for _, size := range []int{0, 1, 3000, 64 << 10, 64<<10 + 1, protocol.DefaultBlockSize, protocol.DefaultBlockSize + 64<<10, 5 << 20, protocol.MaxBlockSize} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
@@ -49,6 +50,7 @@ func TestPut(t *testing.T) {
 }
 
 func TestPutZstd(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain := bytes.Repeat([]byte("ashlar "), 100000)
 	stored := compress(t, plain)
@@ -67,6 +69,7 @@ func TestPutZstd(t *testing.T) {
 }
 
 func TestPutVersions(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain := []byte("versions")
 	put := func(version string) string {
@@ -90,6 +93,7 @@ func TestPutVersions(t *testing.T) {
 }
 
 func TestPutChunked(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	for _, size := range []int{10, 64 << 10, 200 << 10, 3 << 20} {
 		plain := noise(1, size)
@@ -110,6 +114,7 @@ func TestPutChunked(t *testing.T) {
 }
 
 func TestPutRefuses(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain, other := []byte("right"), []byte("wrong")
 	bomb := compress(t, make([]byte, 4<<20))
@@ -154,6 +159,7 @@ func TestPutRefuses(t *testing.T) {
 }
 
 func TestPutSameAtOnce(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain := noise(3, 300<<10)
 	var all sync.WaitGroup
@@ -183,6 +189,7 @@ func TestPutSameAtOnce(t *testing.T) {
 }
 
 func TestPutFull(t *testing.T) {
+	t.Parallel()
 	n := startReady(t, func(c *Config) { c.Data[0].Capacity = 1 << 20 })
 	plain := noise(4, 2<<20)
 	n.wantKind(n.do(http.MethodPut, pathOf(plain), plain), protocol.Full)
@@ -190,6 +197,7 @@ func TestPutFull(t *testing.T) {
 }
 
 func TestPost(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain := []byte("named by the server")
 	a := n.do(http.MethodPost, protocol.PathBlocks, plain)

@@ -37,6 +37,7 @@ func wantUnready(t *testing.T, n *node) {
 }
 
 func TestNothingAcknowledgedBeforeRegister(t *testing.T) {
+	t.Parallel()
 	r := newRegistrar(t)
 	r.answering(func(*pb.RegisterRequest) (*pb.RegisterAnswer, error) {
 		return nil, protocol.Errorf(protocol.Unavailable, "no leader yet")
@@ -61,6 +62,7 @@ func TestNothingAcknowledgedBeforeRegister(t *testing.T) {
 }
 
 func TestRegisterFollowsLeader(t *testing.T) {
+	t.Parallel()
 	leader, follower := newRegistrar(t), newRegistrar(t)
 	follower.answering(func(*pb.RegisterRequest) (*pb.RegisterAnswer, error) {
 		return nil, &protocol.Error{Kind: protocol.NotLeader, Leader: leader.addr}
@@ -75,6 +77,7 @@ func TestRegisterFollowsLeader(t *testing.T) {
 }
 
 func TestRegisterNotLeaderInCircles(t *testing.T) {
+	t.Parallel()
 	a, b := newRegistrar(t), newRegistrar(t)
 	circle := func(to *registrar) func(*pb.RegisterRequest) (*pb.RegisterAnswer, error) {
 		return func(*pb.RegisterRequest) (*pb.RegisterAnswer, error) {
@@ -92,6 +95,7 @@ func TestRegisterNotLeaderInCircles(t *testing.T) {
 }
 
 func TestRegisterMalformedAnswer(t *testing.T) {
+	t.Parallel()
 	r := newRegistrar(t)
 	bad := []*pb.RegisterAnswer{{}, {Node: 1, Cluster: []byte("short"), DiskNumbers: []uint32{0}}, {Node: 1, Cluster: r.cluster[:]}, {Cluster: r.cluster[:], DiskNumbers: []uint32{0}}}
 	r.answering(func(q *pb.RegisterRequest) (*pb.RegisterAnswer, error) {
@@ -122,6 +126,7 @@ func waitFor(t *testing.T, n *node) error {
 }
 
 func TestRefusedForGood(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []protocol.Kind{protocol.Removed, protocol.WrongCluster} {
 		r := newRegistrar(t)
 		r.answering(func(*pb.RegisterRequest) (*pb.RegisterAnswer, error) { return nil, protocol.Errorf(kind, "go away") })
@@ -138,6 +143,7 @@ func TestRefusedForGood(t *testing.T) {
 }
 
 func TestRestartKeepsIdentity(t *testing.T) {
+	t.Parallel()
 	r := newRegistrar(t)
 	cfg := configFor(t, r.addr)
 	n := start(t, cfg)
@@ -174,6 +180,7 @@ func TestRestartKeepsIdentity(t *testing.T) {
 }
 
 func TestRunEndsWithContext(t *testing.T) {
+	t.Parallel()
 	r := newRegistrar(t)
 	cfg := configFor(t, r.addr)
 	cfg.Listener = listen(t)
@@ -190,6 +197,7 @@ func TestRunEndsWithContext(t *testing.T) {
 }
 
 func TestConfigRefused(t *testing.T) {
+	t.Parallel()
 	good := configFor(t, "127.0.0.1:1")
 	for name, change := range map[string]func(*Config){
 		"no metaserver":  func(c *Config) { c.Metaservers = nil },

@@ -21,6 +21,7 @@ import (
 )
 
 func TestStatus(t *testing.T) {
+	t.Parallel()
 	n := startReady(t, func(c *Config) { c.Data = append(c.Data, store.Dir{Path: t.TempDir(), Capacity: 5 << 20}) })
 	for i := range 10 {
 		n.mustPut(noise(uint64(i), 1000))
@@ -57,6 +58,7 @@ func TestStatus(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	path := n.mustPut(noise(1, 1000))
 	n.do(http.MethodGet, path, nil)
@@ -91,6 +93,7 @@ func TestMetrics(t *testing.T) {
 
 // TestCloseDrains: a request that is under way when Close begins is answered.
 func TestCloseDrains(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	plain := noise(14, 1<<20)
 	conn := n.dial()
@@ -129,6 +132,7 @@ func TestCloseDrains(t *testing.T) {
 
 // TestCloseCutsOff: Close does not wait for a sender that never ends.
 func TestCloseCutsOff(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	conn := n.dial()
 	if _, err := fmt.Fprintf(conn, "PUT %s%sContent-Length: 100000\r\n\r\n%s", pathOf(nil), host, make([]byte, 50000)); err != nil {

@@ -28,6 +28,7 @@ func (n *node) touchAll(q *pb.TouchRequest) (*pb.TouchAnswer, answer) {
 }
 
 func TestTouch(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	var q pb.TouchRequest
 	var absent []byte
@@ -62,6 +63,7 @@ func TestTouch(t *testing.T) {
 }
 
 func TestTouchRefuses(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	_, a := n.touchAll(&pb.TouchRequest{Hashes: make([]byte, 33)})
 	n.wantKind(a, protocol.InvalidArgument)
@@ -82,6 +84,7 @@ func TestTouchRefuses(t *testing.T) {
 }
 
 func TestInventory(t *testing.T) {
+	t.Parallel()
 	n := startReady(t)
 	want := map[protocol.Hash]int{}
 	for i := range 25 {
