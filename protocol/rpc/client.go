@@ -183,12 +183,19 @@ func isTimeout(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, fasthttp.ErrTimeout)
 }
 
+// unreadable reports whether resp is a server's last word on a request in which
+// it may not have found the id.
+func unreadable(resp *fasthttp.Response) bool {
+	status := resp.StatusCode()
+	return resp.ConnectionClose() && (status == fasthttp.StatusBadRequest || status == fasthttp.StatusRequestEntityTooLarge)
+}
+
 // judge takes an answer for what it is: somebody else's, an error, or a success.
 func (c *Client) judge(addr string, resp *fasthttp.Response, id []byte) error {
 	status := resp.StatusCode()
 	success := status >= 200 && status < 300
 	echoed := resp.Header.Peek(protocol.HeaderRequest)
-	if string(echoed) != string(id) && (success || len(echoed) > 0) && status != fasthttp.StatusBadRequest {
+	if string(echoed) != string(id) && (success || len(echoed) > 0) && !unreadable(resp) {
 		return unknown(string(id), "the answer is for another request", errors.New(protocol.Quote(string(echoed))))
 	}
 	if !success {

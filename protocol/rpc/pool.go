@@ -91,6 +91,9 @@ func (h *host) wait(ctx context.Context, end deadline) error {
 	case <-ctx.Done():
 		return &protocol.Error{Kind: protocol.Canceled, Detail: "nothing was sent: all connections to " + h.addr + " are taken", Err: ctx.Err()}
 	case <-timer.C:
+		if end.ofCaller {
+			return &protocol.Error{Kind: protocol.Canceled, Detail: "nothing was sent: all connections to " + h.addr + " are taken", Err: context.DeadlineExceeded}
+		}
 		return protocol.Errorf(protocol.Busy, "nothing was sent: all %d connections to %s are taken", cap(h.slots), h.addr)
 	}
 }

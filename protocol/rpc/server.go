@@ -223,7 +223,10 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, err error) {
 		e.Kind, e.Detail = protocol.ShortBody, "the request came too slowly"
 	}
 	ctx.Response.Reset()
-	id := s.ids.next()
+	id := ctx.Request.Header.Peek(protocol.HeaderRequest)
+	if len(id) == 0 || checkRequestID(id) != nil {
+		id = s.ids.next()
+	}
 	s.sign(ctx, id)
 	writeProblem(ctx, e, string(id))
 	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
