@@ -62,6 +62,7 @@ type App struct {
 	logFormat  string
 	noProgress bool
 	patience   time.Duration
+	level      slog.LevelVar
 }
 
 // New makes an App that prints where cfg says.
@@ -130,12 +131,14 @@ func (a *App) Open(ctx context.Context) (*client.Client, error) {
 // Logger makes the log of a server command, on standard error; level is the
 // least level where --log-level tells none.
 func (a *App) Logger(level slog.Level) (*slog.Logger, error) {
+	a.level.Set(level)
 	if a.logLevel != "" {
 		if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
 			return nil, protocol.Errorf(protocol.InvalidArgument, "--log-level: %w", err)
 		}
+		a.level.Set(level)
 	}
-	opts := &slog.HandlerOptions{Level: level}
+	opts := &slog.HandlerOptions{Level: &a.level}
 	switch a.logFormat {
 	case "text":
 		return slog.New(slog.NewTextHandler(a.Err, opts)), nil
@@ -145,3 +148,15 @@ func (a *App) Logger(level slog.Level) (*slog.Logger, error) {
 		return nil, protocol.Errorf(protocol.InvalidArgument, "--log-format is text or json, not %s", protocol.Quote(a.logFormat))
 	}
 }
+
+// SetLevel changes the least level of the log where --log-level tells none:
+// servers of one process that start or stop one after the other complain of
+// each other.
+func (a *App) SetLevel(level slog.Level) {
+	if a.logLevel == "" {
+		a.level.Set(level)
+	}
+}
+
+// Silent is a level that nothing is logged at.
+const Silent = slog.LevelError + 1

@@ -58,6 +58,7 @@ func demo(ctx context.Context, a *app.App, from string) (err error) {
 		return err
 	}
 	defer func() {
+		a.SetLevel(app.Silent)
 		closing, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		err = errors.Join(err, cluster.Close(closing))

@@ -51,7 +51,7 @@ func (f *devFlags) run(ctx context.Context, a *app.App) error {
 	if f.basePort < 1 || f.basePort > last {
 		return protocol.Errorf(protocol.InvalidArgument, "--base-port is 1 to %d, not %d", last, f.basePort)
 	}
-	logger, err := a.Logger(slog.LevelWarn)
+	logger, err := a.Logger(slog.LevelError)
 	if err != nil {
 		return err
 	}
@@ -59,10 +59,12 @@ func (f *devFlags) run(ctx context.Context, a *app.App) error {
 	if err != nil {
 		return err
 	}
+	a.SetLevel(slog.LevelWarn)
 	if err = f.announce(ctx, a, cluster.Endpoints()); err == nil {
 		<-ctx.Done()
 		a.Screen.Notef("stopping; a second ^C stops at once")
 	}
+	a.SetLevel(app.Silent)
 	closing, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if closed := cluster.Close(closing); err == nil {
