@@ -1,0 +1,166 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// stopTimeout bounds the wait for a member that was asked to end.
+const stopTimeout = 30 * time.Second
+
+// Member is one process of the cluster. Its methods are safe for concurrent use.
+type Member struct {
+	// Name is its role and number, as in "meta-1".
+	Name string
+	// Address is its client port, or a blockserver's only one.
+	Address string
+	// Admin is a metaserver's admin port.
+	Admin string
+	// Data is a blockserver's data folder.
+	Data string
+
+	binary, dir string
+	args        []string
+
+	mu   sync.Mutex
+	cmd  *exec.Cmd
+	done chan struct{}
+	exit error
+}
+
+// Start runs the process on its folder and ports; its output goes to a log.
+func (m *Member) Start() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.running() {
+		return fmt.Errorf("%s runs already", m.Name)
+	}
+	log, err := os.OpenFile(m.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(m.binary, m.args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	// A test that dies takes its servers with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		_ = log.Close()
+		return fmt.Errorf("start %s: %w", m.Name, err)
+	}
+	done := make(chan struct{})
+	m.cmd, m.done = cmd, done
+	go func() {
+		err := cmd.Wait()
+		_ = log.Close()
+		m.mu.Lock()
+		m.exit = err
+		m.mu.Unlock()
+		close(done)
+	}()
+	return nil
+}
+
+// Kill ends the process as kill -9 does and waits until it is gone.
+func (m *Member) Kill() { m.signalAndWait(syscall.SIGKILL) }
+
+// Stop asks the process to end with SIGTERM and waits; it returns how it ended.
+func (m *Member) Stop() error {
+	m.signalAndWait(syscall.SIGTERM)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.exit
+}
+
+// Freeze stops the process's execution with SIGSTOP; Thaw lets it go on.
+func (m *Member) Freeze() { m.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen process go on.
+func (m *Member) Thaw() { m.signal(syscall.SIGCONT) }
+
+// Restart kills the process, if it runs, and starts it again.
+func (m *Member) Restart() error {
+	m.Kill()
+	return m.Start()
+}
+
+// Running reports whether the process has not ended.
+func (m *Member) Running() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.running()
+}
+
+// Pid returns the process's id, 0 where none runs.
+func (m *Member) Pid() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.running() {
+		return 0
+	}
+	return m.cmd.Process.Pid
+}
+
+// Tail returns the end of the member's log.
+func (m *Member) Tail() string {
+	const most = 2000
+	text, err := os.ReadFile(m.logPath())
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-most):])
+}
+
+func (m *Member) logPath() string { return filepath.Join(m.dir, m.Name+".log") }
+
+func (m *Member) running() bool {
+	if m.cmd == nil {
+		return false
+	}
+	select {
+	case <-m.done:
+		return false
+	default:
+		return true
+	}
+}
+
+func (m *Member) signal(s syscall.Signal) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.running() {
+		_ = m.cmd.Process.Signal(s)
+	}
+}
+
+func (m *Member) signalAndWait(s syscall.Signal) {
+	m.signal(s)
+	m.await()
+}
+
+func (m *Member) terminate() {
+	m.signal(syscall.SIGCONT)
+	m.signal(syscall.SIGTERM)
+}
+
+// await waits for the end that was asked for, and forces it in the end.
+func (m *Member) await() {
+	m.mu.Lock()
+	done := m.done
+	m.mu.Unlock()
+	if done == nil {
+		return
+	}
+	timer := time.NewTimer(stopTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		m.signal(syscall.SIGKILL)
+		<-done
+	}
+}
