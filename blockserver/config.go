@@ -29,6 +29,9 @@ const (
 	minRegisterBackoff = 50 * time.Millisecond
 	maxRegisterBackoff = 5 * time.Second
 	registerTimeout    = 10 * time.Second
+	// quietRounds, a power of two, is how many rounds may fail before the log says
+	// so: some five seconds.
+	quietRounds = 8
 	// maxLeaderHops bounds how often one round follows not-leader.
 	maxLeaderHops = 3
 	// drainTimeout is how long Run lets requests in flight finish.

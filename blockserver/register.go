@@ -57,8 +57,9 @@ func (s *Server) register(ctx context.Context) error {
 		if refused(err) {
 			return err
 		}
-		// One line for the first failure, the second, the fourth and so on.
-		if bits.OnesCount(uint(attempt)) == 1 {
+		// A cluster that starts together needs some rounds; after those there is one
+		// line for every doubling of them.
+		if attempt >= quietRounds && bits.OnesCount(uint(attempt)) == 1 {
 			s.cfg.Logger.Warn("not registered yet", "rounds", attempt, "metaservers", s.cfg.Metaservers, "error", err)
 		}
 		if !pause(ctx, attempt) {

@@ -144,7 +144,8 @@ func (s *Server) Wait() error {
 }
 
 // Close stops accepting, lets requests in flight finish until ctx ends, cuts off
-// the rest, and closes the store. Later calls wait for the first.
+// the rest, waits for what the disks are still doing, and closes the store. The
+// error is ctx's if anything was cut off. Later calls wait for the first.
 func (s *Server) Close(ctx context.Context) error {
 	s.closing.Do(func() {
 		s.closeErr = s.close(ctx)
