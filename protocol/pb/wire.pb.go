@@ -140,6 +140,128 @@ func (NodeState) EnumDescriptor() ([]byte, []int) {
 	return file_wire_proto_rawDescGZIP(), []int{1}
 }
 
+// OrderKind is what a blockserver can be told to do.
+type OrderKind int32
+
+const (
+	OrderKind_ORDER_KIND_UNKNOWN OrderKind = 0
+	OrderKind_ORDER_KIND_COPY    OrderKind = 1
+	OrderKind_ORDER_KIND_DELETE  OrderKind = 2
+	OrderKind_ORDER_KIND_VERIFY  OrderKind = 3
+)
+
+// Enum value maps for OrderKind.
+var (
+	OrderKind_name = map[int32]string{
+		0: "ORDER_KIND_UNKNOWN",
+		1: "ORDER_KIND_COPY",
+		2: "ORDER_KIND_DELETE",
+		3: "ORDER_KIND_VERIFY",
+	}
+	OrderKind_value = map[string]int32{
+		"ORDER_KIND_UNKNOWN": 0,
+		"ORDER_KIND_COPY":    1,
+		"ORDER_KIND_DELETE":  2,
+		"ORDER_KIND_VERIFY":  3,
+	}
+)
+
+func (x OrderKind) Enum() *OrderKind {
+	p := new(OrderKind)
+	*p = x
+	return p
+}
+
+func (x OrderKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OrderKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[2].Descriptor()
+}
+
+func (OrderKind) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[2]
+}
+
+func (x OrderKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OrderKind.Descriptor instead.
+func (OrderKind) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{2}
+}
+
+// Outcome is how an order ended.
+type Outcome int32
+
+const (
+	Outcome_OUTCOME_UNKNOWN Outcome = 0
+	// copy: the block is held at ack.version >= o. verify: bytes are good at
+	// ack.version.
+	Outcome_OUTCOME_HELD Outcome = 1
+	// delete: there is no file below t.
+	Outcome_OUTCOME_NONE_BELOW Outcome = 2
+	// delete: a file at ack.version >= t stays; ack is a claim.
+	Outcome_OUTCOME_KEPT Outcome = 3
+	// verify: there is no good file; it is absent, durably.
+	Outcome_OUTCOME_LOST Outcome = 4
+	// Not begun within the slice.
+	Outcome_OUTCOME_HANDED_BACK Outcome = 5
+	// kind and detail say why.
+	Outcome_OUTCOME_FAILED Outcome = 6
+)
+
+// Enum value maps for Outcome.
+var (
+	Outcome_name = map[int32]string{
+		0: "OUTCOME_UNKNOWN",
+		1: "OUTCOME_HELD",
+		2: "OUTCOME_NONE_BELOW",
+		3: "OUTCOME_KEPT",
+		4: "OUTCOME_LOST",
+		5: "OUTCOME_HANDED_BACK",
+		6: "OUTCOME_FAILED",
+	}
+	Outcome_value = map[string]int32{
+		"OUTCOME_UNKNOWN":     0,
+		"OUTCOME_HELD":        1,
+		"OUTCOME_NONE_BELOW":  2,
+		"OUTCOME_KEPT":        3,
+		"OUTCOME_LOST":        4,
+		"OUTCOME_HANDED_BACK": 5,
+		"OUTCOME_FAILED":      6,
+	}
+)
+
+func (x Outcome) Enum() *Outcome {
+	p := new(Outcome)
+	*p = x
+	return p
+}
+
+func (x Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[3].Descriptor()
+}
+
+func (Outcome) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[3]
+}
+
+func (x Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Outcome.Descriptor instead.
+func (Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{3}
+}
+
 type Precondition_Kind int32
 
 const (
@@ -173,11 +295,11 @@ func (x Precondition_Kind) String() string {
 }
 
 func (Precondition_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[2].Descriptor()
+	return file_wire_proto_enumTypes[4].Descriptor()
 }
 
 func (Precondition_Kind) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[2]
+	return &file_wire_proto_enumTypes[4]
 }
 
 func (x Precondition_Kind) Number() protoreflect.EnumNumber {
@@ -509,6 +631,9 @@ type Call struct {
 	Sequence uint64                 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// Every sequence below this one is answered or given up.
 	LowestUnacked uint64 `protobuf:"varint,3,opt,name=lowest_unacked,json=lowestUnacked,proto3" json:"lowest_unacked,omitempty"`
+	// The session's low-water mark: no upload version below it is still in flight
+	// (reclamation.md, Lag of W). It only grows; absent says nothing new.
+	OldestUpload  *Version `protobuf:"bytes,4,opt,name=oldest_upload,json=oldestUpload,proto3" json:"oldest_upload,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -562,6 +687,13 @@ func (x *Call) GetLowestUnacked() uint64 {
 		return x.LowestUnacked
 	}
 	return 0
+}
+
+func (x *Call) GetOldestUpload() *Version {
+	if x != nil {
+		return x.OldestUpload
+	}
+	return nil
 }
 
 type LayoutRequest struct {
@@ -4056,6 +4188,294 @@ func (x *BlockserverStatus) GetFreeSlots() uint32 {
 	return 0
 }
 
+// Order is one piece of work for one node (system.md, Orders).
+type Order struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Chosen by the sender, to match the answer; nothing else depends on it.
+	Id   uint64    `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Kind OrderKind `protobuf:"varint,2,opt,name=kind,proto3,enum=ashlar.v1.OrderKind" json:"kind,omitempty"`
+	Hash []byte    `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	// copy: o. delete: t, remove below it. verify: the counted u.
+	Version *Version `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	// copy: addresses of nodes to fetch from, best first.
+	Sources       []string `protobuf:"bytes,5,rep,name=sources,proto3" json:"sources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Order) Reset() {
+	*x = Order{}
+	mi := &file_wire_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Order) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Order) ProtoMessage() {}
+
+func (x *Order) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Order.ProtoReflect.Descriptor instead.
+func (*Order) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *Order) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Order) GetKind() OrderKind {
+	if x != nil {
+		return x.Kind
+	}
+	return OrderKind_ORDER_KIND_UNKNOWN
+}
+
+func (x *Order) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *Order) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *Order) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+type OrdersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// (generation, term) of the sender: lower than the highest seen is refused.
+	Generation uint32   `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	Term       uint64   `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
+	Orders     []*Order `protobuf:"bytes,3,rep,name=orders,proto3" json:"orders,omitempty"`
+	// Orders not begun within this time are handed back; 0 means the server's own.
+	SliceMs       uint32 `protobuf:"varint,4,opt,name=slice_ms,json=sliceMs,proto3" json:"slice_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrdersRequest) Reset() {
+	*x = OrdersRequest{}
+	mi := &file_wire_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrdersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrdersRequest) ProtoMessage() {}
+
+func (x *OrdersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrdersRequest.ProtoReflect.Descriptor instead.
+func (*OrdersRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *OrdersRequest) GetGeneration() uint32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *OrdersRequest) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *OrdersRequest) GetOrders() []*Order {
+	if x != nil {
+		return x.Orders
+	}
+	return nil
+}
+
+func (x *OrdersRequest) GetSliceMs() uint32 {
+	if x != nil {
+		return x.SliceMs
+	}
+	return 0
+}
+
+type OrderAnswer struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Id      uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Outcome Outcome                `protobuf:"varint,2,opt,name=outcome,proto3,enum=ashlar.v1.Outcome" json:"outcome,omitempty"`
+	Ack     *Ack                   `protobuf:"bytes,3,opt,name=ack,proto3" json:"ack,omitempty"`
+	// A protocol.Kind, with OUTCOME_FAILED.
+	Kind          uint32 `protobuf:"varint,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	Detail        string `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderAnswer) Reset() {
+	*x = OrderAnswer{}
+	mi := &file_wire_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderAnswer) ProtoMessage() {}
+
+func (x *OrderAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderAnswer.ProtoReflect.Descriptor instead.
+func (*OrderAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *OrderAnswer) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *OrderAnswer) GetOutcome() Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return Outcome_OUTCOME_UNKNOWN
+}
+
+func (x *OrderAnswer) GetAck() *Ack {
+	if x != nil {
+		return x.Ack
+	}
+	return nil
+}
+
+func (x *OrderAnswer) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *OrderAnswer) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+type OrdersAnswer struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Answers []*OrderAnswer         `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
+	// Credit: orders that the node will take now.
+	FreeSlots     uint32 `protobuf:"varint,2,opt,name=free_slots,json=freeSlots,proto3" json:"free_slots,omitempty"`
+	Incarnation   uint64 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrdersAnswer) Reset() {
+	*x = OrdersAnswer{}
+	mi := &file_wire_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrdersAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrdersAnswer) ProtoMessage() {}
+
+func (x *OrdersAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrdersAnswer.ProtoReflect.Descriptor instead.
+func (*OrdersAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *OrdersAnswer) GetAnswers() []*OrderAnswer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+func (x *OrdersAnswer) GetFreeSlots() uint32 {
+	if x != nil {
+		return x.FreeSlots
+	}
+	return 0
+}
+
+func (x *OrdersAnswer) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
 var File_wire_proto protoreflect.FileDescriptor
 
 const file_wire_proto_rawDesc = "" +
@@ -4092,11 +4512,12 @@ const file_wire_proto_rawDesc = "" +
 	"\x04NONE\x10\x00\x12\r\n" +
 	"\tIF_ABSENT\x10\x01\x12\x0e\n" +
 	"\n" +
-	"IF_VERSION\x10\x02\"c\n" +
+	"IF_VERSION\x10\x02\"\x9c\x01\n" +
 	"\x04Call\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12%\n" +
-	"\x0elowest_unacked\x18\x03 \x01(\x04R\rlowestUnacked\"\x0f\n" +
+	"\x0elowest_unacked\x18\x03 \x01(\x04R\rlowestUnacked\x127\n" +
+	"\roldest_upload\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\foldestUpload\"\x0f\n" +
 	"\rLayoutRequest\"\x99\x02\n" +
 	"\tBlockNode\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12\x18\n" +
@@ -4400,7 +4821,31 @@ const file_wire_proto_rawDesc = "" +
 	"\x05disks\x18\x06 \x03(\v2\x15.ashlar.v1.DiskStatusR\x05disks\x125\n" +
 	"\fhighest_seen\x18\a \x01(\v2\x12.ashlar.v1.VersionR\vhighestSeen\x12\x1d\n" +
 	"\n" +
-	"free_slots\x18\b \x01(\rR\tfreeSlots*C\n" +
+	"free_slots\x18\b \x01(\rR\tfreeSlots\"\x9d\x01\n" +
+	"\x05Order\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12(\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x14.ashlar.v1.OrderKindR\x04kind\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\fR\x04hash\x12,\n" +
+	"\aversion\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x18\n" +
+	"\asources\x18\x05 \x03(\tR\asources\"\x88\x01\n" +
+	"\rOrdersRequest\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\rR\n" +
+	"generation\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\x12(\n" +
+	"\x06orders\x18\x03 \x03(\v2\x10.ashlar.v1.OrderR\x06orders\x12\x19\n" +
+	"\bslice_ms\x18\x04 \x01(\rR\asliceMs\"\x99\x01\n" +
+	"\vOrderAnswer\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12,\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2\x12.ashlar.v1.OutcomeR\aoutcome\x12 \n" +
+	"\x03ack\x18\x03 \x01(\v2\x0e.ashlar.v1.AckR\x03ack\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\rR\x04kind\x12\x16\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\"\x81\x01\n" +
+	"\fOrdersAnswer\x120\n" +
+	"\aanswers\x18\x01 \x03(\v2\x16.ashlar.v1.OrderAnswerR\aanswers\x12\x1d\n" +
+	"\n" +
+	"free_slots\x18\x02 \x01(\rR\tfreeSlots\x12 \n" +
+	"\vincarnation\x18\x03 \x01(\x04R\vincarnation*C\n" +
 	"\x05Level\x12\x16\n" +
 	"\x12LEVEL_LINEARIZABLE\x10\x00\x12\x11\n" +
 	"\rLEVEL_SESSION\x10\x01\x12\x0f\n" +
@@ -4413,7 +4858,20 @@ const file_wire_proto_rawDesc = "" +
 	"\x16NODE_STATE_MAINTENANCE\x10\x04\x12\x17\n" +
 	"\x13NODE_STATE_DRAINING\x10\x05\x12\x16\n" +
 	"\x12NODE_STATE_DRAINED\x10\x06\x12\x16\n" +
-	"\x12NODE_STATE_REMOVED\x10\aB-Z+github.com/seed-7d21a5b5/ashlar/protocol/pbb\x06proto3"
+	"\x12NODE_STATE_REMOVED\x10\a*f\n" +
+	"\tOrderKind\x12\x16\n" +
+	"\x12ORDER_KIND_UNKNOWN\x10\x00\x12\x13\n" +
+	"\x0fORDER_KIND_COPY\x10\x01\x12\x15\n" +
+	"\x11ORDER_KIND_DELETE\x10\x02\x12\x15\n" +
+	"\x11ORDER_KIND_VERIFY\x10\x03*\x99\x01\n" +
+	"\aOutcome\x12\x13\n" +
+	"\x0fOUTCOME_UNKNOWN\x10\x00\x12\x10\n" +
+	"\fOUTCOME_HELD\x10\x01\x12\x16\n" +
+	"\x12OUTCOME_NONE_BELOW\x10\x02\x12\x10\n" +
+	"\fOUTCOME_KEPT\x10\x03\x12\x10\n" +
+	"\fOUTCOME_LOST\x10\x04\x12\x17\n" +
+	"\x13OUTCOME_HANDED_BACK\x10\x05\x12\x12\n" +
+	"\x0eOUTCOME_FAILED\x10\x06B-Z+github.com/seed-7d21a5b5/ashlar/protocol/pbb\x06proto3"
 
 var (
 	file_wire_proto_rawDescOnce sync.Once
@@ -4427,138 +4885,151 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_wire_proto_goTypes = []any{
 	(Level)(0),                   // 0: ashlar.v1.Level
 	(NodeState)(0),               // 1: ashlar.v1.NodeState
-	(Precondition_Kind)(0),       // 2: ashlar.v1.Precondition.Kind
-	(*Version)(nil),              // 3: ashlar.v1.Version
-	(*Claim)(nil),                // 4: ashlar.v1.Claim
-	(*Blocks)(nil),               // 5: ashlar.v1.Blocks
-	(*Meta)(nil),                 // 6: ashlar.v1.Meta
-	(*Precondition)(nil),         // 7: ashlar.v1.Precondition
-	(*Call)(nil),                 // 8: ashlar.v1.Call
-	(*LayoutRequest)(nil),        // 9: ashlar.v1.LayoutRequest
-	(*BlockNode)(nil),            // 10: ashlar.v1.BlockNode
-	(*Layout)(nil),               // 11: ashlar.v1.Layout
-	(*PrepareRequest)(nil),       // 12: ashlar.v1.PrepareRequest
-	(*PrepareAnswer)(nil),        // 13: ashlar.v1.PrepareAnswer
-	(*SessionOpenRequest)(nil),   // 14: ashlar.v1.SessionOpenRequest
-	(*SessionOpenAnswer)(nil),    // 15: ashlar.v1.SessionOpenAnswer
-	(*SessionCloseRequest)(nil),  // 16: ashlar.v1.SessionCloseRequest
-	(*SessionCloseAnswer)(nil),   // 17: ashlar.v1.SessionCloseAnswer
-	(*CommitRequest)(nil),        // 18: ashlar.v1.CommitRequest
-	(*CommitAnswer)(nil),         // 19: ashlar.v1.CommitAnswer
-	(*UploadCreateRequest)(nil),  // 20: ashlar.v1.UploadCreateRequest
-	(*UploadCreateAnswer)(nil),   // 21: ashlar.v1.UploadCreateAnswer
-	(*UploadAppendRequest)(nil),  // 22: ashlar.v1.UploadAppendRequest
-	(*UploadAppendAnswer)(nil),   // 23: ashlar.v1.UploadAppendAnswer
-	(*UploadAbortRequest)(nil),   // 24: ashlar.v1.UploadAbortRequest
-	(*UploadAbortAnswer)(nil),    // 25: ashlar.v1.UploadAbortAnswer
-	(*LookupRequest)(nil),        // 26: ashlar.v1.LookupRequest
-	(*ObjectInfo)(nil),           // 27: ashlar.v1.ObjectInfo
-	(*Copy)(nil),                 // 28: ashlar.v1.Copy
-	(*LookupAnswer)(nil),         // 29: ashlar.v1.LookupAnswer
-	(*ListRequest)(nil),          // 30: ashlar.v1.ListRequest
-	(*ListAnswer)(nil),           // 31: ashlar.v1.ListAnswer
-	(*DeleteRequest)(nil),        // 32: ashlar.v1.DeleteRequest
-	(*DeleteItem)(nil),           // 33: ashlar.v1.DeleteItem
-	(*DeleteAnswer)(nil),         // 34: ashlar.v1.DeleteAnswer
-	(*ClaimsRequest)(nil),        // 35: ashlar.v1.ClaimsRequest
-	(*ClaimsAnswer)(nil),         // 36: ashlar.v1.ClaimsAnswer
-	(*ReportRequest)(nil),        // 37: ashlar.v1.ReportRequest
-	(*ReportAnswer)(nil),         // 38: ashlar.v1.ReportAnswer
-	(*BlockInfoRequest)(nil),     // 39: ashlar.v1.BlockInfoRequest
-	(*BlockInfoAnswer)(nil),      // 40: ashlar.v1.BlockInfoAnswer
-	(*BlockCopy)(nil),            // 41: ashlar.v1.BlockCopy
-	(*DiskInfo)(nil),             // 42: ashlar.v1.DiskInfo
-	(*RegisterRequest)(nil),      // 43: ashlar.v1.RegisterRequest
-	(*RegisterAnswer)(nil),       // 44: ashlar.v1.RegisterAnswer
-	(*ClusterStatusRequest)(nil), // 45: ashlar.v1.ClusterStatusRequest
-	(*Counters)(nil),             // 46: ashlar.v1.Counters
-	(*MetaMember)(nil),           // 47: ashlar.v1.MetaMember
-	(*ClusterStatus)(nil),        // 48: ashlar.v1.ClusterStatus
-	(*Ack)(nil),                  // 49: ashlar.v1.Ack
-	(*TouchRequest)(nil),         // 50: ashlar.v1.TouchRequest
-	(*TouchAnswer)(nil),          // 51: ashlar.v1.TouchAnswer
-	(*InventoryItem)(nil),        // 52: ashlar.v1.InventoryItem
-	(*InventoryPage)(nil),        // 53: ashlar.v1.InventoryPage
-	(*DiskStatus)(nil),           // 54: ashlar.v1.DiskStatus
-	(*BlockserverStatus)(nil),    // 55: ashlar.v1.BlockserverStatus
+	(OrderKind)(0),               // 2: ashlar.v1.OrderKind
+	(Outcome)(0),                 // 3: ashlar.v1.Outcome
+	(Precondition_Kind)(0),       // 4: ashlar.v1.Precondition.Kind
+	(*Version)(nil),              // 5: ashlar.v1.Version
+	(*Claim)(nil),                // 6: ashlar.v1.Claim
+	(*Blocks)(nil),               // 7: ashlar.v1.Blocks
+	(*Meta)(nil),                 // 8: ashlar.v1.Meta
+	(*Precondition)(nil),         // 9: ashlar.v1.Precondition
+	(*Call)(nil),                 // 10: ashlar.v1.Call
+	(*LayoutRequest)(nil),        // 11: ashlar.v1.LayoutRequest
+	(*BlockNode)(nil),            // 12: ashlar.v1.BlockNode
+	(*Layout)(nil),               // 13: ashlar.v1.Layout
+	(*PrepareRequest)(nil),       // 14: ashlar.v1.PrepareRequest
+	(*PrepareAnswer)(nil),        // 15: ashlar.v1.PrepareAnswer
+	(*SessionOpenRequest)(nil),   // 16: ashlar.v1.SessionOpenRequest
+	(*SessionOpenAnswer)(nil),    // 17: ashlar.v1.SessionOpenAnswer
+	(*SessionCloseRequest)(nil),  // 18: ashlar.v1.SessionCloseRequest
+	(*SessionCloseAnswer)(nil),   // 19: ashlar.v1.SessionCloseAnswer
+	(*CommitRequest)(nil),        // 20: ashlar.v1.CommitRequest
+	(*CommitAnswer)(nil),         // 21: ashlar.v1.CommitAnswer
+	(*UploadCreateRequest)(nil),  // 22: ashlar.v1.UploadCreateRequest
+	(*UploadCreateAnswer)(nil),   // 23: ashlar.v1.UploadCreateAnswer
+	(*UploadAppendRequest)(nil),  // 24: ashlar.v1.UploadAppendRequest
+	(*UploadAppendAnswer)(nil),   // 25: ashlar.v1.UploadAppendAnswer
+	(*UploadAbortRequest)(nil),   // 26: ashlar.v1.UploadAbortRequest
+	(*UploadAbortAnswer)(nil),    // 27: ashlar.v1.UploadAbortAnswer
+	(*LookupRequest)(nil),        // 28: ashlar.v1.LookupRequest
+	(*ObjectInfo)(nil),           // 29: ashlar.v1.ObjectInfo
+	(*Copy)(nil),                 // 30: ashlar.v1.Copy
+	(*LookupAnswer)(nil),         // 31: ashlar.v1.LookupAnswer
+	(*ListRequest)(nil),          // 32: ashlar.v1.ListRequest
+	(*ListAnswer)(nil),           // 33: ashlar.v1.ListAnswer
+	(*DeleteRequest)(nil),        // 34: ashlar.v1.DeleteRequest
+	(*DeleteItem)(nil),           // 35: ashlar.v1.DeleteItem
+	(*DeleteAnswer)(nil),         // 36: ashlar.v1.DeleteAnswer
+	(*ClaimsRequest)(nil),        // 37: ashlar.v1.ClaimsRequest
+	(*ClaimsAnswer)(nil),         // 38: ashlar.v1.ClaimsAnswer
+	(*ReportRequest)(nil),        // 39: ashlar.v1.ReportRequest
+	(*ReportAnswer)(nil),         // 40: ashlar.v1.ReportAnswer
+	(*BlockInfoRequest)(nil),     // 41: ashlar.v1.BlockInfoRequest
+	(*BlockInfoAnswer)(nil),      // 42: ashlar.v1.BlockInfoAnswer
+	(*BlockCopy)(nil),            // 43: ashlar.v1.BlockCopy
+	(*DiskInfo)(nil),             // 44: ashlar.v1.DiskInfo
+	(*RegisterRequest)(nil),      // 45: ashlar.v1.RegisterRequest
+	(*RegisterAnswer)(nil),       // 46: ashlar.v1.RegisterAnswer
+	(*ClusterStatusRequest)(nil), // 47: ashlar.v1.ClusterStatusRequest
+	(*Counters)(nil),             // 48: ashlar.v1.Counters
+	(*MetaMember)(nil),           // 49: ashlar.v1.MetaMember
+	(*ClusterStatus)(nil),        // 50: ashlar.v1.ClusterStatus
+	(*Ack)(nil),                  // 51: ashlar.v1.Ack
+	(*TouchRequest)(nil),         // 52: ashlar.v1.TouchRequest
+	(*TouchAnswer)(nil),          // 53: ashlar.v1.TouchAnswer
+	(*InventoryItem)(nil),        // 54: ashlar.v1.InventoryItem
+	(*InventoryPage)(nil),        // 55: ashlar.v1.InventoryPage
+	(*DiskStatus)(nil),           // 56: ashlar.v1.DiskStatus
+	(*BlockserverStatus)(nil),    // 57: ashlar.v1.BlockserverStatus
+	(*Order)(nil),                // 58: ashlar.v1.Order
+	(*OrdersRequest)(nil),        // 59: ashlar.v1.OrdersRequest
+	(*OrderAnswer)(nil),          // 60: ashlar.v1.OrderAnswer
+	(*OrdersAnswer)(nil),         // 61: ashlar.v1.OrdersAnswer
 }
 var file_wire_proto_depIdxs = []int32{
-	2,  // 0: ashlar.v1.Precondition.kind:type_name -> ashlar.v1.Precondition.Kind
-	3,  // 1: ashlar.v1.Precondition.version:type_name -> ashlar.v1.Version
-	1,  // 2: ashlar.v1.BlockNode.state:type_name -> ashlar.v1.NodeState
-	10, // 3: ashlar.v1.Layout.nodes:type_name -> ashlar.v1.BlockNode
-	3,  // 4: ashlar.v1.Layout.version:type_name -> ashlar.v1.Version
-	3,  // 5: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
-	3,  // 6: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
-	3,  // 7: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
-	8,  // 8: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
-	7,  // 9: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
-	6,  // 10: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
-	5,  // 11: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
-	4,  // 12: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
-	3,  // 13: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
-	3,  // 14: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
-	8,  // 15: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
-	3,  // 16: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
-	8,  // 17: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
-	5,  // 18: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
-	4,  // 19: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
-	3,  // 20: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
-	8,  // 21: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
-	3,  // 22: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
-	0,  // 23: ashlar.v1.LookupRequest.level:type_name -> ashlar.v1.Level
-	3,  // 24: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
-	3,  // 25: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
-	3,  // 26: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
-	6,  // 27: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
-	27, // 28: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
-	5,  // 29: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
-	28, // 30: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
-	3,  // 31: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
-	0,  // 32: ashlar.v1.ListRequest.level:type_name -> ashlar.v1.Level
-	3,  // 33: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
-	27, // 34: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
-	3,  // 35: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
-	8,  // 36: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
-	33, // 37: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
-	7,  // 38: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
-	3,  // 39: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
-	5,  // 40: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
-	4,  // 41: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
-	3,  // 42: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
-	0,  // 43: ashlar.v1.BlockInfoRequest.level:type_name -> ashlar.v1.Level
-	3,  // 44: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
-	41, // 45: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
-	41, // 46: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
-	3,  // 47: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
-	3,  // 48: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
-	42, // 49: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
-	3,  // 50: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
-	3,  // 51: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
-	0,  // 52: ashlar.v1.ClusterStatusRequest.level:type_name -> ashlar.v1.Level
-	3,  // 53: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
-	3,  // 54: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
-	3,  // 55: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
-	46, // 56: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
-	47, // 57: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
-	10, // 58: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
-	3,  // 59: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
-	3,  // 60: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
-	49, // 61: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
-	3,  // 62: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
-	52, // 63: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
-	54, // 64: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
-	3,  // 65: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
-	66, // [66:66] is the sub-list for method output_type
-	66, // [66:66] is the sub-list for method input_type
-	66, // [66:66] is the sub-list for extension type_name
-	66, // [66:66] is the sub-list for extension extendee
-	0,  // [0:66] is the sub-list for field type_name
+	4,  // 0: ashlar.v1.Precondition.kind:type_name -> ashlar.v1.Precondition.Kind
+	5,  // 1: ashlar.v1.Precondition.version:type_name -> ashlar.v1.Version
+	5,  // 2: ashlar.v1.Call.oldest_upload:type_name -> ashlar.v1.Version
+	1,  // 3: ashlar.v1.BlockNode.state:type_name -> ashlar.v1.NodeState
+	12, // 4: ashlar.v1.Layout.nodes:type_name -> ashlar.v1.BlockNode
+	5,  // 5: ashlar.v1.Layout.version:type_name -> ashlar.v1.Version
+	5,  // 6: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
+	5,  // 7: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
+	5,  // 8: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
+	10, // 9: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
+	9,  // 10: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
+	8,  // 11: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
+	7,  // 12: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
+	6,  // 13: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
+	5,  // 14: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
+	5,  // 15: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
+	10, // 16: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
+	5,  // 17: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
+	10, // 18: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
+	7,  // 19: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
+	6,  // 20: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
+	5,  // 21: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
+	10, // 22: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
+	5,  // 23: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
+	0,  // 24: ashlar.v1.LookupRequest.level:type_name -> ashlar.v1.Level
+	5,  // 25: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
+	5,  // 26: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
+	5,  // 27: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
+	8,  // 28: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
+	29, // 29: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
+	7,  // 30: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
+	30, // 31: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
+	5,  // 32: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
+	0,  // 33: ashlar.v1.ListRequest.level:type_name -> ashlar.v1.Level
+	5,  // 34: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
+	29, // 35: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
+	5,  // 36: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
+	10, // 37: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
+	35, // 38: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
+	9,  // 39: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
+	5,  // 40: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
+	7,  // 41: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
+	6,  // 42: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
+	5,  // 43: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
+	0,  // 44: ashlar.v1.BlockInfoRequest.level:type_name -> ashlar.v1.Level
+	5,  // 45: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
+	43, // 46: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
+	43, // 47: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
+	5,  // 48: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
+	5,  // 49: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
+	44, // 50: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
+	5,  // 51: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
+	5,  // 52: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
+	0,  // 53: ashlar.v1.ClusterStatusRequest.level:type_name -> ashlar.v1.Level
+	5,  // 54: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
+	5,  // 55: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
+	5,  // 56: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
+	48, // 57: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
+	49, // 58: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
+	12, // 59: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
+	5,  // 60: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
+	5,  // 61: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
+	51, // 62: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
+	5,  // 63: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
+	54, // 64: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
+	56, // 65: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
+	5,  // 66: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
+	2,  // 67: ashlar.v1.Order.kind:type_name -> ashlar.v1.OrderKind
+	5,  // 68: ashlar.v1.Order.version:type_name -> ashlar.v1.Version
+	58, // 69: ashlar.v1.OrdersRequest.orders:type_name -> ashlar.v1.Order
+	3,  // 70: ashlar.v1.OrderAnswer.outcome:type_name -> ashlar.v1.Outcome
+	51, // 71: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
+	60, // 72: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
+	73, // [73:73] is the sub-list for method output_type
+	73, // [73:73] is the sub-list for method input_type
+	73, // [73:73] is the sub-list for extension type_name
+	73, // [73:73] is the sub-list for extension extendee
+	0,  // [0:73] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -4571,8 +5042,8 @@ func file_wire_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   53,
+			NumEnums:      5,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

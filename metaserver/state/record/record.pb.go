@@ -74,7 +74,7 @@ func (x Block_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Block_Phase.Descriptor instead.
 func (Block_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{22, 0}
+	return file_record_proto_rawDescGZIP(), []int{37, 0}
 }
 
 // Entry is one log entry: commands applied in order in one atomic batch.
@@ -147,6 +147,17 @@ type Command struct {
 	//	*Command_PutSettings
 	//	*Command_MarkDigest
 	//	*Command_CompareDigest
+	//	*Command_Condemn
+	//	*Command_Drop
+	//	*Command_Deleted
+	//	*Command_Reap
+	//	*Command_Lost
+	//	*Command_RemoveNode
+	//	*Command_CleanNode
+	//	*Command_StartGeneration
+	//	*Command_InventoryTaken
+	//	*Command_Postpone
+	//	*Command_RetryNow
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -347,6 +358,105 @@ func (x *Command) GetCompareDigest() *CompareDigest {
 	return nil
 }
 
+func (x *Command) GetCondemn() *Condemn {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Condemn); ok {
+			return x.Condemn
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetDrop() *Drop {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Drop); ok {
+			return x.Drop
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetDeleted() *Deleted {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Deleted); ok {
+			return x.Deleted
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetReap() *Reap {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Reap); ok {
+			return x.Reap
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetLost() *Lost {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Lost); ok {
+			return x.Lost
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRemoveNode() *RemoveNode {
+	if x != nil {
+		if x, ok := x.Body.(*Command_RemoveNode); ok {
+			return x.RemoveNode
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetCleanNode() *CleanNode {
+	if x != nil {
+		if x, ok := x.Body.(*Command_CleanNode); ok {
+			return x.CleanNode
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetStartGeneration() *StartGeneration {
+	if x != nil {
+		if x, ok := x.Body.(*Command_StartGeneration); ok {
+			return x.StartGeneration
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetInventoryTaken() *InventoryTaken {
+	if x != nil {
+		if x, ok := x.Body.(*Command_InventoryTaken); ok {
+			return x.InventoryTaken
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetPostpone() *Postpone {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Postpone); ok {
+			return x.Postpone
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRetryNow() *RetryNow {
+	if x != nil {
+		if x, ok := x.Body.(*Command_RetryNow); ok {
+			return x.RetryNow
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -415,6 +525,50 @@ type Command_CompareDigest struct {
 	CompareDigest *CompareDigest `protobuf:"bytes,25,opt,name=compare_digest,json=compareDigest,proto3,oneof"`
 }
 
+type Command_Condemn struct {
+	Condemn *Condemn `protobuf:"bytes,26,opt,name=condemn,proto3,oneof"`
+}
+
+type Command_Drop struct {
+	Drop *Drop `protobuf:"bytes,27,opt,name=drop,proto3,oneof"`
+}
+
+type Command_Deleted struct {
+	Deleted *Deleted `protobuf:"bytes,28,opt,name=deleted,proto3,oneof"`
+}
+
+type Command_Reap struct {
+	Reap *Reap `protobuf:"bytes,29,opt,name=reap,proto3,oneof"`
+}
+
+type Command_Lost struct {
+	Lost *Lost `protobuf:"bytes,30,opt,name=lost,proto3,oneof"`
+}
+
+type Command_RemoveNode struct {
+	RemoveNode *RemoveNode `protobuf:"bytes,31,opt,name=remove_node,json=removeNode,proto3,oneof"`
+}
+
+type Command_CleanNode struct {
+	CleanNode *CleanNode `protobuf:"bytes,32,opt,name=clean_node,json=cleanNode,proto3,oneof"`
+}
+
+type Command_StartGeneration struct {
+	StartGeneration *StartGeneration `protobuf:"bytes,33,opt,name=start_generation,json=startGeneration,proto3,oneof"`
+}
+
+type Command_InventoryTaken struct {
+	InventoryTaken *InventoryTaken `protobuf:"bytes,34,opt,name=inventory_taken,json=inventoryTaken,proto3,oneof"`
+}
+
+type Command_Postpone struct {
+	Postpone *Postpone `protobuf:"bytes,35,opt,name=postpone,proto3,oneof"`
+}
+
+type Command_RetryNow struct {
+	RetryNow *RetryNow `protobuf:"bytes,36,opt,name=retry_now,json=retryNow,proto3,oneof"`
+}
+
 func (*Command_Bootstrap) isCommand_Body() {}
 
 func (*Command_OpenSession) isCommand_Body() {}
@@ -446,6 +600,28 @@ func (*Command_PutSettings) isCommand_Body() {}
 func (*Command_MarkDigest) isCommand_Body() {}
 
 func (*Command_CompareDigest) isCommand_Body() {}
+
+func (*Command_Condemn) isCommand_Body() {}
+
+func (*Command_Drop) isCommand_Body() {}
+
+func (*Command_Deleted) isCommand_Body() {}
+
+func (*Command_Reap) isCommand_Body() {}
+
+func (*Command_Lost) isCommand_Body() {}
+
+func (*Command_RemoveNode) isCommand_Body() {}
+
+func (*Command_CleanNode) isCommand_Body() {}
+
+func (*Command_StartGeneration) isCommand_Body() {}
+
+func (*Command_InventoryTaken) isCommand_Body() {}
+
+func (*Command_Postpone) isCommand_Body() {}
+
+func (*Command_RetryNow) isCommand_Body() {}
 
 // Bootstrap is the first entry of a cluster's log.
 type Bootstrap struct {
@@ -501,10 +677,18 @@ func (x *Bootstrap) GetSettings() *Settings {
 }
 
 type Settings struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Redundancy    uint32                 `protobuf:"varint,1,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
-	Quorum        uint32                 `protobuf:"varint,2,opt,name=quorum,proto3" json:"quorum,omitempty"`
-	FeatureLevel  uint32                 `protobuf:"varint,3,opt,name=feature_level,json=featureLevel,proto3" json:"feature_level,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Redundancy   uint32                 `protobuf:"varint,1,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	Quorum       uint32                 `protobuf:"varint,2,opt,name=quorum,proto3" json:"quorum,omitempty"`
+	FeatureLevel uint32                 `protobuf:"varint,3,opt,name=feature_level,json=featureLevel,proto3" json:"feature_level,omitempty"`
+	// How long an unreferenced block waits before the leader tries Condemn.
+	GraceMs uint64 `protobuf:"varint,4,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"`
+	// Background classes that are paused: bit i is schedule class i.
+	PausedClasses uint32 `protobuf:"varint,5,opt,name=paused_classes,json=pausedClasses,proto3" json:"paused_classes,omitempty"`
+	// Share of time: after work that took d, wait tranquility/100 * d.
+	TranquilityPercent uint32 `protobuf:"varint,6,opt,name=tranquility_percent,json=tranquilityPercent,proto3" json:"tranquility_percent,omitempty"`
+	// Orders in flight per node, at most; 0 means the default.
+	OrdersPerNode uint32 `protobuf:"varint,7,opt,name=orders_per_node,json=ordersPerNode,proto3" json:"orders_per_node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -556,6 +740,34 @@ func (x *Settings) GetQuorum() uint32 {
 func (x *Settings) GetFeatureLevel() uint32 {
 	if x != nil {
 		return x.FeatureLevel
+	}
+	return 0
+}
+
+func (x *Settings) GetGraceMs() uint64 {
+	if x != nil {
+		return x.GraceMs
+	}
+	return 0
+}
+
+func (x *Settings) GetPausedClasses() uint32 {
+	if x != nil {
+		return x.PausedClasses
+	}
+	return 0
+}
+
+func (x *Settings) GetTranquilityPercent() uint32 {
+	if x != nil {
+		return x.TranquilityPercent
+	}
+	return 0
+}
+
+func (x *Settings) GetOrdersPerNode() uint32 {
+	if x != nil {
+		return x.OrdersPerNode
 	}
 	return 0
 }
@@ -970,6 +1182,768 @@ func (x *RemoveMetaMember) GetId() string {
 	return ""
 }
 
+// Condemn is reclamation.md's, for packed hashes; t is this entry's version.
+type Condemn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hashes        []byte                 `protobuf:"bytes,1,opt,name=hashes,proto3" json:"hashes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Condemn) Reset() {
+	*x = Condemn{}
+	mi := &file_record_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Condemn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Condemn) ProtoMessage() {}
+
+func (x *Condemn) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Condemn.ProtoReflect.Descriptor instead.
+func (*Condemn) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Condemn) GetHashes() []byte {
+	if x != nil {
+		return x.Hashes
+	}
+	return nil
+}
+
+// NodeBlock names one node's copy of one block.
+type NodeBlock struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hash          []byte                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	Node          uint32                 `protobuf:"varint,2,opt,name=node,proto3" json:"node,omitempty"`
+	Version       *pb.Version            `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeBlock) Reset() {
+	*x = NodeBlock{}
+	mi := &file_record_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeBlock) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeBlock) ProtoMessage() {}
+
+func (x *NodeBlock) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeBlock.ProtoReflect.Descriptor instead.
+func (*NodeBlock) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *NodeBlock) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *NodeBlock) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *NodeBlock) GetVersion() *pb.Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// Drop takes surplus copies out; items' version is not used.
+type Drop struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*NodeBlock           `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Drop) Reset() {
+	*x = Drop{}
+	mi := &file_record_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Drop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Drop) ProtoMessage() {}
+
+func (x *Drop) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Drop.ProtoReflect.Descriptor instead.
+func (*Drop) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Drop) GetItems() []*NodeBlock {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+// Deleted acknowledges delete orders; an item's version is the order's t.
+type Deleted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*DeletedItem         `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deleted) Reset() {
+	*x = Deleted{}
+	mi := &file_record_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deleted) ProtoMessage() {}
+
+func (x *Deleted) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deleted.ProtoReflect.Descriptor instead.
+func (*Deleted) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Deleted) GetItems() []*DeletedItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+type DeletedItem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Order *NodeBlock             `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
+	// The node kept a file at v >= t: a claim besides.
+	Kept          *pb.Ack `protobuf:"bytes,2,opt,name=kept,proto3" json:"kept,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeletedItem) Reset() {
+	*x = DeletedItem{}
+	mi := &file_record_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeletedItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeletedItem) ProtoMessage() {}
+
+func (x *DeletedItem) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeletedItem.ProtoReflect.Descriptor instead.
+func (*DeletedItem) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *DeletedItem) GetOrder() *NodeBlock {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *DeletedItem) GetKept() *pb.Ack {
+	if x != nil {
+		return x.Kept
+	}
+	return nil
+}
+
+// Reap raises W to upto and removes the rows of these packed hashes that are
+// condemned at or below it with nothing pending.
+type Reap struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Upto          *pb.Version            `protobuf:"bytes,1,opt,name=upto,proto3" json:"upto,omitempty"`
+	Hashes        []byte                 `protobuf:"bytes,2,opt,name=hashes,proto3" json:"hashes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reap) Reset() {
+	*x = Reap{}
+	mi := &file_record_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reap) ProtoMessage() {}
+
+func (x *Reap) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reap.ProtoReflect.Descriptor instead.
+func (*Reap) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Reap) GetUpto() *pb.Version {
+	if x != nil {
+		return x.Upto
+	}
+	return nil
+}
+
+func (x *Reap) GetHashes() []byte {
+	if x != nil {
+		return x.Hashes
+	}
+	return nil
+}
+
+// Lost: a node says of itself that the copy counted at version is gone.
+type Lost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*NodeBlock           `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lost) Reset() {
+	*x = Lost{}
+	mi := &file_record_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lost) ProtoMessage() {}
+
+func (x *Lost) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lost.ProtoReflect.Descriptor instead.
+func (*Lost) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Lost) GetItems() []*NodeBlock {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+type RemoveNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	// The operator accepts the loss of blocks that keep fewer than Q copies.
+	AcceptLoss    bool `protobuf:"varint,2,opt,name=accept_loss,json=acceptLoss,proto3" json:"accept_loss,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveNode) Reset() {
+	*x = RemoveNode{}
+	mi := &file_record_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveNode) ProtoMessage() {}
+
+func (x *RemoveNode) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveNode.ProtoReflect.Descriptor instead.
+func (*RemoveNode) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RemoveNode) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *RemoveNode) GetAcceptLoss() bool {
+	if x != nil {
+		return x.AcceptLoss
+	}
+	return false
+}
+
+// CleanNode takes a removed node's mentions out of records, in hash order.
+type CleanNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Applies only if it still is the node's cursor.
+	Cursor        []byte `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Count         uint32 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CleanNode) Reset() {
+	*x = CleanNode{}
+	mi := &file_record_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CleanNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CleanNode) ProtoMessage() {}
+
+func (x *CleanNode) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CleanNode.ProtoReflect.Descriptor instead.
+func (*CleanNode) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CleanNode) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *CleanNode) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+func (x *CleanNode) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// StartGeneration is the first entry after a restore of metadata.
+type StartGeneration struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Generation    uint32                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartGeneration) Reset() {
+	*x = StartGeneration{}
+	mi := &file_record_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartGeneration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartGeneration) ProtoMessage() {}
+
+func (x *StartGeneration) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartGeneration.ProtoReflect.Descriptor instead.
+func (*StartGeneration) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *StartGeneration) GetGeneration() uint32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+// InventoryTaken ends a node's suspicion: every file it holds was reported since
+// the version that asked for it, and every copy counted below that version that
+// it does not hold was reported lost.
+type InventoryTaken struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	Due           *pb.Version            `protobuf:"bytes,2,opt,name=due,proto3" json:"due,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InventoryTaken) Reset() {
+	*x = InventoryTaken{}
+	mi := &file_record_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InventoryTaken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InventoryTaken) ProtoMessage() {}
+
+func (x *InventoryTaken) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InventoryTaken.ProtoReflect.Descriptor instead.
+func (*InventoryTaken) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *InventoryTaken) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *InventoryTaken) GetDue() *pb.Version {
+	if x != nil {
+		return x.Due
+	}
+	return nil
+}
+
+// Postpone records failed work: when to try again, how often it failed, why.
+type Postpone struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*PostponeItem        `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Postpone) Reset() {
+	*x = Postpone{}
+	mi := &file_record_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Postpone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Postpone) ProtoMessage() {}
+
+func (x *Postpone) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Postpone.ProtoReflect.Descriptor instead.
+func (*Postpone) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Postpone) GetItems() []*PostponeItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+type PostponeItem struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Class      uint32                 `protobuf:"varint,1,opt,name=class,proto3" json:"class,omitempty"`
+	Lane       uint32                 `protobuf:"varint,2,opt,name=lane,proto3" json:"lane,omitempty"`
+	Hash       []byte                 `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	IfAttempts uint32                 `protobuf:"varint,4,opt,name=if_attempts,json=ifAttempts,proto3" json:"if_attempts,omitempty"`
+	// Drawn by the proposer: backoff and jitter.
+	DueUnixMs     int64  `protobuf:"varint,5,opt,name=due_unix_ms,json=dueUnixMs,proto3" json:"due_unix_ms,omitempty"`
+	Cause         uint32 `protobuf:"varint,6,opt,name=cause,proto3" json:"cause,omitempty"`
+	Detail        string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PostponeItem) Reset() {
+	*x = PostponeItem{}
+	mi := &file_record_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PostponeItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PostponeItem) ProtoMessage() {}
+
+func (x *PostponeItem) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PostponeItem.ProtoReflect.Descriptor instead.
+func (*PostponeItem) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *PostponeItem) GetClass() uint32 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *PostponeItem) GetLane() uint32 {
+	if x != nil {
+		return x.Lane
+	}
+	return 0
+}
+
+func (x *PostponeItem) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *PostponeItem) GetIfAttempts() uint32 {
+	if x != nil {
+		return x.IfAttempts
+	}
+	return 0
+}
+
+func (x *PostponeItem) GetDueUnixMs() int64 {
+	if x != nil {
+		return x.DueUnixMs
+	}
+	return 0
+}
+
+func (x *PostponeItem) GetCause() uint32 {
+	if x != nil {
+		return x.Cause
+	}
+	return 0
+}
+
+func (x *PostponeItem) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+// RetryNow makes postponed work due at once: the named, or the first of a class.
+type RetryNow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Class         uint32                 `protobuf:"varint,1,opt,name=class,proto3" json:"class,omitempty"`
+	Hash          []byte                 `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	Limit         uint32                 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryNow) Reset() {
+	*x = RetryNow{}
+	mi := &file_record_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryNow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryNow) ProtoMessage() {}
+
+func (x *RetryNow) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryNow.ProtoReflect.Descriptor instead.
+func (*RetryNow) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RetryNow) GetClass() uint32 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *RetryNow) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *RetryNow) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
 type MarkDigest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -978,7 +1952,7 @@ type MarkDigest struct {
 
 func (x *MarkDigest) Reset() {
 	*x = MarkDigest{}
-	mi := &file_record_proto_msgTypes[12]
+	mi := &file_record_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +1964,7 @@ func (x *MarkDigest) String() string {
 func (*MarkDigest) ProtoMessage() {}
 
 func (x *MarkDigest) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[12]
+	mi := &file_record_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1977,7 @@ func (x *MarkDigest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkDigest.ProtoReflect.Descriptor instead.
 func (*MarkDigest) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{12}
+	return file_record_proto_rawDescGZIP(), []int{26}
 }
 
 // CompareDigest: every replica compares its own digest at the mark.
@@ -1017,7 +1991,7 @@ type CompareDigest struct {
 
 func (x *CompareDigest) Reset() {
 	*x = CompareDigest{}
-	mi := &file_record_proto_msgTypes[13]
+	mi := &file_record_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1029,7 +2003,7 @@ func (x *CompareDigest) String() string {
 func (*CompareDigest) ProtoMessage() {}
 
 func (x *CompareDigest) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[13]
+	mi := &file_record_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1042,7 +2016,7 @@ func (x *CompareDigest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompareDigest.ProtoReflect.Descriptor instead.
 func (*CompareDigest) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{13}
+	return file_record_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CompareDigest) GetMark() *pb.Version {
@@ -1082,7 +2056,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_record_proto_msgTypes[14]
+	mi := &file_record_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1094,7 +2068,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[14]
+	mi := &file_record_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1107,7 +2081,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{14}
+	return file_record_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Result) GetKind() uint32 {
@@ -1257,7 +2231,7 @@ type UnreferenceResult struct {
 
 func (x *UnreferenceResult) Reset() {
 	*x = UnreferenceResult{}
-	mi := &file_record_proto_msgTypes[15]
+	mi := &file_record_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +2243,7 @@ func (x *UnreferenceResult) String() string {
 func (*UnreferenceResult) ProtoMessage() {}
 
 func (x *UnreferenceResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[15]
+	mi := &file_record_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +2256,7 @@ func (x *UnreferenceResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnreferenceResult.ProtoReflect.Descriptor instead.
 func (*UnreferenceResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{15}
+	return file_record_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UnreferenceResult) GetApplied() uint32 {
@@ -1311,7 +2285,7 @@ type DigestResult struct {
 
 func (x *DigestResult) Reset() {
 	*x = DigestResult{}
-	mi := &file_record_proto_msgTypes[16]
+	mi := &file_record_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +2297,7 @@ func (x *DigestResult) String() string {
 func (*DigestResult) ProtoMessage() {}
 
 func (x *DigestResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[16]
+	mi := &file_record_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +2310,7 @@ func (x *DigestResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestResult.ProtoReflect.Descriptor instead.
 func (*DigestResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{16}
+	return file_record_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DigestResult) GetMark() *pb.Version {
@@ -1391,7 +2365,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_record_proto_msgTypes[17]
+	mi := &file_record_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +2377,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[17]
+	mi := &file_record_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +2390,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{17}
+	return file_record_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Cluster) GetCluster() []byte {
@@ -1541,7 +2515,7 @@ type Suspect struct {
 
 func (x *Suspect) Reset() {
 	*x = Suspect{}
-	mi := &file_record_proto_msgTypes[18]
+	mi := &file_record_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1553,7 +2527,7 @@ func (x *Suspect) String() string {
 func (*Suspect) ProtoMessage() {}
 
 func (x *Suspect) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[18]
+	mi := &file_record_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1566,7 +2540,7 @@ func (x *Suspect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspect.ProtoReflect.Descriptor instead.
 func (*Suspect) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{18}
+	return file_record_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Suspect) GetNode() uint32 {
@@ -1581,6 +2555,76 @@ func (x *Suspect) GetBelow() *pb.Version {
 		return x.Below
 	}
 	return nil
+}
+
+// Work is what a schedule row holds: nothing while all is well, else how often
+// it failed and why.
+type Work struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempts      uint32                 `protobuf:"varint,1,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Cause         uint32                 `protobuf:"varint,2,opt,name=cause,proto3" json:"cause,omitempty"`
+	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
+	DueUnixMs     int64                  `protobuf:"varint,4,opt,name=due_unix_ms,json=dueUnixMs,proto3" json:"due_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Work) Reset() {
+	*x = Work{}
+	mi := &file_record_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Work) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Work) ProtoMessage() {}
+
+func (x *Work) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Work.ProtoReflect.Descriptor instead.
+func (*Work) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Work) GetAttempts() uint32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *Work) GetCause() uint32 {
+	if x != nil {
+		return x.Cause
+	}
+	return 0
+}
+
+func (x *Work) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Work) GetDueUnixMs() int64 {
+	if x != nil {
+		return x.DueUnixMs
+	}
+	return 0
 }
 
 type Object struct {
@@ -1601,7 +2645,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_record_proto_msgTypes[19]
+	mi := &file_record_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1613,7 +2657,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[19]
+	mi := &file_record_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1626,7 +2670,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{19}
+	return file_record_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Object) GetVersion() *pb.Version {
@@ -1713,7 +2757,7 @@ type Upload struct {
 
 func (x *Upload) Reset() {
 	*x = Upload{}
-	mi := &file_record_proto_msgTypes[20]
+	mi := &file_record_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1725,7 +2769,7 @@ func (x *Upload) String() string {
 func (*Upload) ProtoMessage() {}
 
 func (x *Upload) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[20]
+	mi := &file_record_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1738,7 +2782,7 @@ func (x *Upload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upload.ProtoReflect.Descriptor instead.
 func (*Upload) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{20}
+	return file_record_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Upload) GetSession() []byte {
@@ -1789,7 +2833,7 @@ type UploadPage struct {
 
 func (x *UploadPage) Reset() {
 	*x = UploadPage{}
-	mi := &file_record_proto_msgTypes[21]
+	mi := &file_record_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1801,7 +2845,7 @@ func (x *UploadPage) String() string {
 func (*UploadPage) ProtoMessage() {}
 
 func (x *UploadPage) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[21]
+	mi := &file_record_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1814,7 +2858,7 @@ func (x *UploadPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPage.ProtoReflect.Descriptor instead.
 func (*UploadPage) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{21}
+	return file_record_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UploadPage) GetBlocks() *pb.Blocks {
@@ -1857,7 +2901,7 @@ type Block struct {
 
 func (x *Block) Reset() {
 	*x = Block{}
-	mi := &file_record_proto_msgTypes[22]
+	mi := &file_record_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1869,7 +2913,7 @@ func (x *Block) String() string {
 func (*Block) ProtoMessage() {}
 
 func (x *Block) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[22]
+	mi := &file_record_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1882,7 +2926,7 @@ func (x *Block) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Block.ProtoReflect.Descriptor instead.
 func (*Block) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{22}
+	return file_record_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Block) GetRefs() uint64 {
@@ -1952,7 +2996,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_record_proto_msgTypes[23]
+	mi := &file_record_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1964,7 +3008,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[23]
+	mi := &file_record_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +3021,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{23}
+	return file_record_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Held) GetNode() uint32 {
@@ -2006,7 +3050,9 @@ type Session struct {
 	Highest       uint64                 `protobuf:"varint,1,opt,name=highest,proto3" json:"highest,omitempty"`
 	LowestUnacked uint64                 `protobuf:"varint,2,opt,name=lowest_unacked,json=lowestUnacked,proto3" json:"lowest_unacked,omitempty"`
 	RenewedUnixMs int64                  `protobuf:"varint,3,opt,name=renewed_unix_ms,json=renewedUnixMs,proto3" json:"renewed_unix_ms,omitempty"`
-	Uploads       uint32                 `protobuf:"varint,4,opt,name=uploads,proto3" json:"uploads,omitempty"`
+	// The low-water mark of upload versions in flight.
+	OldestUpload *pb.Version `protobuf:"bytes,6,opt,name=oldest_upload,json=oldestUpload,proto3" json:"oldest_upload,omitempty"`
+	Uploads      uint32      `protobuf:"varint,4,opt,name=uploads,proto3" json:"uploads,omitempty"`
 	// Bit i: sequence lowest_unacked+i was executed and its result is a row.
 	Done          uint64 `protobuf:"fixed64,5,opt,name=done,proto3" json:"done,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2015,7 +3061,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_record_proto_msgTypes[24]
+	mi := &file_record_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2027,7 +3073,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[24]
+	mi := &file_record_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2040,7 +3086,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{24}
+	return file_record_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Session) GetHighest() uint64 {
@@ -2062,6 +3108,13 @@ func (x *Session) GetRenewedUnixMs() int64 {
 		return x.RenewedUnixMs
 	}
 	return 0
+}
+
+func (x *Session) GetOldestUpload() *pb.Version {
+	if x != nil {
+		return x.OldestUpload
+	}
+	return nil
 }
 
 func (x *Session) GetUploads() uint32 {
@@ -2091,14 +3144,20 @@ type Node struct {
 	// it are suspect.
 	InventoryDue *pb.Version `protobuf:"bytes,8,opt,name=inventory_due,json=inventoryDue,proto3" json:"inventory_due,omitempty"`
 	// The starts before, newest last, so that a late duplicate is not a new start.
-	PastStarts    [][]byte `protobuf:"bytes,9,rep,name=past_starts,json=pastStarts,proto3" json:"past_starts,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PastStarts [][]byte `protobuf:"bytes,9,rep,name=past_starts,json=pastStarts,proto3" json:"past_starts,omitempty"`
+	// Removed: records up to this hash no longer mention it; cleaned says all.
+	CleanCursor []byte `protobuf:"bytes,10,opt,name=clean_cursor,json=cleanCursor,proto3" json:"clean_cursor,omitempty"`
+	Cleaned     bool   `protobuf:"varint,11,opt,name=cleaned,proto3" json:"cleaned,omitempty"`
+	// Referenced blocks with at most Q trusted copies, one of them here
+	// (reclamation.md, Remove).
+	CriticalBlocks uint64 `protobuf:"varint,12,opt,name=critical_blocks,json=criticalBlocks,proto3" json:"critical_blocks,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_record_proto_msgTypes[25]
+	mi := &file_record_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +3169,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[25]
+	mi := &file_record_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +3182,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{25}
+	return file_record_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Node) GetIdentity() []byte {
@@ -2189,6 +3248,27 @@ func (x *Node) GetPastStarts() [][]byte {
 	return nil
 }
 
+func (x *Node) GetCleanCursor() []byte {
+	if x != nil {
+		return x.CleanCursor
+	}
+	return nil
+}
+
+func (x *Node) GetCleaned() bool {
+	if x != nil {
+		return x.Cleaned
+	}
+	return false
+}
+
+func (x *Node) GetCriticalBlocks() uint64 {
+	if x != nil {
+		return x.CriticalBlocks
+	}
+	return 0
+}
+
 type Disk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Disk  []byte                 `protobuf:"bytes,1,opt,name=disk,proto3" json:"disk,omitempty"`
@@ -2202,7 +3282,7 @@ type Disk struct {
 
 func (x *Disk) Reset() {
 	*x = Disk{}
-	mi := &file_record_proto_msgTypes[26]
+	mi := &file_record_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2214,7 +3294,7 @@ func (x *Disk) String() string {
 func (*Disk) ProtoMessage() {}
 
 func (x *Disk) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[26]
+	mi := &file_record_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2227,7 +3307,7 @@ func (x *Disk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disk.ProtoReflect.Descriptor instead.
 func (*Disk) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{26}
+	return file_record_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Disk) GetDisk() []byte {
@@ -2271,7 +3351,7 @@ type MetaMember struct {
 
 func (x *MetaMember) Reset() {
 	*x = MetaMember{}
-	mi := &file_record_proto_msgTypes[27]
+	mi := &file_record_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2283,7 +3363,7 @@ func (x *MetaMember) String() string {
 func (*MetaMember) ProtoMessage() {}
 
 func (x *MetaMember) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[27]
+	mi := &file_record_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2296,7 +3376,7 @@ func (x *MetaMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaMember.ProtoReflect.Descriptor instead.
 func (*MetaMember) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{27}
+	return file_record_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *MetaMember) GetId() string {
@@ -2351,7 +3431,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_record_proto_msgTypes[28]
+	mi := &file_record_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2363,7 +3443,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[28]
+	mi := &file_record_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2376,7 +3456,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{28}
+	return file_record_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Job) GetBlocks() *pb.Blocks {
@@ -2426,7 +3506,7 @@ type Layout struct {
 
 func (x *Layout) Reset() {
 	*x = Layout{}
-	mi := &file_record_proto_msgTypes[29]
+	mi := &file_record_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +3518,7 @@ func (x *Layout) String() string {
 func (*Layout) ProtoMessage() {}
 
 func (x *Layout) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[29]
+	mi := &file_record_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +3531,7 @@ func (x *Layout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layout.ProtoReflect.Descriptor instead.
 func (*Layout) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{29}
+	return file_record_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Layout) GetLayoutVersion() uint64 {
@@ -2482,7 +3562,7 @@ const file_record_proto_rawDesc = "" +
 	"\frecord.proto\x12\x10ashlar.record.v1\x1a\n" +
 	"wire.proto\">\n" +
 	"\x05Entry\x125\n" +
-	"\bcommands\x18\x01 \x03(\v2\x19.ashlar.record.v1.CommandR\bcommands\"\xec\b\n" +
+	"\bcommands\x18\x01 \x03(\v2\x19.ashlar.record.v1.CommandR\bcommands\"\xf5\r\n" +
 	"\aCommand\x12\x1e\n" +
 	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\tR\arequest\x12;\n" +
@@ -2503,17 +3583,34 @@ const file_record_proto_rawDesc = "" +
 	"\fput_settings\x18\x17 \x01(\v2\x1d.ashlar.record.v1.PutSettingsH\x00R\vputSettings\x12?\n" +
 	"\vmark_digest\x18\x18 \x01(\v2\x1c.ashlar.record.v1.MarkDigestH\x00R\n" +
 	"markDigest\x12H\n" +
-	"\x0ecompare_digest\x18\x19 \x01(\v2\x1f.ashlar.record.v1.CompareDigestH\x00R\rcompareDigestB\x06\n" +
+	"\x0ecompare_digest\x18\x19 \x01(\v2\x1f.ashlar.record.v1.CompareDigestH\x00R\rcompareDigest\x125\n" +
+	"\acondemn\x18\x1a \x01(\v2\x19.ashlar.record.v1.CondemnH\x00R\acondemn\x12,\n" +
+	"\x04drop\x18\x1b \x01(\v2\x16.ashlar.record.v1.DropH\x00R\x04drop\x125\n" +
+	"\adeleted\x18\x1c \x01(\v2\x19.ashlar.record.v1.DeletedH\x00R\adeleted\x12,\n" +
+	"\x04reap\x18\x1d \x01(\v2\x16.ashlar.record.v1.ReapH\x00R\x04reap\x12,\n" +
+	"\x04lost\x18\x1e \x01(\v2\x16.ashlar.record.v1.LostH\x00R\x04lost\x12?\n" +
+	"\vremove_node\x18\x1f \x01(\v2\x1c.ashlar.record.v1.RemoveNodeH\x00R\n" +
+	"removeNode\x12<\n" +
+	"\n" +
+	"clean_node\x18  \x01(\v2\x1b.ashlar.record.v1.CleanNodeH\x00R\tcleanNode\x12N\n" +
+	"\x10start_generation\x18! \x01(\v2!.ashlar.record.v1.StartGenerationH\x00R\x0fstartGeneration\x12K\n" +
+	"\x0finventory_taken\x18\" \x01(\v2 .ashlar.record.v1.InventoryTakenH\x00R\x0einventoryTaken\x128\n" +
+	"\bpostpone\x18# \x01(\v2\x1a.ashlar.record.v1.PostponeH\x00R\bpostpone\x129\n" +
+	"\tretry_now\x18$ \x01(\v2\x1a.ashlar.record.v1.RetryNowH\x00R\bretryNowB\x06\n" +
 	"\x04body\"]\n" +
 	"\tBootstrap\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x126\n" +
-	"\bsettings\x18\x02 \x01(\v2\x1a.ashlar.record.v1.SettingsR\bsettings\"g\n" +
+	"\bsettings\x18\x02 \x01(\v2\x1a.ashlar.record.v1.SettingsR\bsettings\"\x82\x02\n" +
 	"\bSettings\x12\x1e\n" +
 	"\n" +
 	"redundancy\x18\x01 \x01(\rR\n" +
 	"redundancy\x12\x16\n" +
 	"\x06quorum\x18\x02 \x01(\rR\x06quorum\x12#\n" +
-	"\rfeature_level\x18\x03 \x01(\rR\ffeatureLevel\"x\n" +
+	"\rfeature_level\x18\x03 \x01(\rR\ffeatureLevel\x12\x19\n" +
+	"\bgrace_ms\x18\x04 \x01(\x04R\agraceMs\x12%\n" +
+	"\x0epaused_classes\x18\x05 \x01(\rR\rpausedClasses\x12/\n" +
+	"\x13tranquility_percent\x18\x06 \x01(\rR\x12tranquilityPercent\x12&\n" +
+	"\x0forders_per_node\x18\a \x01(\rR\rordersPerNode\"x\n" +
 	"\vPutSettings\x126\n" +
 	"\bsettings\x18\x01 \x01(\v2\x1a.ashlar.record.v1.SettingsR\bsettings\x121\n" +
 	"\n" +
@@ -2537,7 +3634,56 @@ const file_record_proto_rawDesc = "" +
 	"\rPutMetaMember\x124\n" +
 	"\x06member\x18\x01 \x01(\v2\x1c.ashlar.record.v1.MetaMemberR\x06member\"\"\n" +
 	"\x10RemoveMetaMember\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\f\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"!\n" +
+	"\aCondemn\x12\x16\n" +
+	"\x06hashes\x18\x01 \x01(\fR\x06hashes\"a\n" +
+	"\tNodeBlock\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\rR\x04node\x12,\n" +
+	"\aversion\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"9\n" +
+	"\x04Drop\x121\n" +
+	"\x05items\x18\x01 \x03(\v2\x1b.ashlar.record.v1.NodeBlockR\x05items\">\n" +
+	"\aDeleted\x123\n" +
+	"\x05items\x18\x01 \x03(\v2\x1d.ashlar.record.v1.DeletedItemR\x05items\"d\n" +
+	"\vDeletedItem\x121\n" +
+	"\x05order\x18\x01 \x01(\v2\x1b.ashlar.record.v1.NodeBlockR\x05order\x12\"\n" +
+	"\x04kept\x18\x02 \x01(\v2\x0e.ashlar.v1.AckR\x04kept\"F\n" +
+	"\x04Reap\x12&\n" +
+	"\x04upto\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04upto\x12\x16\n" +
+	"\x06hashes\x18\x02 \x01(\fR\x06hashes\"9\n" +
+	"\x04Lost\x121\n" +
+	"\x05items\x18\x01 \x03(\v2\x1b.ashlar.record.v1.NodeBlockR\x05items\"A\n" +
+	"\n" +
+	"RemoveNode\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12\x1f\n" +
+	"\vaccept_loss\x18\x02 \x01(\bR\n" +
+	"acceptLoss\"M\n" +
+	"\tCleanNode\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\rR\x05count\"1\n" +
+	"\x0fStartGeneration\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\rR\n" +
+	"generation\"J\n" +
+	"\x0eInventoryTaken\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12$\n" +
+	"\x03due\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x03due\"@\n" +
+	"\bPostpone\x124\n" +
+	"\x05items\x18\x01 \x03(\v2\x1e.ashlar.record.v1.PostponeItemR\x05items\"\xbb\x01\n" +
+	"\fPostponeItem\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\rR\x05class\x12\x12\n" +
+	"\x04lane\x18\x02 \x01(\rR\x04lane\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\fR\x04hash\x12\x1f\n" +
+	"\vif_attempts\x18\x04 \x01(\rR\n" +
+	"ifAttempts\x12\x1e\n" +
+	"\vdue_unix_ms\x18\x05 \x01(\x03R\tdueUnixMs\x12\x14\n" +
+	"\x05cause\x18\x06 \x01(\rR\x05cause\x12\x16\n" +
+	"\x06detail\x18\a \x01(\tR\x06detail\"J\n" +
+	"\bRetryNow\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\rR\x05class\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\rR\x05limit\"\f\n" +
 	"\n" +
 	"MarkDigest\"O\n" +
 	"\rCompareDigest\x12&\n" +
@@ -2586,7 +3732,12 @@ const file_record_proto_rawDesc = "" +
 	"\bsuspects\x18\x10 \x03(\v2\x19.ashlar.record.v1.SuspectR\bsuspects\"G\n" +
 	"\aSuspect\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12(\n" +
-	"\x05below\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x05below\"\xe1\x02\n" +
+	"\x05below\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x05below\"p\n" +
+	"\x04Work\x12\x1a\n" +
+	"\battempts\x18\x01 \x01(\rR\battempts\x12\x14\n" +
+	"\x05cause\x18\x02 \x01(\rR\x05cause\x12\x16\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x1e\n" +
+	"\vdue_unix_ms\x18\x04 \x01(\x03R\tdueUnixMs\"\xe1\x02\n" +
 	"\x06Object\x12,\n" +
 	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12!\n" +
@@ -2634,13 +3785,14 @@ const file_record_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x02 \x01(\rR\n" +
 	"generation\x12\x18\n" +
-	"\acounter\x18\x03 \x01(\x04R\acounter\"\xa0\x01\n" +
+	"\acounter\x18\x03 \x01(\x04R\acounter\"\xd9\x01\n" +
 	"\aSession\x12\x18\n" +
 	"\ahighest\x18\x01 \x01(\x04R\ahighest\x12%\n" +
 	"\x0elowest_unacked\x18\x02 \x01(\x04R\rlowestUnacked\x12&\n" +
-	"\x0frenewed_unix_ms\x18\x03 \x01(\x03R\rrenewedUnixMs\x12\x18\n" +
+	"\x0frenewed_unix_ms\x18\x03 \x01(\x03R\rrenewedUnixMs\x127\n" +
+	"\roldest_upload\x18\x06 \x01(\v2\x12.ashlar.v1.VersionR\foldestUpload\x12\x18\n" +
 	"\auploads\x18\x04 \x01(\rR\auploads\x12\x12\n" +
-	"\x04done\x18\x05 \x01(\x06R\x04done\"\xbc\x02\n" +
+	"\x04done\x18\x05 \x01(\x06R\x04done\"\xa2\x03\n" +
 	"\x04Node\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\fR\bidentity\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
@@ -2651,7 +3803,11 @@ const file_record_proto_rawDesc = "" +
 	"\x05disks\x18\a \x03(\v2\x16.ashlar.record.v1.DiskR\x05disks\x127\n" +
 	"\rinventory_due\x18\b \x01(\v2\x12.ashlar.v1.VersionR\finventoryDue\x12\x1f\n" +
 	"\vpast_starts\x18\t \x03(\fR\n" +
-	"pastStarts\"t\n" +
+	"pastStarts\x12!\n" +
+	"\fclean_cursor\x18\n" +
+	" \x01(\fR\vcleanCursor\x12\x18\n" +
+	"\acleaned\x18\v \x01(\bR\acleaned\x12'\n" +
+	"\x0fcritical_blocks\x18\f \x01(\x04R\x0ecriticalBlocks\"t\n" +
 	"\x04Disk\x12\x12\n" +
 	"\x04disk\x18\x01 \x01(\fR\x04disk\x12\x12\n" +
 	"\x04acks\x18\x02 \x01(\x04R\x04acks\x12%\n" +
@@ -2690,7 +3846,7 @@ func file_record_proto_rawDescGZIP() []byte {
 }
 
 var file_record_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_record_proto_goTypes = []any{
 	(Block_Phase)(0),               // 0: ashlar.record.v1.Block.Phase
 	(*Entry)(nil),                  // 1: ashlar.record.v1.Entry
@@ -2705,102 +3861,139 @@ var file_record_proto_goTypes = []any{
 	(*UnreferenceStep)(nil),        // 10: ashlar.record.v1.UnreferenceStep
 	(*PutMetaMember)(nil),          // 11: ashlar.record.v1.PutMetaMember
 	(*RemoveMetaMember)(nil),       // 12: ashlar.record.v1.RemoveMetaMember
-	(*MarkDigest)(nil),             // 13: ashlar.record.v1.MarkDigest
-	(*CompareDigest)(nil),          // 14: ashlar.record.v1.CompareDigest
-	(*Result)(nil),                 // 15: ashlar.record.v1.Result
-	(*UnreferenceResult)(nil),      // 16: ashlar.record.v1.UnreferenceResult
-	(*DigestResult)(nil),           // 17: ashlar.record.v1.DigestResult
-	(*Cluster)(nil),                // 18: ashlar.record.v1.Cluster
-	(*Suspect)(nil),                // 19: ashlar.record.v1.Suspect
-	(*Object)(nil),                 // 20: ashlar.record.v1.Object
-	(*Upload)(nil),                 // 21: ashlar.record.v1.Upload
-	(*UploadPage)(nil),             // 22: ashlar.record.v1.UploadPage
-	(*Block)(nil),                  // 23: ashlar.record.v1.Block
-	(*Held)(nil),                   // 24: ashlar.record.v1.Held
-	(*Session)(nil),                // 25: ashlar.record.v1.Session
-	(*Node)(nil),                   // 26: ashlar.record.v1.Node
-	(*Disk)(nil),                   // 27: ashlar.record.v1.Disk
-	(*MetaMember)(nil),             // 28: ashlar.record.v1.MetaMember
-	(*Job)(nil),                    // 29: ashlar.record.v1.Job
-	(*Layout)(nil),                 // 30: ashlar.record.v1.Layout
-	(*pb.CommitRequest)(nil),       // 31: ashlar.v1.CommitRequest
-	(*pb.DeleteRequest)(nil),       // 32: ashlar.v1.DeleteRequest
-	(*pb.UploadAppendRequest)(nil), // 33: ashlar.v1.UploadAppendRequest
-	(*pb.UploadAbortRequest)(nil),  // 34: ashlar.v1.UploadAbortRequest
-	(*pb.ClaimsRequest)(nil),       // 35: ashlar.v1.ClaimsRequest
-	(*pb.RegisterRequest)(nil),     // 36: ashlar.v1.RegisterRequest
-	(*pb.Version)(nil),             // 37: ashlar.v1.Version
-	(*pb.Call)(nil),                // 38: ashlar.v1.Call
-	(*pb.CommitAnswer)(nil),        // 39: ashlar.v1.CommitAnswer
-	(*pb.DeleteAnswer)(nil),        // 40: ashlar.v1.DeleteAnswer
-	(*pb.UploadCreateAnswer)(nil),  // 41: ashlar.v1.UploadCreateAnswer
-	(*pb.RegisterAnswer)(nil),      // 42: ashlar.v1.RegisterAnswer
-	(*pb.ClaimsAnswer)(nil),        // 43: ashlar.v1.ClaimsAnswer
-	(*pb.Counters)(nil),            // 44: ashlar.v1.Counters
-	(*pb.Meta)(nil),                // 45: ashlar.v1.Meta
-	(*pb.Blocks)(nil),              // 46: ashlar.v1.Blocks
-	(pb.NodeState)(0),              // 47: ashlar.v1.NodeState
+	(*Condemn)(nil),                // 13: ashlar.record.v1.Condemn
+	(*NodeBlock)(nil),              // 14: ashlar.record.v1.NodeBlock
+	(*Drop)(nil),                   // 15: ashlar.record.v1.Drop
+	(*Deleted)(nil),                // 16: ashlar.record.v1.Deleted
+	(*DeletedItem)(nil),            // 17: ashlar.record.v1.DeletedItem
+	(*Reap)(nil),                   // 18: ashlar.record.v1.Reap
+	(*Lost)(nil),                   // 19: ashlar.record.v1.Lost
+	(*RemoveNode)(nil),             // 20: ashlar.record.v1.RemoveNode
+	(*CleanNode)(nil),              // 21: ashlar.record.v1.CleanNode
+	(*StartGeneration)(nil),        // 22: ashlar.record.v1.StartGeneration
+	(*InventoryTaken)(nil),         // 23: ashlar.record.v1.InventoryTaken
+	(*Postpone)(nil),               // 24: ashlar.record.v1.Postpone
+	(*PostponeItem)(nil),           // 25: ashlar.record.v1.PostponeItem
+	(*RetryNow)(nil),               // 26: ashlar.record.v1.RetryNow
+	(*MarkDigest)(nil),             // 27: ashlar.record.v1.MarkDigest
+	(*CompareDigest)(nil),          // 28: ashlar.record.v1.CompareDigest
+	(*Result)(nil),                 // 29: ashlar.record.v1.Result
+	(*UnreferenceResult)(nil),      // 30: ashlar.record.v1.UnreferenceResult
+	(*DigestResult)(nil),           // 31: ashlar.record.v1.DigestResult
+	(*Cluster)(nil),                // 32: ashlar.record.v1.Cluster
+	(*Suspect)(nil),                // 33: ashlar.record.v1.Suspect
+	(*Work)(nil),                   // 34: ashlar.record.v1.Work
+	(*Object)(nil),                 // 35: ashlar.record.v1.Object
+	(*Upload)(nil),                 // 36: ashlar.record.v1.Upload
+	(*UploadPage)(nil),             // 37: ashlar.record.v1.UploadPage
+	(*Block)(nil),                  // 38: ashlar.record.v1.Block
+	(*Held)(nil),                   // 39: ashlar.record.v1.Held
+	(*Session)(nil),                // 40: ashlar.record.v1.Session
+	(*Node)(nil),                   // 41: ashlar.record.v1.Node
+	(*Disk)(nil),                   // 42: ashlar.record.v1.Disk
+	(*MetaMember)(nil),             // 43: ashlar.record.v1.MetaMember
+	(*Job)(nil),                    // 44: ashlar.record.v1.Job
+	(*Layout)(nil),                 // 45: ashlar.record.v1.Layout
+	(*pb.CommitRequest)(nil),       // 46: ashlar.v1.CommitRequest
+	(*pb.DeleteRequest)(nil),       // 47: ashlar.v1.DeleteRequest
+	(*pb.UploadAppendRequest)(nil), // 48: ashlar.v1.UploadAppendRequest
+	(*pb.UploadAbortRequest)(nil),  // 49: ashlar.v1.UploadAbortRequest
+	(*pb.ClaimsRequest)(nil),       // 50: ashlar.v1.ClaimsRequest
+	(*pb.RegisterRequest)(nil),     // 51: ashlar.v1.RegisterRequest
+	(*pb.Version)(nil),             // 52: ashlar.v1.Version
+	(*pb.Call)(nil),                // 53: ashlar.v1.Call
+	(*pb.Ack)(nil),                 // 54: ashlar.v1.Ack
+	(*pb.CommitAnswer)(nil),        // 55: ashlar.v1.CommitAnswer
+	(*pb.DeleteAnswer)(nil),        // 56: ashlar.v1.DeleteAnswer
+	(*pb.UploadCreateAnswer)(nil),  // 57: ashlar.v1.UploadCreateAnswer
+	(*pb.RegisterAnswer)(nil),      // 58: ashlar.v1.RegisterAnswer
+	(*pb.ClaimsAnswer)(nil),        // 59: ashlar.v1.ClaimsAnswer
+	(*pb.Counters)(nil),            // 60: ashlar.v1.Counters
+	(*pb.Meta)(nil),                // 61: ashlar.v1.Meta
+	(*pb.Blocks)(nil),              // 62: ashlar.v1.Blocks
+	(pb.NodeState)(0),              // 63: ashlar.v1.NodeState
 }
 var file_record_proto_depIdxs = []int32{
 	2,  // 0: ashlar.record.v1.Entry.commands:type_name -> ashlar.record.v1.Command
 	3,  // 1: ashlar.record.v1.Command.bootstrap:type_name -> ashlar.record.v1.Bootstrap
 	6,  // 2: ashlar.record.v1.Command.open_session:type_name -> ashlar.record.v1.OpenSession
 	7,  // 3: ashlar.record.v1.Command.close_session:type_name -> ashlar.record.v1.CloseSession
-	31, // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
-	32, // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
+	46, // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
+	47, // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
 	8,  // 6: ashlar.record.v1.Command.create_upload:type_name -> ashlar.record.v1.CreateUpload
-	33, // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
-	34, // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
+	48, // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
+	49, // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
 	9,  // 9: ashlar.record.v1.Command.unreference:type_name -> ashlar.record.v1.Unreference
-	35, // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
-	36, // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
+	50, // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
+	51, // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
 	11, // 12: ashlar.record.v1.Command.put_meta_member:type_name -> ashlar.record.v1.PutMetaMember
 	12, // 13: ashlar.record.v1.Command.remove_meta_member:type_name -> ashlar.record.v1.RemoveMetaMember
 	5,  // 14: ashlar.record.v1.Command.put_settings:type_name -> ashlar.record.v1.PutSettings
-	13, // 15: ashlar.record.v1.Command.mark_digest:type_name -> ashlar.record.v1.MarkDigest
-	14, // 16: ashlar.record.v1.Command.compare_digest:type_name -> ashlar.record.v1.CompareDigest
-	4,  // 17: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
-	4,  // 18: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
-	37, // 19: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
-	38, // 20: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
-	10, // 21: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
-	37, // 22: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
-	28, // 23: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
-	37, // 24: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
-	37, // 25: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
-	39, // 26: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
-	40, // 27: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
-	41, // 28: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
-	42, // 29: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
-	43, // 30: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
-	16, // 31: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
-	17, // 32: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
-	37, // 33: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
-	37, // 34: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
-	37, // 35: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
-	4,  // 36: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
-	37, // 37: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
-	44, // 38: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
-	37, // 39: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
-	19, // 40: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
-	37, // 41: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
-	37, // 42: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
-	45, // 43: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
-	46, // 44: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
-	46, // 45: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
-	0,  // 46: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
-	37, // 47: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
-	24, // 48: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
-	24, // 49: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
-	47, // 50: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
-	27, // 51: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
-	37, // 52: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
-	46, // 53: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	27, // 15: ashlar.record.v1.Command.mark_digest:type_name -> ashlar.record.v1.MarkDigest
+	28, // 16: ashlar.record.v1.Command.compare_digest:type_name -> ashlar.record.v1.CompareDigest
+	13, // 17: ashlar.record.v1.Command.condemn:type_name -> ashlar.record.v1.Condemn
+	15, // 18: ashlar.record.v1.Command.drop:type_name -> ashlar.record.v1.Drop
+	16, // 19: ashlar.record.v1.Command.deleted:type_name -> ashlar.record.v1.Deleted
+	18, // 20: ashlar.record.v1.Command.reap:type_name -> ashlar.record.v1.Reap
+	19, // 21: ashlar.record.v1.Command.lost:type_name -> ashlar.record.v1.Lost
+	20, // 22: ashlar.record.v1.Command.remove_node:type_name -> ashlar.record.v1.RemoveNode
+	21, // 23: ashlar.record.v1.Command.clean_node:type_name -> ashlar.record.v1.CleanNode
+	22, // 24: ashlar.record.v1.Command.start_generation:type_name -> ashlar.record.v1.StartGeneration
+	23, // 25: ashlar.record.v1.Command.inventory_taken:type_name -> ashlar.record.v1.InventoryTaken
+	24, // 26: ashlar.record.v1.Command.postpone:type_name -> ashlar.record.v1.Postpone
+	26, // 27: ashlar.record.v1.Command.retry_now:type_name -> ashlar.record.v1.RetryNow
+	4,  // 28: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
+	4,  // 29: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
+	52, // 30: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
+	53, // 31: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
+	10, // 32: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
+	52, // 33: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
+	43, // 34: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
+	52, // 35: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
+	14, // 36: ashlar.record.v1.Drop.items:type_name -> ashlar.record.v1.NodeBlock
+	17, // 37: ashlar.record.v1.Deleted.items:type_name -> ashlar.record.v1.DeletedItem
+	14, // 38: ashlar.record.v1.DeletedItem.order:type_name -> ashlar.record.v1.NodeBlock
+	54, // 39: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
+	52, // 40: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
+	14, // 41: ashlar.record.v1.Lost.items:type_name -> ashlar.record.v1.NodeBlock
+	52, // 42: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
+	25, // 43: ashlar.record.v1.Postpone.items:type_name -> ashlar.record.v1.PostponeItem
+	52, // 44: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
+	52, // 45: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
+	55, // 46: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
+	56, // 47: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
+	57, // 48: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
+	58, // 49: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
+	59, // 50: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
+	30, // 51: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
+	31, // 52: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
+	52, // 53: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
+	52, // 54: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
+	52, // 55: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
+	4,  // 56: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
+	52, // 57: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
+	60, // 58: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
+	52, // 59: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
+	33, // 60: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
+	52, // 61: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
+	52, // 62: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
+	61, // 63: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
+	62, // 64: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
+	62, // 65: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
+	0,  // 66: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
+	52, // 67: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
+	39, // 68: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
+	39, // 69: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
+	52, // 70: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
+	63, // 71: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
+	42, // 72: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
+	52, // 73: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
+	62, // 74: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
+	75, // [75:75] is the sub-list for method output_type
+	75, // [75:75] is the sub-list for method input_type
+	75, // [75:75] is the sub-list for extension type_name
+	75, // [75:75] is the sub-list for extension extendee
+	0,  // [0:75] is the sub-list for field type_name
 }
 
 func init() { file_record_proto_init() }
@@ -2825,8 +4018,19 @@ func file_record_proto_init() {
 		(*Command_PutSettings)(nil),
 		(*Command_MarkDigest)(nil),
 		(*Command_CompareDigest)(nil),
+		(*Command_Condemn)(nil),
+		(*Command_Drop)(nil),
+		(*Command_Deleted)(nil),
+		(*Command_Reap)(nil),
+		(*Command_Lost)(nil),
+		(*Command_RemoveNode)(nil),
+		(*Command_CleanNode)(nil),
+		(*Command_StartGeneration)(nil),
+		(*Command_InventoryTaken)(nil),
+		(*Command_Postpone)(nil),
+		(*Command_RetryNow)(nil),
 	}
-	file_record_proto_msgTypes[14].OneofWrappers = []any{
+	file_record_proto_msgTypes[28].OneofWrappers = []any{
 		(*Result_Commit)(nil),
 		(*Result_Delete)(nil),
 		(*Result_CreateUpload)(nil),
@@ -2841,7 +4045,7 @@ func file_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_record_proto_rawDesc), len(file_record_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
