@@ -29,6 +29,9 @@ func (s *Server) inventory(ctx *fasthttp.RequestCtx) error {
 		return err
 	}
 	page := &pb.InventoryPage{Items: make([]*pb.InventoryItem, len(items))}
+	if m := s.member.Load(); m != nil {
+		page.Node, page.Incarnation = uint32(m.node), uint64(m.incarnation)
+	}
 	for i := range items {
 		item := &items[i]
 		page.Items[i] = &pb.InventoryItem{

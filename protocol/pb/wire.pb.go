@@ -3922,7 +3922,10 @@ type InventoryPage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Items []*InventoryItem       `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
 	// Not empty (32 bytes): more follows after this hash.
-	Next          []byte `protobuf:"bytes,2,opt,name=next,proto3" json:"next,omitempty"`
+	Next []byte `protobuf:"bytes,2,opt,name=next,proto3" json:"next,omitempty"`
+	// Who answers, in which start; 0 while the node is not registered.
+	Node          uint32 `protobuf:"varint,3,opt,name=node,proto3" json:"node,omitempty"`
+	Incarnation   uint64 `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3969,6 +3972,20 @@ func (x *InventoryPage) GetNext() []byte {
 		return x.Next
 	}
 	return nil
+}
+
+func (x *InventoryPage) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *InventoryPage) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
 }
 
 type DiskStatus struct {
@@ -4275,7 +4292,9 @@ type OrdersRequest struct {
 	Term       uint64   `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
 	Orders     []*Order `protobuf:"bytes,3,rep,name=orders,proto3" json:"orders,omitempty"`
 	// Orders not begun within this time are handed back; 0 means the server's own.
-	SliceMs       uint32 `protobuf:"varint,4,opt,name=slice_ms,json=sliceMs,proto3" json:"slice_ms,omitempty"`
+	SliceMs uint32 `protobuf:"varint,4,opt,name=slice_ms,json=sliceMs,proto3" json:"slice_ms,omitempty"`
+	// The node that the orders are for; any other refuses them. 0: not said.
+	Node          uint32 `protobuf:"varint,5,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4334,6 +4353,13 @@ func (x *OrdersRequest) GetOrders() []*Order {
 func (x *OrdersRequest) GetSliceMs() uint32 {
 	if x != nil {
 		return x.SliceMs
+	}
+	return 0
+}
+
+func (x *OrdersRequest) GetNode() uint32 {
+	if x != nil {
+		return x.Node
 	}
 	return 0
 }
@@ -4419,8 +4445,10 @@ type OrdersAnswer struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Answers []*OrderAnswer         `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
 	// Credit: orders that the node will take now.
-	FreeSlots     uint32 `protobuf:"varint,2,opt,name=free_slots,json=freeSlots,proto3" json:"free_slots,omitempty"`
-	Incarnation   uint64 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	FreeSlots   uint32 `protobuf:"varint,2,opt,name=free_slots,json=freeSlots,proto3" json:"free_slots,omitempty"`
+	Incarnation uint64 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Who answers.
+	Node          uint32 `protobuf:"varint,4,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4472,6 +4500,13 @@ func (x *OrdersAnswer) GetFreeSlots() uint32 {
 func (x *OrdersAnswer) GetIncarnation() uint64 {
 	if x != nil {
 		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *OrdersAnswer) GetNode() uint32 {
+	if x != nil {
+		return x.Node
 	}
 	return 0
 }
@@ -4791,10 +4826,12 @@ const file_wire_proto_rawDesc = "" +
 	"\vstored_size\x18\x04 \x01(\rR\n" +
 	"storedSize\x12\x14\n" +
 	"\x05state\x18\x05 \x01(\tR\x05state\x12\x12\n" +
-	"\x04disk\x18\x06 \x01(\rR\x04disk\"S\n" +
+	"\x04disk\x18\x06 \x01(\rR\x04disk\"\x89\x01\n" +
 	"\rInventoryPage\x12.\n" +
 	"\x05items\x18\x01 \x03(\v2\x18.ashlar.v1.InventoryItemR\x05items\x12\x12\n" +
-	"\x04next\x18\x02 \x01(\fR\x04next\"\x99\x02\n" +
+	"\x04next\x18\x02 \x01(\fR\x04next\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\rR\x04node\x12 \n" +
+	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\"\x99\x02\n" +
 	"\n" +
 	"DiskStatus\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
@@ -4827,25 +4864,27 @@ const file_wire_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\x0e2\x14.ashlar.v1.OrderKindR\x04kind\x12\x12\n" +
 	"\x04hash\x18\x03 \x01(\fR\x04hash\x12,\n" +
 	"\aversion\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x18\n" +
-	"\asources\x18\x05 \x03(\tR\asources\"\x88\x01\n" +
+	"\asources\x18\x05 \x03(\tR\asources\"\x9c\x01\n" +
 	"\rOrdersRequest\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\rR\n" +
 	"generation\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12(\n" +
 	"\x06orders\x18\x03 \x03(\v2\x10.ashlar.v1.OrderR\x06orders\x12\x19\n" +
-	"\bslice_ms\x18\x04 \x01(\rR\asliceMs\"\x99\x01\n" +
+	"\bslice_ms\x18\x04 \x01(\rR\asliceMs\x12\x12\n" +
+	"\x04node\x18\x05 \x01(\rR\x04node\"\x99\x01\n" +
 	"\vOrderAnswer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12,\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x12.ashlar.v1.OutcomeR\aoutcome\x12 \n" +
 	"\x03ack\x18\x03 \x01(\v2\x0e.ashlar.v1.AckR\x03ack\x12\x12\n" +
 	"\x04kind\x18\x04 \x01(\rR\x04kind\x12\x16\n" +
-	"\x06detail\x18\x05 \x01(\tR\x06detail\"\x81\x01\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\"\x95\x01\n" +
 	"\fOrdersAnswer\x120\n" +
 	"\aanswers\x18\x01 \x03(\v2\x16.ashlar.v1.OrderAnswerR\aanswers\x12\x1d\n" +
 	"\n" +
 	"free_slots\x18\x02 \x01(\rR\tfreeSlots\x12 \n" +
-	"\vincarnation\x18\x03 \x01(\x04R\vincarnation*C\n" +
+	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\x12\x12\n" +
+	"\x04node\x18\x04 \x01(\rR\x04node*C\n" +
 	"\x05Level\x12\x16\n" +
 	"\x12LEVEL_LINEARIZABLE\x10\x00\x12\x11\n" +
 	"\rLEVEL_SESSION\x10\x01\x12\x0f\n" +
