@@ -156,6 +156,7 @@ func (g *Group) ask(ctx context.Context, path string, req, ans rpc.Message) (err
 			return nil, false
 		}
 		if !again(err) {
+			g.prefer(w.addr)
 			return err, unknown
 		}
 		unknown = unknown || maybeRan(err)
