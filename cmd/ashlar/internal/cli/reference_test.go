@@ -3,6 +3,10 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,6 +116,33 @@ func TestExitCodeReferenceIsFresh(t *testing.T) {
 		fmt.Fprintf(&b, "| %d | %s | %s |\n", row.code, row.text, strings.Join(kinds[row.code], ", "))
 	}
 	fresh(t, "exit-codes.md", b.String())
+}
+
+func TestLimitsReferenceIsFresh(t *testing.T) {
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, "../../../../protocol/limits.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkg, err := new(types.Config).Check("limits", set, []*ast.File{file}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("# Limits\n\nMade from protocol/limits.go. At a limit there is a typed error, early: `too-large`, `limit-exceeded`, `busy` or\n" +
+		"`invalid-argument`. Sizes are bytes.\n\n| name | value | meaning |\n| --- | --- | --- |\n")
+	for _, d := range file.Decls {
+		words := ""
+		for _, spec := range d.(*ast.GenDecl).Specs {
+			v := spec.(*ast.ValueSpec)
+			if v.Doc != nil {
+				words = strings.Join(strings.Fields(v.Doc.Text()), " ")
+			}
+			value := pkg.Scope().Lookup(v.Names[0].Name).(*types.Const).Val()
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Names[0].Name, value, words)
+		}
+	}
+	fresh(t, "limits.md", b.String())
 }
 
 // Every flag has words, and every command an argument check and a summary.
