@@ -41,6 +41,8 @@ type world struct {
 	prepared []int
 	live     map[protocol.Hash]bool
 	layout   *pb.Layout
+	// hold, if set, is waited for by prepare.
+	hold chan struct{}
 }
 
 // node is a blockserver that serves what its functions say.
@@ -187,6 +189,11 @@ func (w *world) Call(_ context.Context, _, path string, req, ans rpc.Message) er
 		body, _ := w.layout.MarshalVT()
 		return ans.UnmarshalVT(body)
 	case protocol.PathPrepare:
+		if w.hold != nil {
+			w.mu.Unlock()
+			<-w.hold
+			w.mu.Lock()
+		}
 		hashes := req.(*pb.PrepareRequest).GetHashes()
 		w.prepared = append(w.prepared, len(hashes)/protocol.HashSize)
 		for ; len(hashes) > 0; hashes = hashes[protocol.HashSize:] {

@@ -192,6 +192,7 @@ func TestLive(t *testing.T) {
 	w := newWorld(t, 3)
 	known := protocol.HashOf([]byte("known"))
 	w.live[known] = true
+	w.hold = make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range 500 {
 		wg.Go(func() {
@@ -204,12 +205,18 @@ func TestLive(t *testing.T) {
 			}
 		})
 	}
+	eventually(t, "all have asked", func() bool {
+		w.fleet.asks.mu.Lock()
+		defer w.fleet.asks.mu.Unlock()
+		return len(w.fleet.asks.waiting) >= 499-maxAsk
+	})
+	close(w.hold)
 	wg.Wait()
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if sum := slices.Max(w.prepared); sum > maxAsk || len(w.prepared) > 250 {
-		t.Errorf("500 questions became %d requests of up to %d", len(w.prepared), sum)
+	if most := slices.Max(w.prepared); most > maxAsk || len(w.prepared) > 4 {
+		t.Errorf("500 questions became %d requests of up to %d", len(w.prepared), most)
 	}
+	w.mu.Unlock()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if w.fleet.Live(ctx, protocol.HashOf(nil)) {
@@ -232,7 +239,14 @@ func TestRoster(t *testing.T) {
 	if left := time.Until(r.nodes[1].until); left > maxPenalty {
 		t.Errorf("the penalty is %v", left)
 	}
+	r.nodes[1].until = time.Now().Add(-time.Second)
+	if !r.well(1) {
+		t.Error("after the penalty a node is tried again")
+	}
 	r.begin(1)
+	if r.well(1) {
+		t.Error("two exchanges at once try a node that failed")
+	}
 	r.end(1, 10*time.Millisecond, nil)
 	if !r.well(1) || r.cost(1) != 10*time.Millisecond {
 		t.Errorf("after a success: well %v, cost %v", r.well(1), r.cost(1))

@@ -265,6 +265,40 @@ func TestPinned(t *testing.T) {
 	}
 }
 
+// TestFind: any server that answers is enough, and nobody waits for the others.
+func TestFind(t *testing.T) {
+	hang := make(chan struct{})
+	s := &script{t: t}
+	g, err := NewGroup(Config{Endpoints: []string{"hangs", "down", "well"}, Pause: func(context.Context, time.Duration) {},
+		Caller: callerFunc(func(ctx context.Context, addr, path string, req, ans rpc.Message) error {
+			switch addr {
+			case "hangs":
+				<-ctx.Done()
+				close(hang)
+				return protocol.Errorf(protocol.UnknownOutcome, "%w", ctx.Err())
+			case "down":
+				return protocol.Errorf(protocol.Unavailable, "down")
+			}
+			ans.(*pb.ClusterStatus).Version = &pb.Version{Generation: 1, Counter: 5}
+			return nil
+		})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ans, err := Find[pb.ClusterStatus](t.Context(), g, protocol.PathClusterStatus, &pb.ClusterStatusRequest{})
+	if err != nil || ans.GetVersion().GetCounter() != 5 || g.Seen().Counter != 5 || g.prefer("") != "well" {
+		t.Errorf("%v, %v; seen %v, then asks %s", ans, err, g.Seen(), g.prefer(""))
+	}
+	<-hang
+	for _, k := range []protocol.Kind{protocol.Unavailable, protocol.WrongCluster} {
+		s.always = func(string, rpc.Message) error { return &protocol.Error{Kind: k} }
+		g.cfg.Caller = s
+		if _, err := Find[pb.ClusterStatus](t.Context(), g, protocol.PathClusterStatus, &pb.ClusterStatusRequest{}); protocol.KindOf(err) != k {
+			t.Errorf("when all say %v: %v", k, err)
+		}
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	for n := range 100 {
 		if d := backoff(n); d < minBackoff/2 || d > maxBackoff {
