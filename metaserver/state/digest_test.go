@@ -2,7 +2,6 @@ package state_test
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -75,7 +74,7 @@ func TestDigest(t *testing.T) {
 func applyBoth(t *testing.T, memory, pebble *machine, g *generator, c *record.Command) {
 	before := digestOf(t, memory.table)
 	one, other := memory.one(c), pebble.one(c)
-	if fmt.Sprint(one) != fmt.Sprint(other) {
+	if !bytes.Equal(marshal(t, one), marshal(t, other)) {
 		t.Fatalf("entry %d: %v\nin memory %v\non Pebble %v", memory.index, c, one, other)
 	}
 	g.learn(c, one)
@@ -89,6 +88,14 @@ func applyBoth(t *testing.T, memory, pebble *machine, g *generator, c *record.Co
 	if err := state.Check(memory.table); err != nil {
 		t.Fatalf("entry %d: %v: %v", memory.index, c, err)
 	}
+}
+
+func marshal(tb testing.TB, m interface{ MarshalVT() ([]byte, error) }) []byte {
+	data, err := m.MarshalVT()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data
 }
 
 func digestOf(tb testing.TB, r state.Reader) []byte {
