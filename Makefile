@@ -3,7 +3,7 @@
 GO      ?= go
 BIN     := $(CURDIR)/bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-FLAGS   := -trimpath -ldflags "-X main.version=$(VERSION)"
+FLAGS   := -ldflags "-X main.version=$(VERSION)"
 
 # Tools, each pinned here and nowhere else. The protobuf plugins are pinned by
 # go.mod, together with the libraries that their output needs.

@@ -107,7 +107,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		putBudget: cut.NewBudget(cfg.MemoryBudget, MaxBlocksInFlight), getBudget: semaphore.NewWeighted(cfg.MemoryBudget),
 	}
 	c.life, c.end = context.WithCancel(context.Background())
-	status, err := c.status(ctx, Stale)
+	status, err := meta.Find[pb.ClusterStatus](ctx, group, protocol.PathClusterStatus, &pb.ClusterStatusRequest{Level: Stale.wire()})
 	if err != nil {
 		c.end()
 		transport.Close()

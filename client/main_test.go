@@ -75,6 +75,7 @@ type world struct {
 
 func newWorld(t *testing.T, opts ...ashlartest.Option) *world {
 	t.Helper()
+	t.Parallel()
 	cl := ashlartest.Start(t, opts...)
 	return &world{Cluster: cl, t: t, c: cl.Client(), rng: randomness(t), bucket: "bucket"}
 }

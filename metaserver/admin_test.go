@@ -135,3 +135,19 @@ func TestMembersComeAndGo(t *testing.T) {
 		t.Errorf("the removed leader ends with %v", err)
 	}
 }
+
+func TestRemovedWhileDown(t *testing.T) {
+	g := startGroup(t, 3, nil)
+	c := admin.NewClient(g.leader().Cluster())
+	defer c.Close()
+	gone := g.followers()[0]
+	i := slices.Index(g.servers, gone)
+	g.stop(i)
+	g.eventually("the follower is removed", func() bool {
+		return c.RemoveMember(g.context(), g.leader().AdminAddr(), gone.ID()) == nil
+	})
+	g.start(i)
+	if err := g.servers[i].Wait(); protocol.KindOf(err) != protocol.Removed {
+		t.Errorf("the removed server ends with %v", err)
+	}
+}

@@ -19,7 +19,12 @@ const (
 	// announceSoon is the pause while the log does not know this server's addresses.
 	announceSoon = 50 * time.Millisecond
 	// announceLate is the pause once it does.
-	announceLate = 5 * time.Second
+	announceLate = 2 * time.Second
+	// announceTimeout bounds one try.
+	announceTimeout = 5 * time.Second
+	// lonelyRounds is how many pauses without a leader pass between two questions
+	// to the others.
+	lonelyRounds = 20
 )
 
 // self is this server as others reach it.
@@ -54,20 +59,22 @@ func (s *Server) known(ctx context.Context) bool {
 }
 
 // announce sees to it, as long as ctx lasts, that the log knows this server's
-// addresses, and closes ready once it does and a leader is known.
+// addresses, and closes ready once it does and a leader is known. A server that
+// hears of no leader for a while asks the others: it may have been removed while
+// nobody could tell it.
 func (s *Server) announce(ctx context.Context) {
-	for {
-		pause := announceLate
+	for lonely := 0; ; {
+		pause := announceSoon
 		switch {
 		case !s.known(ctx):
-			pause = announceSoon
-			if err := s.announceOnce(ctx); err != nil && ctx.Err() == nil {
-				s.cfg.Logger.Debug("addresses are not in the log yet", "error", err)
-			}
+			s.announceOnce(ctx)
 		case s.replica.Status().LeaderID == "":
-			pause = announceSoon
+			if lonely++; lonely%lonelyRounds == 0 {
+				s.announceOnce(ctx)
+			}
 		default:
 			s.readyOnce.Do(func() { close(s.ready) })
+			pause, lonely = announceLate, 0
 		}
 		if !sleep(ctx, pause) {
 			return
@@ -75,8 +82,26 @@ func (s *Server) announce(ctx context.Context) {
 	}
 }
 
-func (s *Server) announceOnce(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, announceLate)
+// announceOnce tries once; having been removed ends this server.
+func (s *Server) announceOnce(ctx context.Context) {
+	err := s.putSelf(ctx)
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case protocol.KindOf(err) == protocol.Removed:
+		s.removed()
+	default:
+		s.cfg.Logger.Debug("addresses are not in the log yet", "error", err)
+	}
+}
+
+// removed ends this server, which is no member any more.
+func (s *Server) removed() {
+	s.fail(protocol.Errorf(protocol.Removed, "metaserver %s was removed from its group; start on an empty folder to join anew", s.ID()))
+}
+
+// putSelf has the leader write this server's addresses to the log.
+func (s *Server) putSelf(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
 	if s.replica.Status().LeaderID != s.identity.Server.String() {
 		return s.askLeader(ctx, func(addr string) error { return s.admin.Announce(ctx, addr, s.self()) })

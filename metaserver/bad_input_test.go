@@ -41,7 +41,7 @@ var badCommits = []struct {
 	{"zero hash", protocol.InvalidArgument, func(q *pb.CommitRequest) { q.Blocks.Hashes = make([]byte, len(q.Blocks.Hashes)) }},
 	{"a size too few", protocol.InvalidArgument, func(q *pb.CommitRequest) { q.Blocks.StoredSizes = q.Blocks.StoredSizes[1:] }},
 	{"empty block", protocol.InvalidArgument, func(q *pb.CommitRequest) { q.Blocks.PlainSizes[0] = 0; q.Size -= 1000 }},
-	{"block too large", protocol.TooLarge, func(q *pb.CommitRequest) {
+	{"block too large", protocol.InvalidArgument, func(q *pb.CommitRequest) {
 		q.Blocks.PlainSizes[0] = protocol.MaxBlockSize + 1
 		q.Size += protocol.MaxBlockSize + 1 - 1000
 	}},
@@ -49,6 +49,16 @@ var badCommits = []struct {
 	{"claims without end", protocol.InvalidArgument, func(q *pb.CommitRequest) {
 		for len(q.Claims) <= 2*protocol.MaxClaimsPerBlock {
 			q.Claims = append(q.Claims, q.Claims[0])
+		}
+	}},
+	{"more than an entry", protocol.TooLarge, func(q *pb.CommitRequest) {
+		const n = protocol.MaxBlocksPerPage
+		q.Blocks, q.Claims, q.Size = &pb.Blocks{Hashes: randomBytes(32 * n)}, nil, n
+		for i := range n {
+			q.Blocks.PlainSizes, q.Blocks.StoredSizes = append(q.Blocks.PlainSizes, 1), append(q.Blocks.StoredSizes, 1)
+			for range protocol.MaxClaimsPerBlock {
+				q.Claims = append(q.Claims, &pb.Claim{Block: uint32(i), Node: 1 << 31, Incarnation: 1 << 63, Disk: 1, Ack: 1 << 63, Generation: 1, Counter: 1 << 63})
+			}
 		}
 	}},
 	{"unbelieved claims", protocol.ClaimsRefused, func(q *pb.CommitRequest) {
@@ -64,12 +74,12 @@ func testBadInput(t *testing.T, g *group, s *session, nodes []*node) {
 		b, claims := g.blocks(2, nodes...)
 		q := s.commitBlocks("bad", b, claims)
 		bad.spoil(q)
-		if err := g.try(protocol.PathCommit, q, &pb.CommitAnswer{}); !kindIs(err, bad.kind) {
+		if err := g.try(protocol.PathCommit, q, &pb.CommitAnswer{}); protocol.KindOf(err) != bad.kind {
 			t.Errorf("%s: %v, want %v", bad.name, err, bad.kind)
 		}
 	}
 	for _, bad := range badRequests(s) {
-		if err := g.try(bad.path, bad.req, bad.ans); !kindIs(err, bad.kind) {
+		if err := g.try(bad.path, bad.req, bad.ans); protocol.KindOf(err) != bad.kind {
 			t.Errorf("%s %s: %v, want %v", bad.path, bad.name, err, bad.kind)
 		}
 	}
@@ -77,12 +87,6 @@ func testBadInput(t *testing.T, g *group, s *session, nodes []*node) {
 	if after.Objects != before.Objects || after.References != before.References || after.Uploads != before.Uploads || after.Sessions != before.Sessions {
 		t.Errorf("bad input left something: %v, before %v", after, before)
 	}
-}
-
-// kindIs compares kinds; over a limit may also be called invalid.
-func kindIs(err error, kind protocol.Kind) bool {
-	got := protocol.KindOf(err)
-	return got == kind || kind == protocol.TooLarge && got == protocol.InvalidArgument
 }
 
 type badRequest struct {
@@ -120,7 +124,7 @@ func badRequests(s *session) []badRequest {
 		{"page", protocol.TooLarge, protocol.PathList, &pb.ListRequest{Bucket: "bucket", Limit: protocol.MaxListPage + 1}, list},
 		{"prefix", invalid, protocol.PathList, &pb.ListRequest{Bucket: "bucket", Prefix: "\xff"}, list},
 		{"nothing", invalid, protocol.PathDelete, &pb.DeleteRequest{Call: s.call(), Bucket: "bucket"}, del},
-		{"too many", protocol.TooLarge, protocol.PathDelete, &pb.DeleteRequest{Call: s.call(), Bucket: "bucket", Items: many}, del},
+		{"too many", invalid, protocol.PathDelete, &pb.DeleteRequest{Call: s.call(), Bucket: "bucket", Items: many}, del},
 		{"torn hashes", invalid, protocol.PathPrepare, &pb.PrepareRequest{Hashes: make([]byte, 31)}, prep},
 		{"too many hashes", protocol.TooLarge, protocol.PathPrepare, &pb.PrepareRequest{Hashes: randomBytes(32 * (protocol.MaxTouchBatch + 1))}, prep},
 		{"short hash", invalid, protocol.PathBlockInfo, &pb.BlockInfoRequest{Hash: randomBytes(31)}, block},
@@ -134,7 +138,7 @@ func badRequests(s *session) []badRequest {
 		{"no disk", invalid, protocol.PathNodeRegister, node(func(q *pb.RegisterRequest) { q.Disks = nil }), reg},
 		{"no address", invalid, protocol.PathNodeRegister, node(func(q *pb.RegisterRequest) { q.Address = "" }), reg},
 		{"no port", invalid, protocol.PathNodeRegister, node(func(q *pb.RegisterRequest) { q.Address = "localhost" }), reg},
-		{"long zone", protocol.TooLarge, protocol.PathNodeRegister, node(func(q *pb.RegisterRequest) { q.Zone = strings.Repeat("z", 64) }), reg},
+		{"long zone", invalid, protocol.PathNodeRegister, node(func(q *pb.RegisterRequest) { q.Zone = strings.Repeat("z", 64) }), reg},
 		{"one disk twice", invalid, protocol.PathNodeRegister, node(func(q *pb.RegisterRequest) { q.Disks = append(q.Disks, q.Disks[0]) }), reg},
 		{"no claims", invalid, protocol.PathClaims, &pb.ClaimsRequest{}, &pb.ClaimsAnswer{}},
 	}

@@ -2,11 +2,15 @@ package metaserver_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,6 +84,72 @@ func TestRestartKeepsEverything(t *testing.T) {
 		if err != nil || !bytes.Equal(got.Inline, fmt.Append(nil, "content", i)) {
 			t.Errorf("object %d is %v, %v", i, got, err)
 		}
+	}
+}
+
+func TestCloseUnderLoad(t *testing.T) {
+	g := startGroup(t, 3, nil)
+	const lanes = 16
+	var stop atomic.Bool
+	var all sync.WaitGroup
+	acked := make([]int, lanes)
+	for lane := range lanes {
+		s := g.session()
+		all.Go(func() {
+			for i := 1; !stop.Load(); i++ {
+				req := s.commitInline(fmt.Sprint("load", lane), fmt.Append(nil, i))
+				for passes(g.client.Call(g.base, g.leader().ClientAddr(), protocol.PathCommit, req, &pb.CommitAnswer{})) {
+					if stop.Load() {
+						return
+					}
+				}
+				acked[lane] = i
+			}
+		})
+	}
+	old := g.leader()
+	begun := old.Status().AppliedIndex
+	g.eventually("the load has begun", func() bool { return old.Status().AppliedIndex > begun+20 })
+	if err := old.Close(g.context()); err != nil {
+		t.Errorf("close under load: %v", err)
+	}
+	next := g.leader()
+	begun = next.Status().AppliedIndex
+	g.eventually("the load goes on", func() bool { return next.Status().AppliedIndex > begun+20 })
+	stop.Store(true)
+	all.Wait()
+	for lane, last := range acked {
+		got, err := g.lookup(g.leader(), fmt.Sprint("load", lane), pb.Level_LEVEL_LINEARIZABLE, nil)
+		var stored int
+		if _, serr := fmt.Sscan(string(got.GetInline()), &stored); err != nil || serr != nil || stored < last || stored > last+1 {
+			t.Errorf("lane %d had %d acknowledged; stored is %q, %v", lane, last, got.GetInline(), err)
+		}
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	cfg := metaserver.Config{Dir: t.TempDir(), Bootstrap: true, ClientListen: "127.0.0.1:0", RaftListen: "127.0.0.1:0", Replica: quickReplica()}
+	var err error
+	if cfg.AdminListener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	admin := "http://" + cfg.AdminListener.Addr().String()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- metaserver.Run(ctx, cfg) }()
+	g := &group{t: t}
+	g.eventually("it is ready", func() bool {
+		status, _ := curl(t, "GET", admin+"/readyz", "", "")
+		return status == 200
+	})
+	cancel()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("a graceful end: %v", err)
+		}
+	case <-time.After(generous):
+		t.Fatal("Run does not end")
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/api/admin"
@@ -26,6 +25,9 @@ func settle(ctx context.Context, cfg Config) (identity, error) {
 	case err == nil:
 		if !id.Formed && !id.Bootstrap && len(cfg.Join) > 0 {
 			id.Join = cfg.Join
+		}
+		if id.Bootstrap && len(cfg.Join) > 0 {
+			cfg.Logger.Warn("this folder began a cluster of its own and will not join another; to join, start on an empty folder", "cluster", id.Cluster)
 		}
 		return id, nil
 	case !errors.Is(err, errNoIdentity):
@@ -99,17 +101,18 @@ func (s *Server) joinGroup(ctx context.Context) error {
 }
 
 // askLeader calls fn with the leader's admin address: the one that this replica's
-// state knows, else the one that a member names.
+// state knows, else the one that another member names.
 func (s *Server) askLeader(ctx context.Context, fn func(addr string) error) error {
-	if addr := s.leaderAdmin(ctx); addr != "" {
-		if err := fn(addr); err == nil || !worthAnotherTry(err) {
+	leader, others := s.adminPorts(ctx)
+	if leader != "" {
+		if err := fn(leader); err == nil || !worthAnotherTry(err) {
 			return err
 		}
 	}
 	last := error(protocol.Errorf(protocol.Unavailable, "no member names a leader"))
-	for _, addr := range s.identity.Join {
+	for _, addr := range append(others, s.identity.Join...) {
 		h, err := s.admin.Hello(ctx, addr)
-		if err == nil && h.LeaderAdmin != "" {
+		if err == nil && h.LeaderAdmin != "" && h.LeaderAdmin != leader {
 			err = fn(h.LeaderAdmin)
 			if err == nil || !worthAnotherTry(err) {
 				return err
@@ -122,20 +125,24 @@ func (s *Server) askLeader(ctx context.Context, fn func(addr string) error) erro
 	return last
 }
 
-// leaderAdmin is the leader's admin address as far as this replica's state knows.
-func (s *Server) leaderAdmin(ctx context.Context) string {
-	leader := s.replica.Status().LeaderID
-	if leader == "" {
-		return ""
-	}
+// adminPorts are the leader's admin address and those of the other members, as
+// far as this replica knows them.
+func (s *Server) adminPorts(ctx context.Context) (leader string, others []string) {
 	rows, err := s.members(ctx)
 	if err != nil {
-		return ""
+		return "", nil
 	}
-	if i := slices.IndexFunc(rows, func(m *record.MetaMember) bool { return m.GetId() == leader }); i >= 0 {
-		return rows[i].GetAdminAddress()
+	id := s.replica.Status().LeaderID
+	for _, m := range rows {
+		switch m.GetId() {
+		case s.ID():
+		case id:
+			leader = m.GetAdminAddress()
+		default:
+			others = append(others, m.GetAdminAddress())
+		}
 	}
-	return ""
+	return leader, others
 }
 
 // worthAnotherTry tells errors that pass from those that stay.

@@ -39,6 +39,7 @@ type group struct {
 	configs []metaserver.Config
 	servers []*metaserver.Server
 	client  *rpc.Client
+	base    context.Context
 }
 
 func quickReplica() replica.Config {
@@ -58,7 +59,7 @@ func logger(t testing.TB) *slog.Logger {
 // startGroup forms a group of n: one bootstraps, the others join at once.
 func startGroup(t testing.TB, n int, change func(*metaserver.Config)) *group {
 	t.Helper()
-	g := &group{t: t, dir: t.TempDir(), client: rpc.NewClient(rpc.ClientConfig{MaxConnsPerHost: 256, Timeout: generous})}
+	g := &group{t: t, dir: t.TempDir(), base: context.Background(), client: rpc.NewClient(rpc.ClientConfig{MaxConnsPerHost: 256, Timeout: generous})}
 	for i := range n {
 		cfg := metaserver.Config{
 			Dir:          filepath.Join(g.dir, fmt.Sprint("meta", i)),

@@ -89,9 +89,7 @@ func (s *Server) openReplica() error {
 	rc.ID = s.identity.Server.String()
 	rc.Logger = s.cfg.Logger
 	rc.OnFatal = s.fail
-	rc.OnRemoved = func() {
-		s.fail(protocol.Errorf(protocol.Removed, "metaserver %s was removed from its group; start on an empty folder to join anew", s.identity.Server))
-	}
+	rc.OnRemoved = s.removed
 	r, err := replica.Open(rc)
 	if err != nil {
 		return err
@@ -138,7 +136,10 @@ func (s *Server) serve() {
 // lead does the leader's work for as long as this server leads.
 func (s *Server) lead(ctx context.Context) {
 	stop := func() {}
-	defer func() { stop() }()
+	defer func() {
+		stop()
+		s.leading.Store(false)
+	}()
 	for {
 		select {
 		case <-ctx.Done():

@@ -1,6 +1,7 @@
 package metaserver
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -19,7 +20,10 @@ import (
 func (s *Server) wire() {
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collector{s})
 	s.admin = admin.NewClient(s.identity.Cluster)
-	s.pinger = rpc.NewClient(rpc.ClientConfig{Timeout: dispatch.DefaultPingTimeout, MaxConnsPerHost: 2, MaxAnswer: 64 << 10})
+	s.pinger = rpc.NewClient(rpc.ClientConfig{
+		Cluster: s.identity.Cluster, MaxConnsPerHost: 2, MaxAnswer: 64 << 10,
+		Timeout: cmp.Or(s.cfg.Timing.PingTimeout, dispatch.DefaultPingTimeout),
+	})
 	s.dispatcher = dispatch.New(dispatch.Config{
 		Log: s.replica, Ping: s.ping, Registry: s.registry, Logger: s.cfg.Logger, Timing: s.cfg.Timing,
 	})

@@ -21,8 +21,9 @@ type fact struct {
 	// aside, was begun after and not answered, so that it may be gone too.
 	present bool
 	version protocol.Version
-	// aside: quarantined by hand, and so absent unless a put was begun after.
-	aside bool
+	// aside: quarantined by hand, and so absent unless a put was begun after, which
+	// putting says.
+	aside, putting bool
 	// deleted: a delete below this version was answered, so that no lower one is
 	// present.
 	deleted protocol.Version
@@ -80,7 +81,7 @@ func (w *world) acknowledged(block int, asked protocol.Version, c protocol.Claim
 
 func (w *world) put(block int, counter uint64) error {
 	plain := crashBlocks[block]
-	w.facts[block].trying = w.facts[block].trying || w.facts[block].aside
+	w.facts[block].putting = true
 	c, err := w.store.Put(context.Background(), store.PutRequest{
 		Hash: protocol.HashOf(plain), Version: version(counter), Body: plain, PlainSize: len(plain),
 	})
@@ -215,7 +216,7 @@ func (w *world) check() error {
 		if (f.present || f.aside) && !f.trying {
 			// The version is remembered, also that of what was set aside.
 			if err := w.put(block, 1); err != nil || w.facts[block].version.Less(f.version) {
-				return fmt.Errorf("block %d was at %s, put at %s, %w", block, f.version, w.facts[block].version, err)
+				return fmt.Errorf("block %d was at %s, put at %s, %v", block, f.version, w.facts[block].version, err)
 			}
 		}
 	}
@@ -265,7 +266,7 @@ func (w *world) checkBlock(block int) error {
 	switch {
 	case f.present && info.Version.Less(f.version):
 		return fmt.Errorf("acknowledged at %s, kept at %s", f.version, info.Version)
-	case f.aside && !f.trying:
+	case f.aside && !f.putting:
 		return errors.New("set aside, and there")
 	case info.Version.Less(f.deleted):
 		return fmt.Errorf("deleted below %s, there at %s", f.deleted, info.Version)

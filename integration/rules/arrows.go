@@ -19,7 +19,7 @@ var rooms = []room{
 	{"integration", []string{"..."}},
 	{"client/ashlartest", []string{"..."}},
 
-	{"protocol/rpc", []string{"protocol", "protocol/pb"}},
+	{"protocol/rpc", []string{"protocol", "protocol/pb", "protocol/rpc/..."}},
 	{"protocol/pb", nil},
 	{"protocol", nil},
 

@@ -19,6 +19,7 @@
 //   - Sizes: files, functions and rooms stay small enough to read.
 //   - Sleeps: a test waits for a state, never for a while.
 //   - Words: nothing in the tree tells of a machine, a registry or an author.
+//   - Links: a page points at nothing that is not there.
 //   - Fresh: generated code is what its source generates.
 //
 // Generated files (*.pb.go) are excepted from all but Words and Fresh.

@@ -37,7 +37,8 @@ func CheckPackageComments(t *Tree) []Finding {
 }
 
 // CheckExportedComments finds exported names without a doc comment, package
-// main and tests aside. A group's comment speaks for its members.
+// main and tests aside. A group's comment speaks for its members, and a member's
+// comment for those that follow it and that it names.
 func CheckExportedComments(t *Tree) []Finding {
 	var out []Finding
 	for _, p := range t.Packages {
@@ -72,21 +73,30 @@ func undocumented(d ast.Decl) []*ast.Ident {
 
 func undocumentedSpecs(d *ast.GenDecl) []*ast.Ident {
 	var out []*ast.Ident
+	words := ""
 	for _, spec := range d.Specs {
-		switch spec := spec.(type) {
-		case *ast.TypeSpec:
-			if spec.Doc == nil && spec.Comment == nil && spec.Name.IsExported() {
-				out = append(out, spec.Name)
-			}
-		case *ast.ValueSpec:
-			for _, name := range spec.Names {
-				if spec.Doc == nil && spec.Comment == nil && name.IsExported() {
-					out = append(out, name)
-				}
+		names, comment := described(spec)
+		if comment != "" {
+			words = comment
+		}
+		for _, name := range names {
+			if comment == "" && name.IsExported() && !strings.Contains(words, name.Name) {
+				out = append(out, name)
 			}
 		}
 	}
 	return out
+}
+
+// described returns the names that spec declares and its comment.
+func described(spec ast.Spec) (names []*ast.Ident, comment string) {
+	switch spec := spec.(type) {
+	case *ast.TypeSpec:
+		return []*ast.Ident{spec.Name}, spec.Doc.Text() + spec.Comment.Text()
+	case *ast.ValueSpec:
+		return spec.Names, spec.Doc.Text() + spec.Comment.Text()
+	}
+	return nil, ""
 }
 
 // exportedReceiver reports whether d is a function, or a method of an exported

@@ -141,7 +141,7 @@ func TestDocumentation(t *testing.T) {
 func TestDocumentationReportsBadSource(t *testing.T) {
 	tree := bad(t, "documentation")
 	reports(t, CheckPackageComments(tree), "client: package client opens with no prose", "blockserver: the package comment begins")
-	reports(t, CheckExportedComments(tree), "exported Exported", "exported Type", "exported Method", "exported Constant")
+	reports(t, CheckExportedComments(tree), "exported Exported", "exported Type", "exported Method", "exported Constant", "exported Third")
 }
 
 func TestSizes(t *testing.T) {
@@ -182,6 +182,24 @@ func TestWordsReportsBadSource(t *testing.T) {
 			t.Errorf("reported without being bad: %s", found)
 		}
 	}
+}
+
+func TestLinks(t *testing.T) {
+	found, err := CheckLinks(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean(t, found)
+}
+
+func TestLinksReportsBadPage(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "there.md"), "[a](https://example.com/x) [b](there.md#part) [c](#here)\n[d](gone.md)\n")
+	found, err := CheckLinks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reports(t, found, "there.md:2: links to gone.md")
 }
 
 func TestFresh(t *testing.T) {

@@ -112,12 +112,18 @@ func New(cfg Config) *Dispatcher {
 func (d *Dispatcher) Run(ctx context.Context) {
 	l := &leading{Dispatcher: d}
 	d.leading.Store(l)
-	defer d.leading.Store(nil)
+	defer d.forget()
 	var loops sync.WaitGroup
 	for _, loop := range []func(context.Context){l.unreference, l.pings, l.sessions, l.digests} {
 		loops.Go(func() { loop(ctx) })
 	}
 	loops.Wait()
+}
+
+// forget drops all that this leadership has learnt.
+func (d *Dispatcher) forget() {
+	d.leading.Store(nil)
+	d.metrics.unreachable.Set(0)
 }
 
 // Wake tells that an object or upload may have ended. It never blocks.

@@ -75,7 +75,33 @@ func (r *Replica) AddMember(ctx context.Context, id, raftAddress string) error {
 	if have, err := known(r.servers(), id, raftAddress); err != nil || have == raft.Voter {
 		return err
 	}
-	return r.change(ctx, r.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(raftAddress), index, r.remaining(ctx)))
+	voter := r.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(raftAddress), index, r.remaining(ctx))
+	if err := r.change(ctx, voter); err != nil {
+		return err
+	}
+	r.spread(ctx, voter.Index())
+	return nil
+}
+
+// spread waits until every voter that can be asked has the entry at index, which
+// makes a new voter. Raft refuses its vote, and the right to ask for one, to a
+// member that a voter's own log does not know as a voter: were the leader lost
+// while only it and the new voter have the entry, the rest could not elect anyone
+// without it.
+func (r *Replica) spread(ctx context.Context, index uint64) {
+	for _, s := range r.servers() {
+		for string(s.ID) != r.id && s.Suffrage == raft.Voter && r.leading() == nil && ctx.Err() == nil {
+			a, err := r.askTerm(ctx, string(s.ID), string(s.Address))
+			if err != nil {
+				r.cfg.Logger.Warn("a member may not know the new voter yet", "member", s.ID, "error", err)
+				break
+			}
+			if a.LastLog >= index {
+				break
+			}
+			pause(ctx, r.cfg.HeartbeatTimeout/100)
+		}
+	}
 }
 
 // known says what the member is now; Staging stands for "not there yet".

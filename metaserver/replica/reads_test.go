@@ -85,14 +85,17 @@ func heldBack(t *testing.T) (judged bool) {
 	g.net.mu.Unlock()
 	g.net.sever(next.name, old.name)
 	g.net.sever(third.name, old.name)
-	until(t, "another leader", func() bool {
-		var answer raft.TimeoutNowResponse
-		_ = third.transport.TimeoutNow(raft.ServerID(next.name), raft.ServerAddress(next.address), &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: 3}}, &answer)
-		return next.lead.now.Load().Leader
+	now := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: 3}}
+	_ = third.transport.TimeoutNow(raft.ServerID(next.name), raft.ServerAddress(next.address), now, &raft.TimeoutNowResponse{})
+	until(t, "another leader", func() bool { return next.lead.now.Load().Leader || third.lead.now.Load().Leader })
+	until(t, "its write", func() bool {
+		for _, m := range []*member{next, third} {
+			if r, err := m.Propose(within(t), put("key", "new")); err == nil && r.Kind == 0 {
+				return true
+			}
+		}
+		return false
 	})
-	if r, err := next.Propose(within(t), put("key", "new")); err != nil || r.Kind != 0 {
-		t.Fatalf("the new leader's write: %v %v", r, err)
-	}
 	second := old.raft.VerifyLeader()
 	if old.raft.State() != raft.Leader {
 		return false

@@ -66,25 +66,38 @@ func Open(cfg Config) (*Replica, error) {
 	return r, nil
 }
 
-// openDisk opens the folder's parts and judges whether they belong together.
+// openDisk opens the folder's parts and judges whether they belong together. The
+// first start makes them in this order: log, state, CURRENT. So a CURRENT without a
+// log, and a log that is not empty without CURRENT, are folders that lost a part.
 func (r *Replica) openDisk() (err error) {
 	r.folder = newFolder(r.cfg, r.fatal)
-	if err := r.prepare(); err != nil {
+	if err := os.MkdirAll(filepath.Join(r.cfg.Dir, snapFolder), 0o700); err != nil {
 		return err
 	}
-	r.logs, err = logstore.Open(logstore.Config{
-		Path: filepath.Join(r.cfg.Dir, logFile), NoSync: r.cfg.noSync, Logger: r.cfg.Logger, OnFatal: r.fatal,
-	})
+	current, err := r.folder.current()
 	if err != nil {
 		return err
 	}
-	if err := r.identify(); err != nil {
+	path := filepath.Join(r.cfg.Dir, logFile)
+	if _, err := os.Stat(path); current != "" && errors.Is(err, os.ErrNotExist) {
+		return refuse("there is a state, but no log: terms and votes are lost")
+	}
+	r.logs, err = logstore.Open(logstore.Config{Path: path, NoSync: r.cfg.noSync, Logger: r.cfg.Logger, OnFatal: r.fatal})
+	if err != nil {
 		return err
 	}
 	if r.snapshots, err = openSnapshots(filepath.Join(r.cfg.Dir, snapFolder), r.Cluster); err != nil {
 		return err
 	}
 	r.snapshots.taken = r.logs.SetSnapshot
+	if current == "" {
+		if err := r.format(); err != nil {
+			return err
+		}
+	}
+	if err := r.identify(); err != nil {
+		return err
+	}
 	g, err := r.openState()
 	if err != nil {
 		return err
@@ -95,30 +108,13 @@ func (r *Replica) openDisk() (err error) {
 	return r.folder.sweep()
 }
 
-// prepare makes the folder at the first start, and only then: a log without a
-// state, or a snapshot without a log, is a folder that has lost a part.
-func (r *Replica) prepare() error {
-	if err := os.MkdirAll(r.cfg.Dir, 0o700); err != nil {
-		return err
-	}
-	_, logErr := os.Stat(filepath.Join(r.cfg.Dir, logFile))
-	hasLog := !errors.Is(logErr, os.ErrNotExist)
-	kept, err := os.ReadDir(filepath.Join(r.cfg.Dir, snapFolder))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	current, err := r.folder.current()
-	switch {
-	case err != nil:
-		return err
-	case current == "" && (hasLog || len(kept) > 0):
+// format makes the state of a first start, and only then.
+func (r *Replica) format() error {
+	last, _ := r.logs.LastIndex()
+	if _, kept := r.snapshots.newest(); kept || last > 0 || r.logs.Term() > 0 {
 		return refuse("there is a log or a snapshot, but no state")
-	case !hasLog && len(kept) > 0:
-		return refuse("there are snapshots, but no log: terms and votes are lost")
-	case current == "":
-		return errors.Join(r.folder.format(), bundle.SyncDir(r.cfg.Dir))
 	}
-	return nil
+	return errors.Join(r.folder.format(), bundle.SyncDir(r.cfg.Dir))
 }
 
 // identify settles who this is: the folder's word, the caller's, or a new name.

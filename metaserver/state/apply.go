@@ -119,12 +119,11 @@ func (a *applier) finish(index, term uint64) error {
 	if a.err != nil {
 		return a.err
 	}
-	if a.rows() > 0 {
-		a.cluster.Digest = a.digest()
-	}
 	a.settleCounters()
 	beforeIndex, beforeTerm := a.cluster.AppliedIndex, a.cluster.AppliedTerm
 	a.cluster.AppliedIndex, a.cluster.AppliedTerm = index, term
+	a.store(keyCluster(), a.cluster)
+	a.cluster.Digest = a.digest()
 	a.store(keyCluster(), a.cluster)
 	if a.err == nil {
 		a.err = a.m.table.Write(a.sorted())
@@ -135,13 +134,11 @@ func (a *applier) finish(index, term uint64) error {
 	return a.err
 }
 
-// digest is BLAKE3-256 of the digest before and the canonical form of what the
-// entry changed, the cluster's own row left out as it holds the digest.
+// digest is BLAKE3-256 of the canonical form of what the entry changed, in which
+// the cluster's row still holds the digest before.
 func (a *applier) digest() []byte {
-	b := append(a.m.canonical[:0], a.cluster.Digest...)
-	b = a.appendCanonical(b)
-	a.m.canonical = b
-	sum := protocol.HashOf(b)
+	a.m.canonical = a.appendCanonical(a.m.canonical[:0])
+	sum := protocol.HashOf(a.m.canonical)
 	return sum[:]
 }
 

@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -51,4 +52,18 @@ func singleBlockCommit(n int, sequence uint64, session string, u protocol.Versio
 		Digest: make([]byte, 32), ContentType: "application/octet-stream",
 		Blocks: blocksOf(fmt.Sprint(n)), Claims: claimsOf(1, u, 1, 2, 3),
 	})
+}
+
+// BenchmarkCheck runs every invariant over the small world of the random tests.
+func BenchmarkCheck(b *testing.B) {
+	m := bootstrapped(b, someNodes)
+	g := newGenerator(m, rand.New(rand.NewPCG(1, 0)).IntN)
+	for range 500 {
+		c := g.any()
+		g.learn(c, m.one(c))
+	}
+	b.ResetTimer()
+	for range b.N {
+		m.check()
+	}
 }

@@ -56,6 +56,5 @@ func blockCopies(cluster *record.Cluster, held []*record.Held) []*pb.BlockCopy {
 
 // wanted returns the R best nodes of the hash's partition.
 func wanted(l *record.Layout, redundancy uint32, hash []byte) []uint32 {
-	from := partitionOf(hash) * int(l.Width)
-	return l.Table[from : from+int(min(redundancy, l.Width))]
+	return placesOf(l, partitionOf(hash)*int(l.Width), int(min(redundancy, l.Width)))
 }

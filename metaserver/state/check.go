@@ -135,17 +135,18 @@ func checkNodes(w *world) error {
 
 // checkLayout: every partition names the same number of distinct members.
 func checkLayout(w *world) error {
-	width := int(w.layout.Width)
-	if w.layout.LayoutVersion != w.cluster.LayoutVersion || len(w.layout.Table) != protocol.Partitions*width {
-		return broken("layout", "version %d of width %d has %d places; the cluster is at %d", w.layout.LayoutVersion, width, len(w.layout.Table), w.cluster.LayoutVersion)
+	width, table := int(w.layout.Width), w.layout.Table
+	if w.layout.LayoutVersion != w.cluster.LayoutVersion || len(table) != protocol.Partitions*width*placeSize {
+		return broken("layout", "version %d of width %d has %d bytes; the cluster is at %d", w.layout.LayoutVersion, width, len(table), w.cluster.LayoutVersion)
 	}
-	for at := 0; at < len(w.layout.Table); at += width {
-		nodes := w.layout.Table[at : at+width]
-		for i, id := range nodes {
-			if id == 0 || id > uint32(len(w.nodes)) || !isMember(w.nodes[id-1].row) || slices.Contains(nodes[:i], id) {
-				return broken("layout", "partition %d names %v", at/width, nodes)
-			}
+	// partition[i] is the last partition, plus one, that named node i+1.
+	partition := make([]int, len(w.nodes))
+	for place := range len(table) / placeSize {
+		id := binary.BigEndian.Uint32(table[place*placeSize:])
+		if id == 0 || id > uint32(len(w.nodes)) || !isMember(w.nodes[id-1].row) || partition[id-1] == place/width+1 {
+			return broken("layout", "partition %d names node %d, which is twice there or no member", place/width, id)
 		}
+		partition[id-1] = place/width + 1
 	}
 	return nil
 }

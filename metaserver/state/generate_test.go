@@ -21,6 +21,10 @@ type generator struct {
 	// incarnation of each node, as last answered.
 	incarnation map[uint32]uint64
 	starts      uint32
+	// pages and size of each upload, as far as appends were answered well.
+	pages, size map[string]int
+	// accepted counts commits that were.
+	accepted int
 }
 
 const (
@@ -32,7 +36,7 @@ const (
 )
 
 func newGenerator(m *machine, draw func(int) int) *generator {
-	g := &generator{draw: draw, m: m, next: map[string]uint64{}, incarnation: map[uint32]uint64{}}
+	g := &generator{draw: draw, m: m, next: map[string]uint64{}, incarnation: map[uint32]uint64{}, pages: map[string]int{}, size: map[string]int{}}
 	for n := range uint32(someNodes) {
 		g.incarnation[n+1] = 1
 	}
@@ -93,6 +97,9 @@ func (g *generator) call(percent int) *pb.Call {
 		sequence = uint64(1 + g.draw(int(sequence)))
 	case 1:
 		sequence += uint64(g.draw(100))
+		if g.chance(90) {
+			sequence = g.next[session]
+		}
 	case 2, 3, 4:
 		lowest = sequence - uint64(g.draw(int(min(sequence, 4))))
 	}
@@ -154,7 +161,10 @@ func (g *generator) commit() *record.Command {
 		q.Size = uint64(len(q.Inline))
 	case 1, 2:
 		q.Upload = id(g.name("upload", someUploads))
-		q.Size = 100 * uint64(1+g.draw(6))
+		q.Size = uint64(g.size[string(q.Upload)])
+		if g.chance(10) {
+			q.Size += 100
+		}
 	default:
 		q.Blocks = g.blocks()
 		q.Claims = g.claims(q.Blocks)
@@ -164,7 +174,11 @@ func (g *generator) commit() *record.Command {
 }
 
 func (g *generator) appendUpload() *record.Command {
-	q := &pb.UploadAppendRequest{Call: g.call(50), Upload: id(g.name("upload", someUploads)), Page: uint32(g.draw(3)), Blocks: g.blocks()}
+	q := &pb.UploadAppendRequest{Call: g.call(50), Upload: id(g.name("upload", someUploads)), Blocks: g.blocks()}
+	q.Page = uint32(g.pages[string(q.Upload)])
+	if g.chance(10) {
+		q.Page = uint32(g.draw(3))
+	}
 	q.Claims = g.claims(q.Blocks)
 	return &record.Command{Body: &record.Command_AppendUpload{AppendUpload: q}}
 }
@@ -220,9 +234,26 @@ func (g *generator) register() *record.Command {
 	return c
 }
 
-// learn keeps what answers tell.
-func (g *generator) learn(r *record.Result) {
-	if answer := r.GetRegister(); answer != nil {
-		g.incarnation[answer.Node] = answer.Incarnation
+// learn keeps what the answer to a command tells.
+func (g *generator) learn(c *record.Command, r *record.Result) {
+	if r.Kind != 0 {
+		return
+	}
+	switch body := c.Body.(type) {
+	case *record.Command_Commit:
+		g.accepted++
+	case *record.Command_Register:
+		g.incarnation[r.GetRegister().Node] = r.GetRegister().Incarnation
+	case *record.Command_CloseSession:
+		for i := range someSessions {
+			if name := fmt.Sprintf("session%d", i); string(id(name)) == string(body.CloseSession.Session) {
+				g.next[name] = 0
+			}
+		}
+	case *record.Command_CreateUpload:
+		g.pages[string(body.CreateUpload.Upload)], g.size[string(body.CreateUpload.Upload)] = 0, 0
+	case *record.Command_AppendUpload:
+		g.pages[string(body.AppendUpload.Upload)]++
+		g.size[string(body.AppendUpload.Upload)] += 100 * len(body.AppendUpload.Blocks.PlainSizes)
 	}
 }

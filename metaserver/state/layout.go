@@ -1,6 +1,8 @@
 package state
 
 import (
+	"encoding/binary"
+
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -19,6 +21,18 @@ func (a *applier) relayout() {
 	a.store(keyLayout(), place(a.m.nodes, a.cluster.LayoutVersion, a.cluster.Settings.Redundancy))
 }
 
+// placeSize is the bytes of one node in a layout's table.
+const placeSize = 4
+
+// placesOf reads count nodes from place from on.
+func placesOf(l *record.Layout, from, count int) []uint32 {
+	out := make([]uint32, count)
+	for i := range out {
+		out[i] = binary.BigEndian.Uint32(l.Table[(from+i)*placeSize:])
+	}
+	return out
+}
+
 // candidate is a member as placement sees it.
 type candidate struct {
 	node   uint32
@@ -34,7 +48,7 @@ func place(nodes []*record.Node, version uint64, redundancy uint32) *record.Layo
 	if width == 0 {
 		return layout
 	}
-	layout.Table = make([]uint32, 0, protocol.Partitions*width)
+	layout.Table = make([]byte, 0, protocol.Partitions*width*placeSize)
 	used := make([]int, zones)
 	for partition := range uint32(protocol.Partitions) {
 		for i := range candidates {
@@ -46,7 +60,7 @@ func place(nodes []*record.Node, version uint64, redundancy uint32) *record.Layo
 			best := pick(candidates, used)
 			best.taken = true
 			used[best.zone]++
-			layout.Table = append(layout.Table, best.node)
+			layout.Table = binary.BigEndian.AppendUint32(layout.Table, best.node)
 		}
 	}
 	return layout
@@ -110,7 +124,7 @@ func Layout(r Reader) (*pb.Layout, error) {
 		return nil, err
 	}
 	return &pb.Layout{
-		LayoutVersion: row.LayoutVersion, Width: row.Width, Table: row.Table, Nodes: nodes,
+		LayoutVersion: row.LayoutVersion, Width: row.Width, Table: placesOf(row, 0, len(row.Table)/placeSize), Nodes: nodes,
 		Redundancy: cluster.Settings.GetRedundancy(), Quorum: cluster.Settings.GetQuorum(),
 		Version: toPB(versionOf(cluster)),
 	}, nil

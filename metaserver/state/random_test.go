@@ -23,13 +23,13 @@ func TestTwin(t *testing.T) {
 		m := bootstrapped(t, someNodes)
 		g := newGenerator(m, uniform(rt))
 		w := newTwin(m)
-		for range rapid.IntRange(1, 120).Draw(rt, "steps") {
-			if g.chance(3) {
+		for range rapid.IntRange(1, 300).Draw(rt, "steps") {
+			if g.chance(8) {
 				condemnBoth(rt, m, w)
 			}
 			c := g.any()
 			got := m.one(c)
-			g.learn(got)
+			g.learn(c, got)
 			if text, want := plainResult(got), w.apply(c); text != want {
 				rt.Fatalf("%v\nanswered %s\nexpected %s", c, text, want)
 			}
@@ -170,7 +170,7 @@ func TestTwice(t *testing.T) {
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			c := g.any()
 			once := m.one(c)
-			g.learn(once)
+			g.learn(c, once)
 			if !exactlyOnce(c) {
 				continue
 			}

@@ -38,7 +38,7 @@ func readWorld(r Reader) (*world, error) {
 	w := &world{cluster: &record.Cluster{}, layout: &record.Layout{}}
 	var failed error
 	err := r.Scan([]byte{0}, nil, func(key, value []byte) bool {
-		failed = w.add(slices.Clone(key), slices.Clone(value))
+		failed = w.add(slices.Clone(key), value)
 		return failed == nil
 	})
 	if err == nil {
@@ -47,6 +47,7 @@ func readWorld(r Reader) (*world, error) {
 	return w, err
 }
 
+// add decodes a row; value is valid during the call.
 func (w *world) add(key, value []byte) error {
 	switch id := key[1:]; key[0] {
 	case tableBlocks:
@@ -54,7 +55,7 @@ func (w *world) add(key, value []byte) error {
 	case tableCluster:
 		return decodeExactly(key, value, w.cluster)
 	case tableIdentities:
-		w.identities = append(w.identities, keyed[[]byte]{id, value})
+		w.identities = append(w.identities, keyed[[]byte]{id, slices.Clone(value)})
 	case tableJobs:
 		return addRow(&w.jobs, key, value, protocol.VersionSize)
 	case tableLayout:
@@ -74,7 +75,7 @@ func (w *world) add(key, value []byte) error {
 	case tableUploads:
 		return addRow(&w.uploads, key, value, 16)
 	case tableSessionUploads:
-		w.sessionUploads = append(w.sessionUploads, keyed[[]byte]{id, value})
+		w.sessionUploads = append(w.sessionUploads, keyed[[]byte]{id, slices.Clone(value)})
 	default:
 		return broken("rows", "key %x belongs to no table", key)
 	}

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // health is pebble's logger, and what a table knows about its own end. Pebble
@@ -35,6 +37,11 @@ func (h *health) err() error {
 		return *p
 	}
 	return nil
+}
+
+// slow tells of an operation that takes long; the table goes on.
+func (h *health) slow(i vfs.DiskSlowInfo) {
+	h.log.Warn("the disk under the metadata table is slow", "what", i.String())
 }
 
 // Infof implements pebble.Logger.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -18,6 +20,9 @@ import (
 // format is the on-disk format that new databases take. Raising it is a step of
 // its own, with a note to operators: older binaries cannot open what follows.
 const format = pebble.FormatValueSeparation
+
+// slowDisk is how long one disk operation may take before it is logged.
+const slowDisk = 5 * time.Second
 
 // PebbleConfig says where a Pebble table lies and how it behaves.
 type PebbleConfig struct {
@@ -46,6 +51,7 @@ type Pebble struct {
 	db     *pebble.DB
 	cache  *pebble.Cache
 	health *health
+	watch  io.Closer
 	closed atomic.Bool
 }
 
@@ -60,18 +66,26 @@ func OpenPebble(cfg PebbleConfig) (*Pebble, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &health{log: cfg.Logger, onFatal: cfg.OnFatal}
-	cache := pebble.NewCache(cfg.CacheBytes)
-	db, err := pebble.Open(cfg.Dir, options(cfg, cache, h))
-	if err != nil {
-		cache.Unref()
-		return nil, fmt.Errorf("table %s: %w", cfg.Dir, err)
+	if cfg.FS == nil {
+		cfg.FS = vfs.Default
 	}
-	if err := h.err(); err != nil {
-		cache.Unref()
-		return nil, errors.Join(err, db.Close())
+	p := &Pebble{health: &health{log: cfg.Logger, onFatal: cfg.OnFatal}, cache: pebble.NewCache(cfg.CacheBytes)}
+	// Left to itself, pebble watches the disk too, but not to the end of a failed Open.
+	cfg.FS, p.watch = vfs.WithDiskHealthChecks(cfg.FS, slowDisk, nil, p.health.slow)
+	var err error
+	if p.db, err = pebble.Open(cfg.Dir, options(cfg, p.cache, p.health)); err != nil {
+		return nil, errors.Join(fmt.Errorf("table %s: %w", cfg.Dir, err), p.release())
 	}
-	return &Pebble{db: db, cache: cache, health: h}, nil
+	if err := p.health.err(); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// release gives back what outlives the database.
+func (p *Pebble) release() error {
+	p.cache.Unref()
+	return p.watch.Close()
 }
 
 // options keeps the log on: it makes what survives a crash a prefix of the
@@ -89,7 +103,6 @@ func options(cfg PebbleConfig, cache *pebble.Cache, h *health) *pebble.Options {
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { h.fail("background", err) },
 			DataCorruption:  func(i pebble.DataCorruptionInfo) { h.fail("corruption", errors.New(i.String())) },
-			DiskSlow:        func(i pebble.DiskSlowInfo) { h.log.Warn("slow disk under the metadata state", "what", i.String()) },
 		},
 	}
 	for i := range o.Levels {
@@ -185,11 +198,11 @@ func (p *Pebble) Close() (err error) {
 	if p.closed.Swap(true) {
 		return nil
 	}
-	defer p.cache.Unref()
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("pebble: close: %v", r)
 		}
+		err = errors.Join(err, p.release())
 	}()
 	return errors.Join(p.db.Close(), p.health.err())
 }
@@ -237,6 +250,9 @@ func get(r pebble.Reader, key []byte) ([]byte, bool, error) {
 func scan(r pebble.Reader, lower, upper []byte, fn func(key, value []byte) bool) error {
 	if len(upper) > 0 && bytes.Compare(lower, upper) >= 0 {
 		return nil
+	}
+	if len(lower) == 0 {
+		lower = nil
 	}
 	if len(upper) == 0 {
 		upper = nil

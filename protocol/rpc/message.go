@@ -2,12 +2,11 @@ package rpc
 
 import (
 	"bytes"
-	"encoding/json"
 
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/rpc/jsonbody"
 )
 
 // Message is what the wire's generator makes.
@@ -73,7 +72,7 @@ func decode(f form, body []byte, m Message) error {
 		}
 		return nil
 	case f == formJSON:
-		if err := protojson.Unmarshal(body, m); err != nil {
+		if err := jsonbody.Decode(body, m); err != nil {
 			return protocol.Errorf(protocol.InvalidArgument, "the body is not a JSON %s: %v", m.ProtoReflect().Descriptor().Name(), err)
 		}
 		return nil
@@ -86,15 +85,8 @@ func encode(f form, buf []byte, m Message) ([]byte, error) {
 	if f == formProtobuf {
 		return encodeProtobuf(buf, m)
 	}
-	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(m)
-	if err != nil {
-		return buf, protocol.Errorf(protocol.Internal, "answer as JSON: %w", err)
-	}
-	// protojson varies its spacing by design; answers do not.
 	out := bytes.NewBuffer(buf[:0])
-	if err := json.Compact(out, text); err != nil {
-		return buf, protocol.Errorf(protocol.Internal, "answer as JSON: %w", err)
-	}
+	jsonbody.Append(out, m)
 	out.WriteByte('\n')
 	return out.Bytes(), nil
 }

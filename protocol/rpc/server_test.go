@@ -55,7 +55,7 @@ func TestByHand(t *testing.T) {
 	}{
 		{"JSON both ways", "POST", "/v1/prepare", `{"hashes":""}`, []string{"Content-Type", "application/json"}, 200, none},
 		{"no body", "POST", "/v1/prepare", "", nil, 200, none},
-		{"JSON answered as protobuf", "POST", "/v1/prepare", `{"hashes":"AAAA"}`, []string{"Content-Type", "application/json", "Accept", "application/x-protobuf"}, 200, "\x18\x03"},
+		{"JSON answered as protobuf", "POST", "/v1/prepare", `{"hashes":"0a0b0c"}`, []string{"Content-Type", "application/json", "Accept", "application/x-protobuf"}, 200, "\x18\x03"},
 		{"protobuf answered as JSON", "POST", "/v1/prepare", "\x0a\x03aaa", []string{"Content-Type", "application/x-protobuf", "Accept", "application/json"}, 200, `{"live":[],"version":null,"layout_version":"3"}` + "\n"},
 		{"protobuf both ways", "POST", "/v1/prepare", "\x0a\x03aaa", []string{"Content-Type", "application/x-protobuf"}, 200, "\x18\x03"},
 		{"no type", "POST", "/v1/prepare", "{}", nil, 415, "unsupported"},

@@ -3,11 +3,16 @@ package blockfile
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
+
+// blockTooLong is how the decoder words, without a type, that a block of unknown
+// length does not fit what is left. TestAcceptRefuses holds it to that.
+const blockTooLong = "bigger than max block size"
 
 // Codec checks and makes stored bytes. It keeps its buffers, so it belongs in a
 // pool; it is not safe for concurrent use.
@@ -125,7 +130,7 @@ func (c *Codec) decode(body, dst []byte) ([]byte, error) {
 	switch {
 	case err == nil:
 		return out, nil
-	case errors.Is(err, zstd.ErrDecoderSizeExceeded):
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded) || strings.Contains(err.Error(), blockTooLong):
 		return nil, exceeded(cap(dst) - len(dst))
 	default:
 		return nil, notZstd(err)

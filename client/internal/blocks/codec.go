@@ -37,9 +37,9 @@ func NewCodec() (*Codec, error) {
 // raw zstd blocks: at most MaxEncoded(len(plain)) bytes.
 func (c *Codec) Encode(dst, plain []byte) []byte { return c.encoder.EncodeAll(plain, dst) }
 
-// MaxEncoded bounds the zstd form of n plain bytes: 3 bytes a 128 KiB block, a
-// frame header of up to 18 and a checksum of 4.
-func MaxEncoded(n int) int { return n + 3*(n>>17+1) + 64 }
+// MaxEncoded bounds the zstd form of n plain bytes: 3 bytes for each 64 KiB that
+// do not shrink, a frame header of up to 18 and a checksum of 4 (RFC 8878).
+func MaxEncoded(n int) int { return n + 3*(n>>16+1) + 22 }
 
 // Decode decodes frames into dst[:0] without growing it: what would exceed its
 // capacity is SizeExceeded, what is no zstd Corrupt.
@@ -61,7 +61,7 @@ type Buffers struct{ classes [largestClass + 1]sync.Pool }
 const (
 	smallestClass = 10
 	largestClass  = 24
-	classRoom     = 512
+	classRoom     = 1024
 )
 
 // Get returns a slice of length n with any content.

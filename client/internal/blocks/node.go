@@ -82,12 +82,14 @@ func blames(err error) bool {
 	return false
 }
 
-// well tells whether n is not serving a penalty.
+// well tells whether n is not serving a penalty. After one, a single exchange
+// at a time goes there until one succeeds: a node that hangs holds up one block
+// then, and not a budget full of them.
 func (r *roster) well(n protocol.NodeID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := r.nodes[n]
-	return h == nil || h.until.IsZero() || time.Now().After(h.until)
+	return h == nil || h.until.IsZero() || h.inflight == 0 && time.Now().After(h.until)
 }
 
 // cost estimates how long n takes: its latency times the requests that wait

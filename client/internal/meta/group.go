@@ -30,6 +30,10 @@ const (
 	// one pause and not the whole deadline.
 	DefaultAttemptTimeout = 5 * time.Second
 
+	// firstTimeout bounds a request's first attempt, because the server that was
+	// last seen to lead may be the one that hangs.
+	firstTimeout = 2 * time.Second
+
 	minBackoff = 10 * time.Millisecond
 	maxBackoff = time.Second
 )
@@ -150,12 +154,17 @@ func (g *Group) ask(ctx context.Context, path string, req, ans rpc.Message) (err
 			// An answer that could not be read may have left something behind.
 			proto.Reset(ans)
 		}
-		err := g.attempt(ctx, w.addr, path, req, ans)
+		timeout := g.cfg.AttemptTimeout
+		if n == 0 {
+			timeout = min(timeout, firstTimeout)
+		}
+		err := g.attempt(ctx, timeout, w.addr, path, req, ans)
 		if err == nil {
 			g.answered(w.addr, ans)
 			return nil, false
 		}
 		if !again(err) {
+			g.prefer(w.addr)
 			return err, unknown
 		}
 		unknown = unknown || maybeRan(err)
@@ -164,15 +173,19 @@ func (g *Group) ask(ctx context.Context, path string, req, ans rpc.Message) (err
 			g.cfg.Pause(ctx, backoff(n))
 		}
 	}
+	return exhausted(path, last, unknown), unknown
+}
+
+func exhausted(path string, last error, unknown bool) error {
 	kind := protocol.Unavailable
 	if unknown {
 		kind = protocol.UnknownOutcome
 	}
-	return protocol.Errorf(kind, "%s: gave up after %d attempts: %w", path, MaxAttempts, last), unknown
+	return protocol.Errorf(kind, "%s: gave up after %d attempts: %w", path, MaxAttempts, last)
 }
 
-func (g *Group) attempt(ctx context.Context, addr, path string, req, ans rpc.Message) error {
-	attempt, cancel := context.WithTimeout(ctx, g.cfg.AttemptTimeout)
+func (g *Group) attempt(ctx context.Context, timeout time.Duration, addr, path string, req, ans rpc.Message) error {
+	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := g.cfg.Caller.Call(attempt, addr, path, req, ans)
 	if err != nil {

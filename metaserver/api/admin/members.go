@@ -41,12 +41,24 @@ func (s *server) join(ctx context.Context, m Member) (Done, error) {
 	return s.propose(ctx, put)
 }
 
-// announce writes the addresses of a member to the log.
+// announce writes the addresses of a member to the log. One that is no member is
+// told so only by a leader that has just made sure that it still leads.
 func (s *server) announce(ctx context.Context, m Member) (Done, error) {
-	if !slices.Contains(s.cfg.Group().Members, m.ID) && s.cfg.Group().Leader == s.cfg.Self {
+	put, err := s.putCommand(m)
+	if err != nil {
+		return Done{}, err
+	}
+	v, err := s.cfg.Replica.View(ctx, pb.Level_LEVEL_LINEARIZABLE, protocol.Version{})
+	if err != nil {
+		return Done{}, err
+	}
+	if err := v.Close(); err != nil {
+		return Done{}, err
+	}
+	if !slices.Contains(s.cfg.Group().Members, m.ID) {
 		return Done{}, protocol.Errorf(protocol.Removed, "%s is no member of this group", protocol.Quote(m.ID))
 	}
-	return s.join(ctx, m)
+	return s.propose(ctx, put)
 }
 
 // putCommand returns the command that writes m, checked.

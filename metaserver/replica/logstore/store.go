@@ -165,3 +165,21 @@ func (s *Store) Close() error {
 	s.Release()
 	return s.disk.Close()
 }
+
+// Inject makes every later write fail with err, as a broken disk does. It is for
+// rehearsing that, in tests and on a cluster that may be lost.
+func (s *Store) Inject(err error) {
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.disk = broken{s.disk, err}
+}
+
+// broken is a disk that takes no writes any more.
+type broken struct {
+	disk
+	err error
+}
+
+func (b broken) StoreLogs([]*raft.Log) error        { return b.err }
+func (b broken) DeleteRange(low, high uint64) error { return b.err }
+func (b broken) Set(k, v []byte) error              { return b.err }

@@ -3499,7 +3499,8 @@ type Layout struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	LayoutVersion uint64                 `protobuf:"varint,1,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
 	Width         uint32                 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
-	Table         []uint32               `protobuf:"varint,3,rep,packed,name=table,proto3" json:"table,omitempty"`
+	// The nodes, as uint32, big endian.
+	Table         []byte `protobuf:"bytes,3,opt,name=table,proto3" json:"table,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3548,7 +3549,7 @@ func (x *Layout) GetWidth() uint32 {
 	return 0
 }
 
-func (x *Layout) GetTable() []uint32 {
+func (x *Layout) GetTable() []byte {
 	if x != nil {
 		return x.Table
 	}
@@ -3831,7 +3832,7 @@ const file_record_proto_rawDesc = "" +
 	"\x06Layout\x12%\n" +
 	"\x0elayout_version\x18\x01 \x01(\x04R\rlayoutVersion\x12\x14\n" +
 	"\x05width\x18\x02 \x01(\rR\x05width\x12\x14\n" +
-	"\x05table\x18\x03 \x03(\rR\x05tableB9Z7github.com/seed-7d21a5b5/ashlar/metaserver/state/recordb\x06proto3"
+	"\x05table\x18\x03 \x01(\fR\x05tableB9Z7github.com/seed-7d21a5b5/ashlar/metaserver/state/recordb\x06proto3"
 
 var (
 	file_record_proto_rawDescOnce sync.Once

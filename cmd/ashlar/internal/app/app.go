@@ -76,7 +76,7 @@ func (a *App) Bind(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringSliceVar(&a.Endpoints, "endpoints", []string{DefaultEndpoint}, "client `addresses` of metaservers")
 	f.StringVarP(&a.output, "output", "o", "table", "`format` of results: table or json")
-	f.StringVar(&a.config, "config", "", "configuration `file` (default "+a.ConfigFile+")")
+	f.StringVar(&a.config, "config", "", "configuration `file` (default: ashlar/config.yaml in the user's configuration folder, if it exists)")
 	f.StringVar(&a.logLevel, "log-level", "", "least `level` of a server's log: debug, info, warn or error (default info; warn for dev, demo and bench)")
 	f.StringVar(&a.logFormat, "log-format", "text", "`format` of a server's log: text or json")
 	f.DurationVar(&a.patience, "connect-timeout", defaultPatience, "`time` to find a metaserver that answers")

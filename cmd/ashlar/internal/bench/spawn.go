@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -135,9 +134,9 @@ func (s *Spawned) await(ctx context.Context) error {
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	last := errors.New("no answer yet")
 	for {
-		if last = s.complete(ctx); last == nil {
+		last := s.complete(ctx)
+		if last == nil {
 			return nil
 		}
 		select {

@@ -47,7 +47,7 @@ func statRows(o client.Object) [][]string {
 	}
 	rows := [][]string{
 		{"name", terminal.Safe(o.Bucket + "/" + o.Name)},
-		{"size", terminal.Bytes(uint64(o.Size)) + ", " + plural(o.Size, "byte") + ", " + where},
+		{"size", plural(o.Size, "byte") + " (" + terminal.Bytes(uint64(o.Size)) + "), " + where},
 		{"version", o.Version.String()},
 		{"modified", o.Modified.Local().Format(time.RFC3339)},
 		{"digest", o.Digest.String()},

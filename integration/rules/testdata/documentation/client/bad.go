@@ -20,3 +20,10 @@ var (
 
 // Documented is.
 func Documented() {}
+
+const (
+	// First and Second are named together.
+	First  = 1
+	Second = 2
+	Third  = 3
+)

@@ -1,0 +1,164 @@
+package state_test
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+type sample struct {
+	name    string
+	message interface{ MarshalVT() ([]byte, error) }
+}
+
+func sampleVersion() *pb.Version { return &pb.Version{Generation: 1, Counter: 300} }
+
+func sampleBlocks() *pb.Blocks {
+	return &pb.Blocks{Hashes: []byte(strings.Repeat("h", 64)), PlainSizes: []uint32{100, 1 << 20}, StoredSizes: []uint32{60, 1 << 20}}
+}
+
+func sampleClaims() []*pb.Claim {
+	return []*pb.Claim{{Block: 1, Node: 2, Incarnation: 3, Disk: 4, Ack: 5, Generation: 1, Counter: 300}}
+}
+
+func sampleMember() *record.MetaMember {
+	return &record.MetaMember{Id: "a", ClientAddress: "c", RaftAddress: "r", AdminAddress: "d", FeatureLevel: 1}
+}
+
+// sampleRows has every row of the table with every field set.
+func sampleRows() []sample {
+	return []sample{
+		{"row cluster", &record.Cluster{
+			Cluster: []byte("cluster"), Generation: 1, Counter: 2, First: sampleVersion(), Watermark: sampleVersion(),
+			Settings: &record.Settings{Redundancy: 3, Quorum: 2, FeatureLevel: 1}, SettingsVersion: sampleVersion(), Digest: []byte("digest"),
+			Counters: &pb.Counters{
+				Objects: 1, LogicalBytes: 2, LiveBlocks: 3, LivePlainBytes: 4, LiveStoredBytes: 5, UnreferencedBlocks: 6,
+				UnreferencedStoredBytes: 7, CondemnedBlocks: 8, CondemnedStoredBytes: 9, CopiesStoredBytes: 10, CountedCopies: 11,
+				UnderReplicatedBlocks: 12, InlineBytes: 13, Sessions: 14, Uploads: 15, UnreferenceJobs: 16, UnreferenceLeft: 17,
+				References: 18, ReferencedByCopies: []uint64{1, 2, 3, 4, 5, 6},
+			},
+			AppliedIndex: 3, AppliedTerm: 4, LastNode: 5, Mark: sampleVersion(), MarkDigest: []byte("mark"), LayoutVersion: 6,
+			Suspects: []*record.Suspect{{Node: 1, Below: sampleVersion()}},
+		}},
+		{"row object", &record.Object{
+			Version: sampleVersion(), Size: 1, ContentType: "text/plain", UserMetadata: []*pb.Meta{{Key: "k", Value: "v"}}, Digest: []byte("digest"),
+			ModifiedUnixMs: 2, Inline: []byte("inline"), Blocks: sampleBlocks(), Upload: []byte("upload"), BlockCount: 2,
+		}},
+		{"row upload", &record.Upload{Session: []byte("session"), Pages: 1, Size: 2, BlockCount: 3, Closed: true}},
+		{"row page", &record.UploadPage{Blocks: sampleBlocks(), Offset: 1, FirstBlock: 2}},
+		{"row block", &record.Block{
+			Refs: 1, Phase: record.Block_LIVE, Floor: sampleVersion(), Copies: []*record.Held{{Node: 1, Generation: 1, Counter: 300}},
+			Drops: []*record.Held{{Node: 2, Generation: 1, Counter: 300}}, Pending: []uint32{3}, PlainSize: 4, StoredSize: 5,
+		}},
+		{"row session", &record.Session{Highest: 1, LowestUnacked: 2, RenewedUnixMs: 3, Uploads: 4, Done: 5}},
+		{"row node", &record.Node{
+			Identity: []byte("identity"), Address: "a", Zone: "z", State: pb.NodeState_NODE_STATE_UP, Incarnation: 1, Start: []byte("start"),
+			Disks:        []*record.Disk{{Disk: []byte("disk"), Acks: 1, CapacityBytes: 2, UsedBytes: 3}},
+			InventoryDue: sampleVersion(), PastStarts: [][]byte{[]byte("past")},
+		}},
+		{"row member", sampleMember()},
+		{"row job", &record.Job{Blocks: sampleBlocks(), Upload: []byte("upload"), BlockCount: 1, Cursor: 2, PagesEnd: 3}},
+		{"row layout", &record.Layout{LayoutVersion: 1, Width: 2, Table: []byte{0, 0, 0, 1}}},
+		{"row result", &record.Result{
+			Kind: 15, Version: sampleVersion(), Body: &record.Result_Commit{Commit: &pb.CommitAnswer{
+				Version: sampleVersion(), Replaced: true, ReplacedVersion: sampleVersion(), Refused: []byte("refused"),
+			}},
+		}},
+		{"row result of delete", &record.Result{Body: &record.Result_Delete{Delete: &pb.DeleteAnswer{Kinds: []uint32{0, 3}, Version: sampleVersion()}}}},
+		{"row result of create", &record.Result{Body: &record.Result_CreateUpload{CreateUpload: &pb.UploadCreateAnswer{Upload: []byte("upload"), Version: sampleVersion()}}}},
+	}
+}
+
+// sampleCommands has every command once, in an order in which most succeed.
+func sampleCommands() []*record.Command {
+	call := func(sequence uint64) *pb.Call {
+		return &pb.Call{Session: id("session"), Sequence: sequence, LowestUnacked: 1}
+	}
+	claims := []*pb.Claim{{Node: 1, Incarnation: 1, Ack: 9, Generation: 1, Counter: 2}, {Block: 1, Node: 1, Incarnation: 1, Ack: 10, Generation: 1, Counter: 2}}
+	return []*record.Command{
+		{NowUnixMs: 1, Request: "request", Body: &record.Command_Bootstrap{Bootstrap: &record.Bootstrap{Cluster: id("cluster"), Settings: &record.Settings{Redundancy: 3, Quorum: 1, FeatureLevel: 1}}}},
+		{Body: &record.Command_Register{Register: &pb.RegisterRequest{
+			Identity: id("node"), Address: "a:1", Zone: "z", Start: id("start"), HighestSeen: &pb.Version{Generation: 1, Counter: 1},
+			Disks: []*pb.DiskInfo{{Disk: id("disk"), Acks: 1, CapacityBytes: 2, UsedBytes: 3}},
+		}}},
+		openSession("session"),
+		{NowUnixMs: 2, Body: &record.Command_Commit{Commit: &pb.CommitRequest{
+			Call: call(1), Bucket: "bucket", Name: "name", Precondition: &pb.Precondition{Kind: pb.Precondition_IF_ABSENT}, ContentType: "text/plain",
+			UserMetadata: []*pb.Meta{{Key: "k", Value: "v"}}, Size: 200, Digest: []byte(strings.Repeat("d", 32)), Blocks: blocksOf("A", "B"), Claims: claims,
+		}}},
+		{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call(2), Upload: id("upload")}}},
+		{Body: &record.Command_AppendUpload{AppendUpload: &pb.UploadAppendRequest{Call: call(3), Upload: id("upload"), Blocks: blocksOf("B", "C"), Claims: claims}}},
+		{Body: &record.Command_Delete{Delete: &pb.DeleteRequest{Call: call(4), Bucket: "bucket", Items: []*pb.DeleteItem{{Name: "name", Precondition: &pb.Precondition{Kind: pb.Precondition_IF_VERSION, Version: &pb.Version{Generation: 1, Counter: 4}}}}}}},
+		{Body: &record.Command_AbortUpload{AbortUpload: &pb.UploadAbortRequest{Call: call(5), Upload: id("upload")}}},
+		{Body: &record.Command_Unreference{Unreference: &record.Unreference{Steps: []*record.UnreferenceStep{{Job: &pb.Version{Generation: 1, Counter: 7}, Count: 1}}}}},
+		{Body: &record.Command_Copied{Copied: &pb.ClaimsRequest{Blocks: blocksOf("A", "B"), Claims: claims}}},
+		{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: id("session"), Expire: true, IfHighest: 5}}},
+		{Body: &record.Command_PutMetaMember{PutMetaMember: &record.PutMetaMember{Member: sampleMember()}}},
+		{Body: &record.Command_RemoveMetaMember{RemoveMetaMember: &record.RemoveMetaMember{Id: "a"}}},
+		{Body: &record.Command_PutSettings{PutSettings: &record.PutSettings{Settings: &record.Settings{Redundancy: 2, Quorum: 1, FeatureLevel: 2}, IfVersion: &pb.Version{Generation: 1, Counter: 1}}}},
+		{Body: &record.Command_MarkDigest{MarkDigest: &record.MarkDigest{}}},
+		{Body: &record.Command_CompareDigest{CompareDigest: &record.CompareDigest{Mark: &pb.Version{Generation: 9}, Digest: []byte("digest")}}},
+	}
+}
+
+// TestGolden pins the bytes of every row and command, the number of every enum,
+// and the digest that the sample commands lead to: a build that changes any of
+// them no longer agrees with the replicas before it.
+func TestGolden(t *testing.T) {
+	var out strings.Builder
+	for _, s := range sampleRows() {
+		fmt.Fprintf(&out, "%s %x\n", s.name, marshal(t, s.message))
+	}
+	m := newMachine(t)
+	for _, c := range sampleCommands() {
+		kind := strings.TrimPrefix(fmt.Sprintf("%T", c.Body), "*record.Command_")
+		fmt.Fprintf(&out, "command %s %x\n", kind, marshal(t, &record.Entry{Commands: []*record.Command{c}}))
+		result := m.one(c)
+		fmt.Fprintf(&out, "  answered %d at %s, digest %s\n", result.Kind, v(result.Version), hex.EncodeToString(digestOf(t, m.table)))
+	}
+	for i := range int32(len(record.Block_Phase_name)) {
+		fmt.Fprintf(&out, "phase %d %s\n", i, record.Block_Phase(i))
+	}
+	for i := range int32(len(pb.NodeState_name)) {
+		fmt.Fprintf(&out, "node state %d %s\n", i, pb.NodeState(i))
+	}
+	for i := range int32(len(pb.Precondition_Kind_name)) {
+		fmt.Fprintf(&out, "precondition %d %s\n", i, pb.Precondition_Kind(i))
+	}
+	compareGolden(t, "testdata/golden/bytes", out.String())
+}
+
+func compareGolden(t *testing.T, file, got string) {
+	t.Helper()
+	if os.Getenv("ASHLAR_REWRITE") != "" {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Fatalf("%s differs; got\n%s", file, got)
+	}
+}
+
+// TestSampleCommandsAreAll: a new command needs a sample.
+func TestSampleCommandsAreAll(t *testing.T) {
+	oneof := (&record.Command{}).ProtoReflect().Descriptor().Oneofs().ByName("body")
+	if got := len(sampleCommands()); got != oneof.Fields().Len() {
+		t.Fatalf("%d samples for %d commands", got, oneof.Fields().Len())
+	}
+	for _, c := range sampleCommands() {
+		if err := protocol.AsError(validate(c)); err != nil {
+			t.Errorf("%T: %v", c.Body, err)
+		}
+	}
+}
