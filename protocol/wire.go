@@ -59,4 +59,9 @@ const (
 	PathBlockInfo     = "/v1/block"
 	PathNodeRegister  = "/v1/node/register"
 	PathClusterStatus = "/v1/status"
+	PathExplain       = "/v1/explain"
+	PathWorkList      = "/v1/work/list"
+	PathWorkRetry     = "/v1/work/retry"
+	PathWorkSet       = "/v1/work/set"
+	PathWorkPlan      = "/v1/work/plan"
 )

@@ -4511,6 +4511,987 @@ func (x *OrdersAnswer) GetNode() uint32 {
 	return 0
 }
 
+// ExplainRequest asks for all that is known of one block.
+type ExplainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Hash  []byte                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Rows looked at to find who refers to it, at most; 0 means the server's own.
+	ScanLimit     uint32 `protobuf:"varint,2,opt,name=scan_limit,json=scanLimit,proto3" json:"scan_limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRequest) Reset() {
+	*x = ExplainRequest{}
+	mi := &file_wire_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRequest) ProtoMessage() {}
+
+func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
+func (*ExplainRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *ExplainRequest) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *ExplainRequest) GetScanLimit() uint32 {
+	if x != nil {
+		return x.ScanLimit
+	}
+	return 0
+}
+
+type ExplainAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Block *BlockInfoAnswer       `protobuf:"bytes,1,opt,name=block,proto3" json:"block,omitempty"`
+	// Who refers to it, as far as was looked.
+	Holders     []*Holder `protobuf:"bytes,2,rep,name=holders,proto3" json:"holders,omitempty"`
+	RowsScanned uint64    `protobuf:"varint,3,opt,name=rows_scanned,json=rowsScanned,proto3" json:"rows_scanned,omitempty"`
+	// Not all rows were looked at, or more refer to it than are listed.
+	Cut bool `protobuf:"varint,4,opt,name=cut,proto3" json:"cut,omitempty"`
+	// What the schedule has about it.
+	Work []*WorkRow `protobuf:"bytes,5,rep,name=work,proto3" json:"work,omitempty"`
+	// Nodes with an order about it under way.
+	InFlight []uint32 `protobuf:"varint,6,rep,packed,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	// The one thing that progress waits for, and what will happen then.
+	WaitsFor string `protobuf:"bytes,7,opt,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"`
+	// Members that do not answer the leader.
+	SilentNodes   []uint32 `protobuf:"varint,8,rep,packed,name=silent_nodes,json=silentNodes,proto3" json:"silent_nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainAnswer) Reset() {
+	*x = ExplainAnswer{}
+	mi := &file_wire_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainAnswer) ProtoMessage() {}
+
+func (x *ExplainAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainAnswer.ProtoReflect.Descriptor instead.
+func (*ExplainAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *ExplainAnswer) GetBlock() *BlockInfoAnswer {
+	if x != nil {
+		return x.Block
+	}
+	return nil
+}
+
+func (x *ExplainAnswer) GetHolders() []*Holder {
+	if x != nil {
+		return x.Holders
+	}
+	return nil
+}
+
+func (x *ExplainAnswer) GetRowsScanned() uint64 {
+	if x != nil {
+		return x.RowsScanned
+	}
+	return 0
+}
+
+func (x *ExplainAnswer) GetCut() bool {
+	if x != nil {
+		return x.Cut
+	}
+	return false
+}
+
+func (x *ExplainAnswer) GetWork() []*WorkRow {
+	if x != nil {
+		return x.Work
+	}
+	return nil
+}
+
+func (x *ExplainAnswer) GetInFlight() []uint32 {
+	if x != nil {
+		return x.InFlight
+	}
+	return nil
+}
+
+func (x *ExplainAnswer) GetWaitsFor() string {
+	if x != nil {
+		return x.WaitsFor
+	}
+	return ""
+}
+
+func (x *ExplainAnswer) GetSilentNodes() []uint32 {
+	if x != nil {
+		return x.SilentNodes
+	}
+	return nil
+}
+
+// Holder refers to a block: an object, or an upload or ended object by its id.
+type Holder struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Bucket  string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Version *Version               `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// "object", "upload" or "ended object".
+	Kind          string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	References    uint64 `protobuf:"varint,5,opt,name=references,proto3" json:"references,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Holder) Reset() {
+	*x = Holder{}
+	mi := &file_wire_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Holder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Holder) ProtoMessage() {}
+
+func (x *Holder) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Holder.ProtoReflect.Descriptor instead.
+func (*Holder) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *Holder) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *Holder) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Holder) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *Holder) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Holder) GetReferences() uint64 {
+	if x != nil {
+		return x.References
+	}
+	return 0
+}
+
+// WorkRow is one row of the schedule (system.md, Orders). Classes: 1 redundancy,
+// 2 move, 3 delete (lane is the node), 4 condemn, 5 reap, 6 scrub.
+type WorkRow struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Class    uint32                 `protobuf:"varint,1,opt,name=class,proto3" json:"class,omitempty"`
+	Lane     uint32                 `protobuf:"varint,2,opt,name=lane,proto3" json:"lane,omitempty"`
+	Hash     []byte                 `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	Attempts uint32                 `protobuf:"varint,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// A protocol.Kind.
+	Cause         uint32 `protobuf:"varint,5,opt,name=cause,proto3" json:"cause,omitempty"`
+	Detail        string `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
+	DueUnixMs     int64  `protobuf:"varint,7,opt,name=due_unix_ms,json=dueUnixMs,proto3" json:"due_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkRow) Reset() {
+	*x = WorkRow{}
+	mi := &file_wire_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkRow) ProtoMessage() {}
+
+func (x *WorkRow) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkRow.ProtoReflect.Descriptor instead.
+func (*WorkRow) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *WorkRow) GetClass() uint32 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *WorkRow) GetLane() uint32 {
+	if x != nil {
+		return x.Lane
+	}
+	return 0
+}
+
+func (x *WorkRow) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *WorkRow) GetAttempts() uint32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *WorkRow) GetCause() uint32 {
+	if x != nil {
+		return x.Cause
+	}
+	return 0
+}
+
+func (x *WorkRow) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *WorkRow) GetDueUnixMs() int64 {
+	if x != nil {
+		return x.DueUnixMs
+	}
+	return 0
+}
+
+type WorkListRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 means all.
+	Class uint32 `protobuf:"varint,1,opt,name=class,proto3" json:"class,omitempty"`
+	Limit uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Only what has failed.
+	Failed        bool `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkListRequest) Reset() {
+	*x = WorkListRequest{}
+	mi := &file_wire_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkListRequest) ProtoMessage() {}
+
+func (x *WorkListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkListRequest.ProtoReflect.Descriptor instead.
+func (*WorkListRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *WorkListRequest) GetClass() uint32 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *WorkListRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *WorkListRequest) GetFailed() bool {
+	if x != nil {
+		return x.Failed
+	}
+	return false
+}
+
+type WorkListAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rows  []*WorkRow             `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows,omitempty"`
+	// There is more than was listed or looked at.
+	More          bool          `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	Settings      *WorkSettings `protobuf:"bytes,3,opt,name=settings,proto3" json:"settings,omitempty"`
+	Watermark     *Version      `protobuf:"bytes,4,opt,name=watermark,proto3" json:"watermark,omitempty"`
+	Version       *Version      `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkListAnswer) Reset() {
+	*x = WorkListAnswer{}
+	mi := &file_wire_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkListAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkListAnswer) ProtoMessage() {}
+
+func (x *WorkListAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkListAnswer.ProtoReflect.Descriptor instead.
+func (*WorkListAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *WorkListAnswer) GetRows() []*WorkRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+func (x *WorkListAnswer) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+func (x *WorkListAnswer) GetSettings() *WorkSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *WorkListAnswer) GetWatermark() *Version {
+	if x != nil {
+		return x.Watermark
+	}
+	return nil
+}
+
+func (x *WorkListAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// WorkSettings are the settings of background work.
+type WorkSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Bit i pauses class i.
+	PausedClasses      uint32 `protobuf:"varint,1,opt,name=paused_classes,json=pausedClasses,proto3" json:"paused_classes,omitempty"`
+	TranquilityPercent uint32 `protobuf:"varint,2,opt,name=tranquility_percent,json=tranquilityPercent,proto3" json:"tranquility_percent,omitempty"`
+	GraceMs            uint64 `protobuf:"varint,3,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"`
+	OrdersPerNode      uint32 `protobuf:"varint,4,opt,name=orders_per_node,json=ordersPerNode,proto3" json:"orders_per_node,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *WorkSettings) Reset() {
+	*x = WorkSettings{}
+	mi := &file_wire_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkSettings) ProtoMessage() {}
+
+func (x *WorkSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkSettings.ProtoReflect.Descriptor instead.
+func (*WorkSettings) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *WorkSettings) GetPausedClasses() uint32 {
+	if x != nil {
+		return x.PausedClasses
+	}
+	return 0
+}
+
+func (x *WorkSettings) GetTranquilityPercent() uint32 {
+	if x != nil {
+		return x.TranquilityPercent
+	}
+	return 0
+}
+
+func (x *WorkSettings) GetGraceMs() uint64 {
+	if x != nil {
+		return x.GraceMs
+	}
+	return 0
+}
+
+func (x *WorkSettings) GetOrdersPerNode() uint32 {
+	if x != nil {
+		return x.OrdersPerNode
+	}
+	return 0
+}
+
+type WorkRetryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Class uint32                 `protobuf:"varint,1,opt,name=class,proto3" json:"class,omitempty"`
+	// Empty: the first of the class, up to limit.
+	Hash          []byte `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	Limit         uint32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkRetryRequest) Reset() {
+	*x = WorkRetryRequest{}
+	mi := &file_wire_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkRetryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkRetryRequest) ProtoMessage() {}
+
+func (x *WorkRetryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkRetryRequest.ProtoReflect.Descriptor instead.
+func (*WorkRetryRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *WorkRetryRequest) GetClass() uint32 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *WorkRetryRequest) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *WorkRetryRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type WorkRetryAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkRetryAnswer) Reset() {
+	*x = WorkRetryAnswer{}
+	mi := &file_wire_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkRetryAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkRetryAnswer) ProtoMessage() {}
+
+func (x *WorkRetryAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkRetryAnswer.ProtoReflect.Descriptor instead.
+func (*WorkRetryAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *WorkRetryAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// WorkSetRequest changes the settings of background work.
+type WorkSetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Bit i pauses, or lets go on, class i.
+	Pause              uint32  `protobuf:"varint,1,opt,name=pause,proto3" json:"pause,omitempty"`
+	Resume             uint32  `protobuf:"varint,2,opt,name=resume,proto3" json:"resume,omitempty"`
+	TranquilityPercent *uint32 `protobuf:"varint,3,opt,name=tranquility_percent,json=tranquilityPercent,proto3,oneof" json:"tranquility_percent,omitempty"`
+	GraceMs            *uint64 `protobuf:"varint,4,opt,name=grace_ms,json=graceMs,proto3,oneof" json:"grace_ms,omitempty"`
+	OrdersPerNode      *uint32 `protobuf:"varint,5,opt,name=orders_per_node,json=ordersPerNode,proto3,oneof" json:"orders_per_node,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *WorkSetRequest) Reset() {
+	*x = WorkSetRequest{}
+	mi := &file_wire_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkSetRequest) ProtoMessage() {}
+
+func (x *WorkSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkSetRequest.ProtoReflect.Descriptor instead.
+func (*WorkSetRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *WorkSetRequest) GetPause() uint32 {
+	if x != nil {
+		return x.Pause
+	}
+	return 0
+}
+
+func (x *WorkSetRequest) GetResume() uint32 {
+	if x != nil {
+		return x.Resume
+	}
+	return 0
+}
+
+func (x *WorkSetRequest) GetTranquilityPercent() uint32 {
+	if x != nil && x.TranquilityPercent != nil {
+		return *x.TranquilityPercent
+	}
+	return 0
+}
+
+func (x *WorkSetRequest) GetGraceMs() uint64 {
+	if x != nil && x.GraceMs != nil {
+		return *x.GraceMs
+	}
+	return 0
+}
+
+func (x *WorkSetRequest) GetOrdersPerNode() uint32 {
+	if x != nil && x.OrdersPerNode != nil {
+		return *x.OrdersPerNode
+	}
+	return 0
+}
+
+type WorkSetAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      *WorkSettings          `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	Version       *Version               `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkSetAnswer) Reset() {
+	*x = WorkSetAnswer{}
+	mi := &file_wire_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkSetAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkSetAnswer) ProtoMessage() {}
+
+func (x *WorkSetAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkSetAnswer.ProtoReflect.Descriptor instead.
+func (*WorkSetAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *WorkSetAnswer) GetSettings() *WorkSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *WorkSetAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// WorkPlanRequest asks for a dry run of the leader's next round.
+type WorkPlanRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far waiting work is counted; 0 means the server's own.
+	Count uint32 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// Lines of steps, at most; 0 means the server's own.
+	Limit         uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkPlanRequest) Reset() {
+	*x = WorkPlanRequest{}
+	mi := &file_wire_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkPlanRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkPlanRequest) ProtoMessage() {}
+
+func (x *WorkPlanRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkPlanRequest.ProtoReflect.Descriptor instead.
+func (*WorkPlanRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *WorkPlanRequest) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *WorkPlanRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type WorkPlanAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What would be sent and proposed, a line each.
+	Steps []string `protobuf:"bytes,1,rep,name=steps,proto3" json:"steps,omitempty"`
+	// Steps that are not listed.
+	More    uint32         `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	Waiting []*WorkWaiting `protobuf:"bytes,3,rep,name=waiting,proto3" json:"waiting,omitempty"`
+	// 0: nothing is postponed.
+	NextDueUnixMs int64 `protobuf:"varint,4,opt,name=next_due_unix_ms,json=nextDueUnixMs,proto3" json:"next_due_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkPlanAnswer) Reset() {
+	*x = WorkPlanAnswer{}
+	mi := &file_wire_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkPlanAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkPlanAnswer) ProtoMessage() {}
+
+func (x *WorkPlanAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkPlanAnswer.ProtoReflect.Descriptor instead.
+func (*WorkPlanAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *WorkPlanAnswer) GetSteps() []string {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *WorkPlanAnswer) GetMore() uint32 {
+	if x != nil {
+		return x.More
+	}
+	return 0
+}
+
+func (x *WorkPlanAnswer) GetWaiting() []*WorkWaiting {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+func (x *WorkPlanAnswer) GetNextDueUnixMs() int64 {
+	if x != nil {
+		return x.NextDueUnixMs
+	}
+	return 0
+}
+
+// WorkWaiting is work of one lane that waits for one thing.
+type WorkWaiting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Class uint32                 `protobuf:"varint,1,opt,name=class,proto3" json:"class,omitempty"`
+	Lane  uint32                 `protobuf:"varint,2,opt,name=lane,proto3" json:"lane,omitempty"`
+	Count uint32                 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// More than count may wait.
+	AtLeast       bool   `protobuf:"varint,4,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	Why           string `protobuf:"bytes,5,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkWaiting) Reset() {
+	*x = WorkWaiting{}
+	mi := &file_wire_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkWaiting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkWaiting) ProtoMessage() {}
+
+func (x *WorkWaiting) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkWaiting.ProtoReflect.Descriptor instead.
+func (*WorkWaiting) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *WorkWaiting) GetClass() uint32 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *WorkWaiting) GetLane() uint32 {
+	if x != nil {
+		return x.Lane
+	}
+	return 0
+}
+
+func (x *WorkWaiting) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *WorkWaiting) GetAtLeast() bool {
+	if x != nil {
+		return x.AtLeast
+	}
+	return false
+}
+
+func (x *WorkWaiting) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 var File_wire_proto protoreflect.FileDescriptor
 
 const file_wire_proto_rawDesc = "" +
@@ -4884,7 +5865,83 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"free_slots\x18\x02 \x01(\rR\tfreeSlots\x12 \n" +
 	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\x12\x12\n" +
-	"\x04node\x18\x04 \x01(\rR\x04node*C\n" +
+	"\x04node\x18\x04 \x01(\rR\x04node\"C\n" +
+	"\x0eExplainRequest\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x1d\n" +
+	"\n" +
+	"scan_limit\x18\x02 \x01(\rR\tscanLimit\"\xa8\x02\n" +
+	"\rExplainAnswer\x120\n" +
+	"\x05block\x18\x01 \x01(\v2\x1a.ashlar.v1.BlockInfoAnswerR\x05block\x12+\n" +
+	"\aholders\x18\x02 \x03(\v2\x11.ashlar.v1.HolderR\aholders\x12!\n" +
+	"\frows_scanned\x18\x03 \x01(\x04R\vrowsScanned\x12\x10\n" +
+	"\x03cut\x18\x04 \x01(\bR\x03cut\x12&\n" +
+	"\x04work\x18\x05 \x03(\v2\x12.ashlar.v1.WorkRowR\x04work\x12\x1b\n" +
+	"\tin_flight\x18\x06 \x03(\rR\binFlight\x12\x1b\n" +
+	"\twaits_for\x18\a \x01(\tR\bwaitsFor\x12!\n" +
+	"\fsilent_nodes\x18\b \x03(\rR\vsilentNodes\"\x96\x01\n" +
+	"\x06Holder\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12,\n" +
+	"\aversion\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x1e\n" +
+	"\n" +
+	"references\x18\x05 \x01(\x04R\n" +
+	"references\"\xb1\x01\n" +
+	"\aWorkRow\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\rR\x05class\x12\x12\n" +
+	"\x04lane\x18\x02 \x01(\rR\x04lane\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\fR\x04hash\x12\x1a\n" +
+	"\battempts\x18\x04 \x01(\rR\battempts\x12\x14\n" +
+	"\x05cause\x18\x05 \x01(\rR\x05cause\x12\x16\n" +
+	"\x06detail\x18\x06 \x01(\tR\x06detail\x12\x1e\n" +
+	"\vdue_unix_ms\x18\a \x01(\x03R\tdueUnixMs\"U\n" +
+	"\x0fWorkListRequest\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\rR\x05class\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x16\n" +
+	"\x06failed\x18\x03 \x01(\bR\x06failed\"\xe1\x01\n" +
+	"\x0eWorkListAnswer\x12&\n" +
+	"\x04rows\x18\x01 \x03(\v2\x12.ashlar.v1.WorkRowR\x04rows\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\x123\n" +
+	"\bsettings\x18\x03 \x01(\v2\x17.ashlar.v1.WorkSettingsR\bsettings\x120\n" +
+	"\twatermark\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\twatermark\x12,\n" +
+	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xa9\x01\n" +
+	"\fWorkSettings\x12%\n" +
+	"\x0epaused_classes\x18\x01 \x01(\rR\rpausedClasses\x12/\n" +
+	"\x13tranquility_percent\x18\x02 \x01(\rR\x12tranquilityPercent\x12\x19\n" +
+	"\bgrace_ms\x18\x03 \x01(\x04R\agraceMs\x12&\n" +
+	"\x0forders_per_node\x18\x04 \x01(\rR\rordersPerNode\"R\n" +
+	"\x10WorkRetryRequest\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\rR\x05class\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\rR\x05limit\"?\n" +
+	"\x0fWorkRetryAnswer\x12,\n" +
+	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xfa\x01\n" +
+	"\x0eWorkSetRequest\x12\x14\n" +
+	"\x05pause\x18\x01 \x01(\rR\x05pause\x12\x16\n" +
+	"\x06resume\x18\x02 \x01(\rR\x06resume\x124\n" +
+	"\x13tranquility_percent\x18\x03 \x01(\rH\x00R\x12tranquilityPercent\x88\x01\x01\x12\x1e\n" +
+	"\bgrace_ms\x18\x04 \x01(\x04H\x01R\agraceMs\x88\x01\x01\x12+\n" +
+	"\x0forders_per_node\x18\x05 \x01(\rH\x02R\rordersPerNode\x88\x01\x01B\x16\n" +
+	"\x14_tranquility_percentB\v\n" +
+	"\t_grace_msB\x12\n" +
+	"\x10_orders_per_node\"r\n" +
+	"\rWorkSetAnswer\x123\n" +
+	"\bsettings\x18\x01 \x01(\v2\x17.ashlar.v1.WorkSettingsR\bsettings\x12,\n" +
+	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"=\n" +
+	"\x0fWorkPlanRequest\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\rR\x05count\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\"\x95\x01\n" +
+	"\x0eWorkPlanAnswer\x12\x14\n" +
+	"\x05steps\x18\x01 \x03(\tR\x05steps\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\rR\x04more\x120\n" +
+	"\awaiting\x18\x03 \x03(\v2\x16.ashlar.v1.WorkWaitingR\awaiting\x12'\n" +
+	"\x10next_due_unix_ms\x18\x04 \x01(\x03R\rnextDueUnixMs\"z\n" +
+	"\vWorkWaiting\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\rR\x05class\x12\x12\n" +
+	"\x04lane\x18\x02 \x01(\rR\x04lane\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\rR\x05count\x12\x19\n" +
+	"\bat_least\x18\x04 \x01(\bR\aatLeast\x12\x10\n" +
+	"\x03why\x18\x05 \x01(\tR\x03why*C\n" +
 	"\x05Level\x12\x16\n" +
 	"\x12LEVEL_LINEARIZABLE\x10\x00\x12\x11\n" +
 	"\rLEVEL_SESSION\x10\x01\x12\x0f\n" +
@@ -4925,7 +5982,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
 var file_wire_proto_goTypes = []any{
 	(Level)(0),                   // 0: ashlar.v1.Level
 	(NodeState)(0),               // 1: ashlar.v1.NodeState
@@ -4989,6 +6046,20 @@ var file_wire_proto_goTypes = []any{
 	(*OrdersRequest)(nil),        // 59: ashlar.v1.OrdersRequest
 	(*OrderAnswer)(nil),          // 60: ashlar.v1.OrderAnswer
 	(*OrdersAnswer)(nil),         // 61: ashlar.v1.OrdersAnswer
+	(*ExplainRequest)(nil),       // 62: ashlar.v1.ExplainRequest
+	(*ExplainAnswer)(nil),        // 63: ashlar.v1.ExplainAnswer
+	(*Holder)(nil),               // 64: ashlar.v1.Holder
+	(*WorkRow)(nil),              // 65: ashlar.v1.WorkRow
+	(*WorkListRequest)(nil),      // 66: ashlar.v1.WorkListRequest
+	(*WorkListAnswer)(nil),       // 67: ashlar.v1.WorkListAnswer
+	(*WorkSettings)(nil),         // 68: ashlar.v1.WorkSettings
+	(*WorkRetryRequest)(nil),     // 69: ashlar.v1.WorkRetryRequest
+	(*WorkRetryAnswer)(nil),      // 70: ashlar.v1.WorkRetryAnswer
+	(*WorkSetRequest)(nil),       // 71: ashlar.v1.WorkSetRequest
+	(*WorkSetAnswer)(nil),        // 72: ashlar.v1.WorkSetAnswer
+	(*WorkPlanRequest)(nil),      // 73: ashlar.v1.WorkPlanRequest
+	(*WorkPlanAnswer)(nil),       // 74: ashlar.v1.WorkPlanAnswer
+	(*WorkWaiting)(nil),          // 75: ashlar.v1.WorkWaiting
 }
 var file_wire_proto_depIdxs = []int32{
 	4,  // 0: ashlar.v1.Precondition.kind:type_name -> ashlar.v1.Precondition.Kind
@@ -5064,11 +6135,23 @@ var file_wire_proto_depIdxs = []int32{
 	3,  // 70: ashlar.v1.OrderAnswer.outcome:type_name -> ashlar.v1.Outcome
 	51, // 71: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
 	60, // 72: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
-	73, // [73:73] is the sub-list for method output_type
-	73, // [73:73] is the sub-list for method input_type
-	73, // [73:73] is the sub-list for extension type_name
-	73, // [73:73] is the sub-list for extension extendee
-	0,  // [0:73] is the sub-list for field type_name
+	42, // 73: ashlar.v1.ExplainAnswer.block:type_name -> ashlar.v1.BlockInfoAnswer
+	64, // 74: ashlar.v1.ExplainAnswer.holders:type_name -> ashlar.v1.Holder
+	65, // 75: ashlar.v1.ExplainAnswer.work:type_name -> ashlar.v1.WorkRow
+	5,  // 76: ashlar.v1.Holder.version:type_name -> ashlar.v1.Version
+	65, // 77: ashlar.v1.WorkListAnswer.rows:type_name -> ashlar.v1.WorkRow
+	68, // 78: ashlar.v1.WorkListAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	5,  // 79: ashlar.v1.WorkListAnswer.watermark:type_name -> ashlar.v1.Version
+	5,  // 80: ashlar.v1.WorkListAnswer.version:type_name -> ashlar.v1.Version
+	5,  // 81: ashlar.v1.WorkRetryAnswer.version:type_name -> ashlar.v1.Version
+	68, // 82: ashlar.v1.WorkSetAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	5,  // 83: ashlar.v1.WorkSetAnswer.version:type_name -> ashlar.v1.Version
+	75, // 84: ashlar.v1.WorkPlanAnswer.waiting:type_name -> ashlar.v1.WorkWaiting
+	85, // [85:85] is the sub-list for method output_type
+	85, // [85:85] is the sub-list for method input_type
+	85, // [85:85] is the sub-list for extension type_name
+	85, // [85:85] is the sub-list for extension extendee
+	0,  // [0:85] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -5076,13 +6159,14 @@ func file_wire_proto_init() {
 	if File_wire_proto != nil {
 		return
 	}
+	file_wire_proto_msgTypes[66].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   57,
+			NumMessages:   71,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
