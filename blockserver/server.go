@@ -10,6 +10,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/seed-7d21a5b5/ashlar/blockserver/orders"
 	"github.com/seed-7d21a5b5/ashlar/blockserver/store"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -24,6 +25,9 @@ type Server struct {
 	ln      net.Listener
 	memory  *memory
 	metrics *metrics
+	// orders carries out what the leader sends; peers is what it fetches with.
+	orders *orders.Worker
+	peers  *rpc.Client
 
 	// touches and slots are held by touch requests and by the blocks they verify.
 	touches, slots chan struct{}
@@ -72,6 +76,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		Concurrency: cfg.MaxRequests, MaxConnsPerAddress: cfg.MaxConnsPerAddress,
 		ReadTimeout: cfg.ReadTimeout, WriteTimeout: cfg.WriteTimeout, IdleTimeout: cfg.IdleTimeout,
 	})
+	s.peers = rpc.NewClient(rpc.ClientConfig{Cluster: s.store.Cluster(), MaxAnswer: protocol.MaxStoredSize})
+	s.orders = orders.New(orders.Config{Store: s.store, Client: s.peers, Charge: s.charge, Logger: cfg.Logger})
 	s.routes()
 	s.background.Go(s.serve)
 	s.background.Go(s.join)
@@ -158,6 +164,7 @@ func (s *Server) Close(ctx context.Context) error {
 func (s *Server) close(ctx context.Context) error {
 	err := s.rpc.Shutdown(ctx)
 	s.end()
+	s.peers.Close()
 	s.background.Wait()
 	s.work.Lock()
 	defer s.work.Unlock()
@@ -189,6 +196,34 @@ func (s *Server) routes() {
 		return answer, err
 	})
 	s.rpc.LimitBody(protocol.PathTouch, protocol.MaxMetaRequest)
+	rpc.Handle(s.rpc, protocol.PathOrders, func(ctx context.Context, q *pb.OrdersRequest) (answer *pb.OrdersAnswer, err error) {
+		err = s.measure("orders", func() error {
+			answer, err = s.carry(ctx, q)
+			return err
+		})
+		return answer, err
+	})
+	s.rpc.LimitBody(protocol.PathOrders, protocol.MaxMetaRequest)
+}
+
+// carry is POST /v1/orders, for the leader only.
+func (s *Server) carry(ctx context.Context, q *pb.OrdersRequest) (*pb.OrdersAnswer, error) {
+	if err := s.admitted(); err != nil {
+		return nil, err
+	}
+	answer, err := s.orders.Carry(ctx, q)
+	if err == nil {
+		answer.Incarnation = uint64(s.member.Load().incarnation)
+	}
+	return answer, err
+}
+
+// charge takes memory for a block that an order fetches.
+func (s *Server) charge(n int) (discharge func(), err error) {
+	if err := s.memory.charge(n); err != nil {
+		return nil, err
+	}
+	return func() { s.memory.discharge(n) }, nil
 }
 
 // block dispatches the verbs of one block's path.

@@ -92,3 +92,27 @@ func (s *Store) unlink(c copyOf, h protocol.Hash) error {
 	c.disk.used.Add(-blockfile.HeaderSize - int64(c.head.StoredSize))
 	return nil
 }
+
+// Meet makes v, or what is higher, the highest version that every working disk
+// has met, durably: after a restart HighestSeen is no lower. Errors: Disk,
+// NotRegistered; UnknownOutcome if ctx ends while a disk syncs.
+func (s *Store) Meet(ctx context.Context, v protocol.Version) error {
+	if _, err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.leave()
+	var jobs []*job
+	for _, d := range s.disks {
+		d.acks.meet(v)
+		if d.usable() == nil {
+			jobs = append(jobs, d.acks.submit(&job{}))
+		}
+	}
+	var failed error
+	for _, j := range jobs {
+		if _, err := j.wait(ctx); err != nil {
+			failed = errors.Join(failed, err)
+		}
+	}
+	return failed
+}
