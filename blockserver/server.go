@@ -211,9 +211,13 @@ func (s *Server) carry(ctx context.Context, q *pb.OrdersRequest) (*pb.OrdersAnsw
 	if err := s.admitted(); err != nil {
 		return nil, err
 	}
+	m := s.member.Load()
+	if q.GetNode() != 0 && q.GetNode() != uint32(m.node) {
+		return nil, protocol.Errorf(protocol.OrderRefused, "these orders are for node %d; this is node %s", q.GetNode(), m.node)
+	}
 	answer, err := s.orders.Carry(ctx, q)
 	if err == nil {
-		answer.Incarnation = uint64(s.member.Load().incarnation)
+		answer.Node, answer.Incarnation = uint32(m.node), uint64(m.incarnation)
 	}
 	return answer, err
 }
