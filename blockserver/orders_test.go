@@ -214,9 +214,9 @@ func TestOrdersRefused(t *testing.T) {
 	n.wantOutcome(&pb.Order{Kind: pb.OrderKind_ORDER_KIND_DELETE, Hash: h[:5], Version: &pb.Version{Counter: 9}}, failed, protocol.InvalidArgument)
 	_, a := n.send(&pb.OrdersRequest{Generation: 1, Orders: make([]*pb.Order, orders.MaxBatch+1)})
 	n.wantKind(a, protocol.TooLarge)
-	_, a = n.send(&pb.OrdersRequest{Generation: 1, Node: 8, Orders: []*pb.Order{deleteOrder(h, 30)}})
+	_, a = n.send(&pb.OrdersRequest{Generation: 1, Term: 5, Node: 8, Orders: []*pb.Order{deleteOrder(h, 30)}})
 	n.wantKind(a, protocol.OrderRefused)
-	if got, _ := n.send(&pb.OrdersRequest{Generation: 1, Node: 7}); got.Node != 7 || got.Incarnation != 3 || got.FreeSlots == 0 {
+	if got, _ := n.send(&pb.OrdersRequest{Generation: 1, Term: 5, Node: 7}); got.Node != 7 || got.Incarnation != 3 || got.FreeSlots == 0 {
 		t.Errorf("answered by %v", got)
 	}
 	early := start(t, configFor(t, "127.0.0.1:1"))
