@@ -18,12 +18,15 @@ import (
 //	'n' node uint32                  record.Node
 //	'o' bucket 0x00 name             record.Object
 //	'p' upload(16) end uint64        record.UploadPage; end: of its bytes, in the object
+//	'q' class byte lane uint32 due uint64 hash   record.Work: the schedule index
 //	'r' session(16) sequence uint64  record.Result, without its detail
 //	's' session(16)                  record.Session
 //	'u' upload(16)                   record.Upload
 //	'v' session(16) upload(16)       nothing: the uploads that a session has open
+//	'w' hash class byte lane uint32  due uint64, of rows of 'q' whose due is not 0
 //
-// A page is found by any offset in it with one seek: its key is the first above.
+// The schedule index is derived from the block records, at most one row for each
+// hash, class and lane (work.go). A page is found by any offset in it with one seek: its key is the first above.
 const (
 	tableBlocks         = 'b'
 	tableCluster        = 'c'
@@ -34,10 +37,12 @@ const (
 	tableNodes          = 'n'
 	tableObjects        = 'o'
 	tablePages          = 'p'
+	tableWork           = 'q'
 	tableResults        = 'r'
 	tableSessions       = 's'
 	tableUploads        = 'u'
 	tableSessionUploads = 'v'
+	tableWorkDue        = 'w'
 )
 
 func keyBlock(hash []byte) []byte {
@@ -82,6 +87,23 @@ func keyIDNumber(table byte, id []byte, number uint64) []byte {
 func keySessionUpload(session, upload []byte) []byte {
 	key := append(make([]byte, 0, 1+len(session)+len(upload)), tableSessionUploads)
 	return append(append(key, session...), upload...)
+}
+
+// keyLane begins the keys of one lane.
+func keyLane(class, lane uint32) []byte {
+	key := append(make([]byte, 0, workKeySize), tableWork, byte(class))
+	return binary.BigEndian.AppendUint32(key, lane)
+}
+
+// keyWork needs a due time that is not negative.
+func keyWork(w work, due int64, hash []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(keyLane(w.class, w.lane), uint64(due)), hash...)
+}
+
+func keyWorkDue(w work, hash []byte) []byte {
+	key := append(make([]byte, 0, 1+protocol.HashSize+1+4), tableWorkDue)
+	key = append(append(key, hash...), byte(w.class))
+	return binary.BigEndian.AppendUint32(key, w.lane)
 }
 
 func keyObject(bucket, name string) []byte {

@@ -21,6 +21,8 @@ type Machine struct {
 	failed error
 	// canonical is scratch memory for the digest.
 	canonical []byte
+	// without lists the rules that a mutation test leaves out.
+	without []Rule
 }
 
 // ErrDiverged says that this replica's digest at a mark is not the leader's: the

@@ -74,7 +74,7 @@ func (x Block_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Block_Phase.Descriptor instead.
 func (Block_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{37, 0}
+	return file_record_proto_rawDescGZIP(), []int{39, 0}
 }
 
 // Entry is one log entry: commands applied in order in one atomic batch.
@@ -158,6 +158,7 @@ type Command struct {
 	//	*Command_InventoryTaken
 	//	*Command_Postpone
 	//	*Command_RetryNow
+	//	*Command_Reindex
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -457,6 +458,15 @@ func (x *Command) GetRetryNow() *RetryNow {
 	return nil
 }
 
+func (x *Command) GetReindex() *Reindex {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Reindex); ok {
+			return x.Reindex
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -569,6 +579,10 @@ type Command_RetryNow struct {
 	RetryNow *RetryNow `protobuf:"bytes,36,opt,name=retry_now,json=retryNow,proto3,oneof"`
 }
 
+type Command_Reindex struct {
+	Reindex *Reindex `protobuf:"bytes,37,opt,name=reindex,proto3,oneof"`
+}
+
 func (*Command_Bootstrap) isCommand_Body() {}
 
 func (*Command_OpenSession) isCommand_Body() {}
@@ -622,6 +636,8 @@ func (*Command_InventoryTaken) isCommand_Body() {}
 func (*Command_Postpone) isCommand_Body() {}
 
 func (*Command_RetryNow) isCommand_Body() {}
+
+func (*Command_Reindex) isCommand_Body() {}
 
 // Bootstrap is the first entry of a cluster's log.
 type Bootstrap struct {
@@ -1944,6 +1960,61 @@ func (x *RetryNow) GetLimit() uint32 {
 	return 0
 }
 
+// Reindex brings the schedule index and the counts of critical blocks in line
+// with changed settings, in hash order.
+type Reindex struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Applies only if it still is the cluster's cursor.
+	Cursor        []byte `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Count         uint32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reindex) Reset() {
+	*x = Reindex{}
+	mi := &file_record_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reindex) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reindex) ProtoMessage() {}
+
+func (x *Reindex) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reindex.ProtoReflect.Descriptor instead.
+func (*Reindex) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Reindex) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+func (x *Reindex) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 type MarkDigest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1952,7 +2023,7 @@ type MarkDigest struct {
 
 func (x *MarkDigest) Reset() {
 	*x = MarkDigest{}
-	mi := &file_record_proto_msgTypes[26]
+	mi := &file_record_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1964,7 +2035,7 @@ func (x *MarkDigest) String() string {
 func (*MarkDigest) ProtoMessage() {}
 
 func (x *MarkDigest) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[26]
+	mi := &file_record_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +2048,7 @@ func (x *MarkDigest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkDigest.ProtoReflect.Descriptor instead.
 func (*MarkDigest) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{26}
+	return file_record_proto_rawDescGZIP(), []int{27}
 }
 
 // CompareDigest: every replica compares its own digest at the mark.
@@ -1991,7 +2062,7 @@ type CompareDigest struct {
 
 func (x *CompareDigest) Reset() {
 	*x = CompareDigest{}
-	mi := &file_record_proto_msgTypes[27]
+	mi := &file_record_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2003,7 +2074,7 @@ func (x *CompareDigest) String() string {
 func (*CompareDigest) ProtoMessage() {}
 
 func (x *CompareDigest) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[27]
+	mi := &file_record_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2016,7 +2087,7 @@ func (x *CompareDigest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompareDigest.ProtoReflect.Descriptor instead.
 func (*CompareDigest) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{27}
+	return file_record_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CompareDigest) GetMark() *pb.Version {
@@ -2049,6 +2120,7 @@ type Result struct {
 	//	*Result_Copied
 	//	*Result_Unreference
 	//	*Result_Digest
+	//	*Result_Effect
 	Body          isResult_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2056,7 +2128,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_record_proto_msgTypes[28]
+	mi := &file_record_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2140,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[28]
+	mi := &file_record_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2153,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{28}
+	return file_record_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Result) GetKind() uint32 {
@@ -2175,6 +2247,15 @@ func (x *Result) GetDigest() *DigestResult {
 	return nil
 }
 
+func (x *Result) GetEffect() *EffectResult {
+	if x != nil {
+		if x, ok := x.Body.(*Result_Effect); ok {
+			return x.Effect
+		}
+	}
+	return nil
+}
+
 type isResult_Body interface {
 	isResult_Body()
 }
@@ -2207,6 +2288,10 @@ type Result_Digest struct {
 	Digest *DigestResult `protobuf:"bytes,16,opt,name=digest,proto3,oneof"`
 }
 
+type Result_Effect struct {
+	Effect *EffectResult `protobuf:"bytes,17,opt,name=effect,proto3,oneof"`
+}
+
 func (*Result_Commit) isResult_Body() {}
 
 func (*Result_Delete) isResult_Body() {}
@@ -2221,6 +2306,63 @@ func (*Result_Unreference) isResult_Body() {}
 
 func (*Result_Digest) isResult_Body() {}
 
+func (*Result_Effect) isResult_Body() {}
+
+// EffectResult counts the items of a command of reclamation: those that changed
+// something, and those that were stale, as if not said, or beyond what the entry
+// had room for.
+type EffectResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Applied       uint32                 `protobuf:"varint,1,opt,name=applied,proto3" json:"applied,omitempty"`
+	Ignored       uint32                 `protobuf:"varint,2,opt,name=ignored,proto3" json:"ignored,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EffectResult) Reset() {
+	*x = EffectResult{}
+	mi := &file_record_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EffectResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EffectResult) ProtoMessage() {}
+
+func (x *EffectResult) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EffectResult.ProtoReflect.Descriptor instead.
+func (*EffectResult) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *EffectResult) GetApplied() uint32 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
+func (x *EffectResult) GetIgnored() uint32 {
+	if x != nil {
+		return x.Ignored
+	}
+	return 0
+}
+
 type UnreferenceResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Applied       uint32                 `protobuf:"varint,1,opt,name=applied,proto3" json:"applied,omitempty"`
@@ -2231,7 +2373,7 @@ type UnreferenceResult struct {
 
 func (x *UnreferenceResult) Reset() {
 	*x = UnreferenceResult{}
-	mi := &file_record_proto_msgTypes[29]
+	mi := &file_record_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2243,7 +2385,7 @@ func (x *UnreferenceResult) String() string {
 func (*UnreferenceResult) ProtoMessage() {}
 
 func (x *UnreferenceResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[29]
+	mi := &file_record_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,7 +2398,7 @@ func (x *UnreferenceResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnreferenceResult.ProtoReflect.Descriptor instead.
 func (*UnreferenceResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{29}
+	return file_record_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UnreferenceResult) GetApplied() uint32 {
@@ -2285,7 +2427,7 @@ type DigestResult struct {
 
 func (x *DigestResult) Reset() {
 	*x = DigestResult{}
-	mi := &file_record_proto_msgTypes[30]
+	mi := &file_record_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2439,7 @@ func (x *DigestResult) String() string {
 func (*DigestResult) ProtoMessage() {}
 
 func (x *DigestResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[30]
+	mi := &file_record_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2452,7 @@ func (x *DigestResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestResult.ProtoReflect.Descriptor instead.
 func (*DigestResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{30}
+	return file_record_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DigestResult) GetMark() *pb.Version {
@@ -2358,14 +2500,21 @@ type Cluster struct {
 	LayoutVersion uint64      `protobuf:"varint,15,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
 	// Derived from the nodes' rows, so that a read need not fetch them: nodes
 	// whose copies below a version are not trusted. Sorted by node.
-	Suspects      []*Suspect `protobuf:"bytes,16,rep,name=suspects,proto3" json:"suspects,omitempty"`
+	Suspects []*Suspect `protobuf:"bytes,16,rep,name=suspects,proto3" json:"suspects,omitempty"`
+	// Settings were changed: blocks with hashes above reindex_cursor still stand in
+	// the schedule index by this R, and in critical_blocks by this Q.
+	Indexed       *Settings `protobuf:"bytes,17,opt,name=indexed,proto3" json:"indexed,omitempty"`
+	ReindexCursor []byte    `protobuf:"bytes,18,opt,name=reindex_cursor,json=reindexCursor,proto3" json:"reindex_cursor,omitempty"`
+	// Not zero: a node has met this version, which the metadata never gave out. It
+	// was rolled back, and serves no more until a generation is started.
+	Met           *pb.Version `protobuf:"bytes,19,opt,name=met,proto3" json:"met,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_record_proto_msgTypes[31]
+	mi := &file_record_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2377,7 +2526,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[31]
+	mi := &file_record_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2390,7 +2539,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{31}
+	return file_record_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Cluster) GetCluster() []byte {
@@ -2505,6 +2654,27 @@ func (x *Cluster) GetSuspects() []*Suspect {
 	return nil
 }
 
+func (x *Cluster) GetIndexed() *Settings {
+	if x != nil {
+		return x.Indexed
+	}
+	return nil
+}
+
+func (x *Cluster) GetReindexCursor() []byte {
+	if x != nil {
+		return x.ReindexCursor
+	}
+	return nil
+}
+
+func (x *Cluster) GetMet() *pb.Version {
+	if x != nil {
+		return x.Met
+	}
+	return nil
+}
+
 type Suspect struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -2515,7 +2685,7 @@ type Suspect struct {
 
 func (x *Suspect) Reset() {
 	*x = Suspect{}
-	mi := &file_record_proto_msgTypes[32]
+	mi := &file_record_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2527,7 +2697,7 @@ func (x *Suspect) String() string {
 func (*Suspect) ProtoMessage() {}
 
 func (x *Suspect) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[32]
+	mi := &file_record_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2540,7 +2710,7 @@ func (x *Suspect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspect.ProtoReflect.Descriptor instead.
 func (*Suspect) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{32}
+	return file_record_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Suspect) GetNode() uint32 {
@@ -2558,20 +2728,19 @@ func (x *Suspect) GetBelow() *pb.Version {
 }
 
 // Work is what a schedule row holds: nothing while all is well, else how often
-// it failed and why.
+// it failed and why. The due time stands in its key.
 type Work struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempts      uint32                 `protobuf:"varint,1,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	Cause         uint32                 `protobuf:"varint,2,opt,name=cause,proto3" json:"cause,omitempty"`
 	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
-	DueUnixMs     int64                  `protobuf:"varint,4,opt,name=due_unix_ms,json=dueUnixMs,proto3" json:"due_unix_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_record_proto_msgTypes[33]
+	mi := &file_record_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2583,7 +2752,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[33]
+	mi := &file_record_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2596,7 +2765,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{33}
+	return file_record_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Work) GetAttempts() uint32 {
@@ -2620,13 +2789,6 @@ func (x *Work) GetDetail() string {
 	return ""
 }
 
-func (x *Work) GetDueUnixMs() int64 {
-	if x != nil {
-		return x.DueUnixMs
-	}
-	return 0
-}
-
 type Object struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Version        *pb.Version            `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
@@ -2645,7 +2807,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_record_proto_msgTypes[34]
+	mi := &file_record_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2657,7 +2819,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[34]
+	mi := &file_record_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2670,7 +2832,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{34}
+	return file_record_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Object) GetVersion() *pb.Version {
@@ -2757,7 +2919,7 @@ type Upload struct {
 
 func (x *Upload) Reset() {
 	*x = Upload{}
-	mi := &file_record_proto_msgTypes[35]
+	mi := &file_record_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2769,7 +2931,7 @@ func (x *Upload) String() string {
 func (*Upload) ProtoMessage() {}
 
 func (x *Upload) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[35]
+	mi := &file_record_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2782,7 +2944,7 @@ func (x *Upload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upload.ProtoReflect.Descriptor instead.
 func (*Upload) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{35}
+	return file_record_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Upload) GetSession() []byte {
@@ -2833,7 +2995,7 @@ type UploadPage struct {
 
 func (x *UploadPage) Reset() {
 	*x = UploadPage{}
-	mi := &file_record_proto_msgTypes[36]
+	mi := &file_record_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2845,7 +3007,7 @@ func (x *UploadPage) String() string {
 func (*UploadPage) ProtoMessage() {}
 
 func (x *UploadPage) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[36]
+	mi := &file_record_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2858,7 +3020,7 @@ func (x *UploadPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPage.ProtoReflect.Descriptor instead.
 func (*UploadPage) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{36}
+	return file_record_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *UploadPage) GetBlocks() *pb.Blocks {
@@ -2901,7 +3063,7 @@ type Block struct {
 
 func (x *Block) Reset() {
 	*x = Block{}
-	mi := &file_record_proto_msgTypes[37]
+	mi := &file_record_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2913,7 +3075,7 @@ func (x *Block) String() string {
 func (*Block) ProtoMessage() {}
 
 func (x *Block) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[37]
+	mi := &file_record_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2926,7 +3088,7 @@ func (x *Block) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Block.ProtoReflect.Descriptor instead.
 func (*Block) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{37}
+	return file_record_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Block) GetRefs() uint64 {
@@ -2996,7 +3158,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_record_proto_msgTypes[38]
+	mi := &file_record_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3008,7 +3170,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[38]
+	mi := &file_record_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3021,7 +3183,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{38}
+	return file_record_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Held) GetNode() uint32 {
@@ -3061,7 +3223,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_record_proto_msgTypes[39]
+	mi := &file_record_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3073,7 +3235,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[39]
+	mi := &file_record_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3086,7 +3248,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{39}
+	return file_record_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Session) GetHighest() uint64 {
@@ -3157,7 +3319,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_record_proto_msgTypes[40]
+	mi := &file_record_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3169,7 +3331,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[40]
+	mi := &file_record_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3182,7 +3344,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{40}
+	return file_record_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Node) GetIdentity() []byte {
@@ -3282,7 +3444,7 @@ type Disk struct {
 
 func (x *Disk) Reset() {
 	*x = Disk{}
-	mi := &file_record_proto_msgTypes[41]
+	mi := &file_record_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3294,7 +3456,7 @@ func (x *Disk) String() string {
 func (*Disk) ProtoMessage() {}
 
 func (x *Disk) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[41]
+	mi := &file_record_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3307,7 +3469,7 @@ func (x *Disk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disk.ProtoReflect.Descriptor instead.
 func (*Disk) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{41}
+	return file_record_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Disk) GetDisk() []byte {
@@ -3351,7 +3513,7 @@ type MetaMember struct {
 
 func (x *MetaMember) Reset() {
 	*x = MetaMember{}
-	mi := &file_record_proto_msgTypes[42]
+	mi := &file_record_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3363,7 +3525,7 @@ func (x *MetaMember) String() string {
 func (*MetaMember) ProtoMessage() {}
 
 func (x *MetaMember) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[42]
+	mi := &file_record_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3376,7 +3538,7 @@ func (x *MetaMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaMember.ProtoReflect.Descriptor instead.
 func (*MetaMember) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{42}
+	return file_record_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *MetaMember) GetId() string {
@@ -3431,7 +3593,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_record_proto_msgTypes[43]
+	mi := &file_record_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3443,7 +3605,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[43]
+	mi := &file_record_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3456,7 +3618,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{43}
+	return file_record_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Job) GetBlocks() *pb.Blocks {
@@ -3507,7 +3669,7 @@ type Layout struct {
 
 func (x *Layout) Reset() {
 	*x = Layout{}
-	mi := &file_record_proto_msgTypes[44]
+	mi := &file_record_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3519,7 +3681,7 @@ func (x *Layout) String() string {
 func (*Layout) ProtoMessage() {}
 
 func (x *Layout) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[44]
+	mi := &file_record_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3532,7 +3694,7 @@ func (x *Layout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layout.ProtoReflect.Descriptor instead.
 func (*Layout) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{44}
+	return file_record_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Layout) GetLayoutVersion() uint64 {
@@ -3563,7 +3725,7 @@ const file_record_proto_rawDesc = "" +
 	"\frecord.proto\x12\x10ashlar.record.v1\x1a\n" +
 	"wire.proto\">\n" +
 	"\x05Entry\x125\n" +
-	"\bcommands\x18\x01 \x03(\v2\x19.ashlar.record.v1.CommandR\bcommands\"\xf5\r\n" +
+	"\bcommands\x18\x01 \x03(\v2\x19.ashlar.record.v1.CommandR\bcommands\"\xac\x0e\n" +
 	"\aCommand\x12\x1e\n" +
 	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\tR\arequest\x12;\n" +
@@ -3597,7 +3759,8 @@ const file_record_proto_rawDesc = "" +
 	"\x10start_generation\x18! \x01(\v2!.ashlar.record.v1.StartGenerationH\x00R\x0fstartGeneration\x12K\n" +
 	"\x0finventory_taken\x18\" \x01(\v2 .ashlar.record.v1.InventoryTakenH\x00R\x0einventoryTaken\x128\n" +
 	"\bpostpone\x18# \x01(\v2\x1a.ashlar.record.v1.PostponeH\x00R\bpostpone\x129\n" +
-	"\tretry_now\x18$ \x01(\v2\x1a.ashlar.record.v1.RetryNowH\x00R\bretryNowB\x06\n" +
+	"\tretry_now\x18$ \x01(\v2\x1a.ashlar.record.v1.RetryNowH\x00R\bretryNow\x125\n" +
+	"\areindex\x18% \x01(\v2\x19.ashlar.record.v1.ReindexH\x00R\areindexB\x06\n" +
 	"\x04body\"]\n" +
 	"\tBootstrap\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x126\n" +
@@ -3684,12 +3847,15 @@ const file_record_proto_rawDesc = "" +
 	"\bRetryNow\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\rR\x05class\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\fR\x04hash\x12\x14\n" +
-	"\x05limit\x18\x03 \x01(\rR\x05limit\"\f\n" +
+	"\x05limit\x18\x03 \x01(\rR\x05limit\"7\n" +
+	"\aReindex\x12\x16\n" +
+	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\"\f\n" +
 	"\n" +
 	"MarkDigest\"O\n" +
 	"\rCompareDigest\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\x85\x04\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xbf\x04\n" +
 	"\x06Result\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12,\n" +
@@ -3701,15 +3867,19 @@ const file_record_proto_rawDesc = "" +
 	"\bregister\x18\r \x01(\v2\x19.ashlar.v1.RegisterAnswerH\x00R\bregister\x121\n" +
 	"\x06copied\x18\x0e \x01(\v2\x17.ashlar.v1.ClaimsAnswerH\x00R\x06copied\x12G\n" +
 	"\vunreference\x18\x0f \x01(\v2#.ashlar.record.v1.UnreferenceResultH\x00R\vunreference\x128\n" +
-	"\x06digest\x18\x10 \x01(\v2\x1e.ashlar.record.v1.DigestResultH\x00R\x06digestB\x06\n" +
-	"\x04body\"C\n" +
+	"\x06digest\x18\x10 \x01(\v2\x1e.ashlar.record.v1.DigestResultH\x00R\x06digest\x128\n" +
+	"\x06effect\x18\x11 \x01(\v2\x1e.ashlar.record.v1.EffectResultH\x00R\x06effectB\x06\n" +
+	"\x04body\"B\n" +
+	"\fEffectResult\x12\x18\n" +
+	"\aapplied\x18\x01 \x01(\rR\aapplied\x12\x18\n" +
+	"\aignored\x18\x02 \x01(\rR\aignored\"C\n" +
 	"\x11UnreferenceResult\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\rR\aapplied\x12\x14\n" +
 	"\x05stale\x18\x02 \x01(\rR\x05stale\"j\n" +
 	"\fDigestResult\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x1a\n" +
-	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\x85\x05\n" +
+	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\x88\x06\n" +
 	"\aCluster\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12\x1e\n" +
 	"\n" +
@@ -3730,15 +3900,17 @@ const file_record_proto_rawDesc = "" +
 	"\vmark_digest\x18\x0e \x01(\fR\n" +
 	"markDigest\x12%\n" +
 	"\x0elayout_version\x18\x0f \x01(\x04R\rlayoutVersion\x125\n" +
-	"\bsuspects\x18\x10 \x03(\v2\x19.ashlar.record.v1.SuspectR\bsuspects\"G\n" +
+	"\bsuspects\x18\x10 \x03(\v2\x19.ashlar.record.v1.SuspectR\bsuspects\x124\n" +
+	"\aindexed\x18\x11 \x01(\v2\x1a.ashlar.record.v1.SettingsR\aindexed\x12%\n" +
+	"\x0ereindex_cursor\x18\x12 \x01(\fR\rreindexCursor\x12$\n" +
+	"\x03met\x18\x13 \x01(\v2\x12.ashlar.v1.VersionR\x03met\"G\n" +
 	"\aSuspect\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12(\n" +
-	"\x05below\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x05below\"p\n" +
+	"\x05below\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x05below\"P\n" +
 	"\x04Work\x12\x1a\n" +
 	"\battempts\x18\x01 \x01(\rR\battempts\x12\x14\n" +
 	"\x05cause\x18\x02 \x01(\rR\x05cause\x12\x16\n" +
-	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x1e\n" +
-	"\vdue_unix_ms\x18\x04 \x01(\x03R\tdueUnixMs\"\xe1\x02\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\"\xe1\x02\n" +
 	"\x06Object\x12,\n" +
 	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12!\n" +
@@ -3847,7 +4019,7 @@ func file_record_proto_rawDescGZIP() []byte {
 }
 
 var file_record_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_record_proto_goTypes = []any{
 	(Block_Phase)(0),               // 0: ashlar.record.v1.Block.Phase
 	(*Entry)(nil),                  // 1: ashlar.record.v1.Entry
@@ -3876,62 +4048,64 @@ var file_record_proto_goTypes = []any{
 	(*Postpone)(nil),               // 24: ashlar.record.v1.Postpone
 	(*PostponeItem)(nil),           // 25: ashlar.record.v1.PostponeItem
 	(*RetryNow)(nil),               // 26: ashlar.record.v1.RetryNow
-	(*MarkDigest)(nil),             // 27: ashlar.record.v1.MarkDigest
-	(*CompareDigest)(nil),          // 28: ashlar.record.v1.CompareDigest
-	(*Result)(nil),                 // 29: ashlar.record.v1.Result
-	(*UnreferenceResult)(nil),      // 30: ashlar.record.v1.UnreferenceResult
-	(*DigestResult)(nil),           // 31: ashlar.record.v1.DigestResult
-	(*Cluster)(nil),                // 32: ashlar.record.v1.Cluster
-	(*Suspect)(nil),                // 33: ashlar.record.v1.Suspect
-	(*Work)(nil),                   // 34: ashlar.record.v1.Work
-	(*Object)(nil),                 // 35: ashlar.record.v1.Object
-	(*Upload)(nil),                 // 36: ashlar.record.v1.Upload
-	(*UploadPage)(nil),             // 37: ashlar.record.v1.UploadPage
-	(*Block)(nil),                  // 38: ashlar.record.v1.Block
-	(*Held)(nil),                   // 39: ashlar.record.v1.Held
-	(*Session)(nil),                // 40: ashlar.record.v1.Session
-	(*Node)(nil),                   // 41: ashlar.record.v1.Node
-	(*Disk)(nil),                   // 42: ashlar.record.v1.Disk
-	(*MetaMember)(nil),             // 43: ashlar.record.v1.MetaMember
-	(*Job)(nil),                    // 44: ashlar.record.v1.Job
-	(*Layout)(nil),                 // 45: ashlar.record.v1.Layout
-	(*pb.CommitRequest)(nil),       // 46: ashlar.v1.CommitRequest
-	(*pb.DeleteRequest)(nil),       // 47: ashlar.v1.DeleteRequest
-	(*pb.UploadAppendRequest)(nil), // 48: ashlar.v1.UploadAppendRequest
-	(*pb.UploadAbortRequest)(nil),  // 49: ashlar.v1.UploadAbortRequest
-	(*pb.ClaimsRequest)(nil),       // 50: ashlar.v1.ClaimsRequest
-	(*pb.RegisterRequest)(nil),     // 51: ashlar.v1.RegisterRequest
-	(*pb.Version)(nil),             // 52: ashlar.v1.Version
-	(*pb.Call)(nil),                // 53: ashlar.v1.Call
-	(*pb.Ack)(nil),                 // 54: ashlar.v1.Ack
-	(*pb.CommitAnswer)(nil),        // 55: ashlar.v1.CommitAnswer
-	(*pb.DeleteAnswer)(nil),        // 56: ashlar.v1.DeleteAnswer
-	(*pb.UploadCreateAnswer)(nil),  // 57: ashlar.v1.UploadCreateAnswer
-	(*pb.RegisterAnswer)(nil),      // 58: ashlar.v1.RegisterAnswer
-	(*pb.ClaimsAnswer)(nil),        // 59: ashlar.v1.ClaimsAnswer
-	(*pb.Counters)(nil),            // 60: ashlar.v1.Counters
-	(*pb.Meta)(nil),                // 61: ashlar.v1.Meta
-	(*pb.Blocks)(nil),              // 62: ashlar.v1.Blocks
-	(pb.NodeState)(0),              // 63: ashlar.v1.NodeState
+	(*Reindex)(nil),                // 27: ashlar.record.v1.Reindex
+	(*MarkDigest)(nil),             // 28: ashlar.record.v1.MarkDigest
+	(*CompareDigest)(nil),          // 29: ashlar.record.v1.CompareDigest
+	(*Result)(nil),                 // 30: ashlar.record.v1.Result
+	(*EffectResult)(nil),           // 31: ashlar.record.v1.EffectResult
+	(*UnreferenceResult)(nil),      // 32: ashlar.record.v1.UnreferenceResult
+	(*DigestResult)(nil),           // 33: ashlar.record.v1.DigestResult
+	(*Cluster)(nil),                // 34: ashlar.record.v1.Cluster
+	(*Suspect)(nil),                // 35: ashlar.record.v1.Suspect
+	(*Work)(nil),                   // 36: ashlar.record.v1.Work
+	(*Object)(nil),                 // 37: ashlar.record.v1.Object
+	(*Upload)(nil),                 // 38: ashlar.record.v1.Upload
+	(*UploadPage)(nil),             // 39: ashlar.record.v1.UploadPage
+	(*Block)(nil),                  // 40: ashlar.record.v1.Block
+	(*Held)(nil),                   // 41: ashlar.record.v1.Held
+	(*Session)(nil),                // 42: ashlar.record.v1.Session
+	(*Node)(nil),                   // 43: ashlar.record.v1.Node
+	(*Disk)(nil),                   // 44: ashlar.record.v1.Disk
+	(*MetaMember)(nil),             // 45: ashlar.record.v1.MetaMember
+	(*Job)(nil),                    // 46: ashlar.record.v1.Job
+	(*Layout)(nil),                 // 47: ashlar.record.v1.Layout
+	(*pb.CommitRequest)(nil),       // 48: ashlar.v1.CommitRequest
+	(*pb.DeleteRequest)(nil),       // 49: ashlar.v1.DeleteRequest
+	(*pb.UploadAppendRequest)(nil), // 50: ashlar.v1.UploadAppendRequest
+	(*pb.UploadAbortRequest)(nil),  // 51: ashlar.v1.UploadAbortRequest
+	(*pb.ClaimsRequest)(nil),       // 52: ashlar.v1.ClaimsRequest
+	(*pb.RegisterRequest)(nil),     // 53: ashlar.v1.RegisterRequest
+	(*pb.Version)(nil),             // 54: ashlar.v1.Version
+	(*pb.Call)(nil),                // 55: ashlar.v1.Call
+	(*pb.Ack)(nil),                 // 56: ashlar.v1.Ack
+	(*pb.CommitAnswer)(nil),        // 57: ashlar.v1.CommitAnswer
+	(*pb.DeleteAnswer)(nil),        // 58: ashlar.v1.DeleteAnswer
+	(*pb.UploadCreateAnswer)(nil),  // 59: ashlar.v1.UploadCreateAnswer
+	(*pb.RegisterAnswer)(nil),      // 60: ashlar.v1.RegisterAnswer
+	(*pb.ClaimsAnswer)(nil),        // 61: ashlar.v1.ClaimsAnswer
+	(*pb.Counters)(nil),            // 62: ashlar.v1.Counters
+	(*pb.Meta)(nil),                // 63: ashlar.v1.Meta
+	(*pb.Blocks)(nil),              // 64: ashlar.v1.Blocks
+	(pb.NodeState)(0),              // 65: ashlar.v1.NodeState
 }
 var file_record_proto_depIdxs = []int32{
 	2,  // 0: ashlar.record.v1.Entry.commands:type_name -> ashlar.record.v1.Command
 	3,  // 1: ashlar.record.v1.Command.bootstrap:type_name -> ashlar.record.v1.Bootstrap
 	6,  // 2: ashlar.record.v1.Command.open_session:type_name -> ashlar.record.v1.OpenSession
 	7,  // 3: ashlar.record.v1.Command.close_session:type_name -> ashlar.record.v1.CloseSession
-	46, // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
-	47, // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
+	48, // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
+	49, // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
 	8,  // 6: ashlar.record.v1.Command.create_upload:type_name -> ashlar.record.v1.CreateUpload
-	48, // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
-	49, // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
+	50, // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
+	51, // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
 	9,  // 9: ashlar.record.v1.Command.unreference:type_name -> ashlar.record.v1.Unreference
-	50, // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
-	51, // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
+	52, // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
+	53, // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
 	11, // 12: ashlar.record.v1.Command.put_meta_member:type_name -> ashlar.record.v1.PutMetaMember
 	12, // 13: ashlar.record.v1.Command.remove_meta_member:type_name -> ashlar.record.v1.RemoveMetaMember
 	5,  // 14: ashlar.record.v1.Command.put_settings:type_name -> ashlar.record.v1.PutSettings
-	27, // 15: ashlar.record.v1.Command.mark_digest:type_name -> ashlar.record.v1.MarkDigest
-	28, // 16: ashlar.record.v1.Command.compare_digest:type_name -> ashlar.record.v1.CompareDigest
+	28, // 15: ashlar.record.v1.Command.mark_digest:type_name -> ashlar.record.v1.MarkDigest
+	29, // 16: ashlar.record.v1.Command.compare_digest:type_name -> ashlar.record.v1.CompareDigest
 	13, // 17: ashlar.record.v1.Command.condemn:type_name -> ashlar.record.v1.Condemn
 	15, // 18: ashlar.record.v1.Command.drop:type_name -> ashlar.record.v1.Drop
 	16, // 19: ashlar.record.v1.Command.deleted:type_name -> ashlar.record.v1.Deleted
@@ -3943,58 +4117,62 @@ var file_record_proto_depIdxs = []int32{
 	23, // 25: ashlar.record.v1.Command.inventory_taken:type_name -> ashlar.record.v1.InventoryTaken
 	24, // 26: ashlar.record.v1.Command.postpone:type_name -> ashlar.record.v1.Postpone
 	26, // 27: ashlar.record.v1.Command.retry_now:type_name -> ashlar.record.v1.RetryNow
-	4,  // 28: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
-	4,  // 29: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
-	52, // 30: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
-	53, // 31: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
-	10, // 32: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
-	52, // 33: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
-	43, // 34: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
-	52, // 35: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
-	14, // 36: ashlar.record.v1.Drop.items:type_name -> ashlar.record.v1.NodeBlock
-	17, // 37: ashlar.record.v1.Deleted.items:type_name -> ashlar.record.v1.DeletedItem
-	14, // 38: ashlar.record.v1.DeletedItem.order:type_name -> ashlar.record.v1.NodeBlock
-	54, // 39: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
-	52, // 40: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
-	14, // 41: ashlar.record.v1.Lost.items:type_name -> ashlar.record.v1.NodeBlock
-	52, // 42: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
-	25, // 43: ashlar.record.v1.Postpone.items:type_name -> ashlar.record.v1.PostponeItem
-	52, // 44: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
-	52, // 45: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
-	55, // 46: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
-	56, // 47: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
-	57, // 48: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
-	58, // 49: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
-	59, // 50: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
-	30, // 51: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
-	31, // 52: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
-	52, // 53: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
-	52, // 54: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
-	52, // 55: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
-	4,  // 56: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
-	52, // 57: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
-	60, // 58: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
-	52, // 59: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
-	33, // 60: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
-	52, // 61: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
-	52, // 62: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
-	61, // 63: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
-	62, // 64: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
-	62, // 65: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
-	0,  // 66: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
-	52, // 67: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
-	39, // 68: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
-	39, // 69: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
-	52, // 70: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
-	63, // 71: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
-	42, // 72: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
-	52, // 73: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
-	62, // 74: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
-	75, // [75:75] is the sub-list for method output_type
-	75, // [75:75] is the sub-list for method input_type
-	75, // [75:75] is the sub-list for extension type_name
-	75, // [75:75] is the sub-list for extension extendee
-	0,  // [0:75] is the sub-list for field type_name
+	27, // 28: ashlar.record.v1.Command.reindex:type_name -> ashlar.record.v1.Reindex
+	4,  // 29: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
+	4,  // 30: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
+	54, // 31: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
+	55, // 32: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
+	10, // 33: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
+	54, // 34: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
+	45, // 35: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
+	54, // 36: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
+	14, // 37: ashlar.record.v1.Drop.items:type_name -> ashlar.record.v1.NodeBlock
+	17, // 38: ashlar.record.v1.Deleted.items:type_name -> ashlar.record.v1.DeletedItem
+	14, // 39: ashlar.record.v1.DeletedItem.order:type_name -> ashlar.record.v1.NodeBlock
+	56, // 40: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
+	54, // 41: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
+	14, // 42: ashlar.record.v1.Lost.items:type_name -> ashlar.record.v1.NodeBlock
+	54, // 43: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
+	25, // 44: ashlar.record.v1.Postpone.items:type_name -> ashlar.record.v1.PostponeItem
+	54, // 45: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
+	54, // 46: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
+	57, // 47: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
+	58, // 48: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
+	59, // 49: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
+	60, // 50: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
+	61, // 51: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
+	32, // 52: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
+	33, // 53: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
+	31, // 54: ashlar.record.v1.Result.effect:type_name -> ashlar.record.v1.EffectResult
+	54, // 55: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
+	54, // 56: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
+	54, // 57: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
+	4,  // 58: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
+	54, // 59: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
+	62, // 60: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
+	54, // 61: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
+	35, // 62: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
+	4,  // 63: ashlar.record.v1.Cluster.indexed:type_name -> ashlar.record.v1.Settings
+	54, // 64: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
+	54, // 65: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
+	54, // 66: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
+	63, // 67: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
+	64, // 68: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
+	64, // 69: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
+	0,  // 70: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
+	54, // 71: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
+	41, // 72: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
+	41, // 73: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
+	54, // 74: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
+	65, // 75: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
+	44, // 76: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
+	54, // 77: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
+	64, // 78: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
+	79, // [79:79] is the sub-list for method output_type
+	79, // [79:79] is the sub-list for method input_type
+	79, // [79:79] is the sub-list for extension type_name
+	79, // [79:79] is the sub-list for extension extendee
+	0,  // [0:79] is the sub-list for field type_name
 }
 
 func init() { file_record_proto_init() }
@@ -4030,8 +4208,9 @@ func file_record_proto_init() {
 		(*Command_InventoryTaken)(nil),
 		(*Command_Postpone)(nil),
 		(*Command_RetryNow)(nil),
+		(*Command_Reindex)(nil),
 	}
-	file_record_proto_msgTypes[28].OneofWrappers = []any{
+	file_record_proto_msgTypes[29].OneofWrappers = []any{
 		(*Result_Commit)(nil),
 		(*Result_Delete)(nil),
 		(*Result_CreateUpload)(nil),
@@ -4039,6 +4218,7 @@ func file_record_proto_init() {
 		(*Result_Copied)(nil),
 		(*Result_Unreference)(nil),
 		(*Result_Digest)(nil),
+		(*Result_Effect)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4046,7 +4226,7 @@ func file_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_record_proto_rawDesc), len(file_record_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   45,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
