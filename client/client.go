@@ -229,3 +229,15 @@ func (c *Client) status(ctx context.Context, l Level) (*pb.ClusterStatus, error)
 	var ans pb.ClusterStatus
 	return &ans, c.meta.Read(ctx, protocol.PathClusterStatus, &pb.ClusterStatusRequest{Level: l.wire()}, &ans)
 }
+
+// Ask puts one question of the operator's verbs (protocol.PathExplain and
+// PathWork...) to the leader and decodes its answer into ans, which must be
+// empty. It may be sent several times: all of these verbs can be repeated.
+func (c *Client) Ask(ctx context.Context, path string, req, ans rpc.Message) error {
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return c.meta.Read(ctx, path, req, ans)
+}

@@ -82,6 +82,7 @@ func (s *Server) end(ctx context.Context) error {
 	s.background.Wait()
 	s.admin.Close()
 	s.pinger.Close()
+	s.orders.Close()
 	if errors.Is(requests, context.DeadlineExceeded) {
 		s.cfg.Logger.Warn("requests under way were cut", "error", requests)
 	}

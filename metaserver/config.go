@@ -20,6 +20,8 @@ const (
 	DefaultConcurrency = 8192
 	// DefaultConnsPerAddress bounds the client connections of one address.
 	DefaultConnsPerAddress = 4096
+	// DefaultGrace is how long an unreferenced block of a new cluster stays.
+	DefaultGrace = 10 * time.Minute
 	// DefaultShutdownTimeout bounds a graceful end.
 	DefaultShutdownTimeout = 15 * time.Second
 )
@@ -45,6 +47,9 @@ type Config struct {
 	Join []string
 	// Redundancy and Quorum are settings of a new cluster; zero: the defaults.
 	Redundancy, Quorum uint32
+	// Grace, likewise, is how long an unreferenced block stays, so that storing the
+	// same content again is free; zero: the default, less: not at all.
+	Grace time.Duration
 
 	// Insecure allows ports that other machines can reach, without TLS.
 	Insecure bool
@@ -71,6 +76,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.Redundancy > protocol.MaxRedundancy || cfg.Quorum > cfg.Redundancy {
 		return cfg, protocol.Errorf(protocol.InvalidArgument, "1 <= quorum <= redundancy <= %d does not hold for quorum %d and redundancy %d", protocol.MaxRedundancy, cfg.Quorum, cfg.Redundancy)
 	}
+	cfg.Grace = max(cmp.Or(cfg.Grace, DefaultGrace), 0)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	cfg.Concurrency = cmp.Or(cfg.Concurrency, DefaultConcurrency)
 	cfg.ConnsPerAddress = cmp.Or(cfg.ConnsPerAddress, DefaultConnsPerAddress)

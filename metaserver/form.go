@@ -88,6 +88,7 @@ func (s *Server) form(ctx context.Context) error {
 func (s *Server) bootstrap(ctx context.Context) error {
 	return s.replica.Bootstrap(ctx, s.identity.Cluster, &record.Settings{
 		Redundancy: s.cfg.Redundancy, Quorum: s.cfg.Quorum, FeatureLevel: FeatureLevel,
+		GraceMs: uint64(s.cfg.Grace.Milliseconds()),
 	})
 }
 

@@ -28,6 +28,7 @@ type Server struct {
 	client     *rpc.Server
 	adminHTTP  *http.Server
 	pinger     *rpc.Client
+	orders     *rpc.Client
 	admin      *admin.Client
 	dispatcher *dispatch.Dispatcher
 	leading    atomic.Bool
@@ -153,17 +154,17 @@ func (s *Server) lead(ctx context.Context) {
 			stop = func() {}
 			if l.Leader {
 				s.cfg.Logger.Info("leads", "term", l.Term)
-				stop = s.startDispatch(ctx)
+				stop = s.startDispatch(ctx, l.Term)
 			}
 		}
 	}
 }
 
 // startDispatch runs the dispatcher; the function returned ends it and waits.
-func (s *Server) startDispatch(ctx context.Context) (stop func()) {
+func (s *Server) startDispatch(ctx context.Context, term uint64) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
-	done.Go(func() { s.dispatcher.Run(ctx) })
+	done.Go(func() { s.dispatcher.Run(ctx, term) })
 	return func() {
 		cancel()
 		done.Wait()

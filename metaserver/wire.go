@@ -24,15 +24,16 @@ func (s *Server) wire() {
 		Cluster: s.identity.Cluster, MaxConnsPerHost: 2, MaxAnswer: 64 << 10,
 		Timeout: cmp.Or(s.cfg.Timing.PingTimeout, dispatch.DefaultPingTimeout),
 	})
+	s.orders = rpc.NewClient(rpc.ClientConfig{Cluster: s.Cluster(), Timeout: dispatch.DefaultOrderTimeout, MaxConnsPerHost: 4, MaxAnswer: maxNodeAnswer})
 	s.dispatcher = dispatch.New(dispatch.Config{
-		Log: s.replica, Ping: s.ping, Registry: s.registry, Logger: s.cfg.Logger, Timing: s.cfg.Timing,
+		Log: s.replica, Ping: s.ping, Nodes: nodes{s.orders}, Registry: s.registry, Logger: s.cfg.Logger, Timing: s.cfg.Timing,
 	})
 	s.client = rpc.NewServer(rpc.ServerConfig{
 		Name: "metaserver", Cluster: s.Cluster, Logger: s.cfg.Logger,
 		MaxBody: protocol.MaxMetaRequest, Concurrency: s.cfg.Concurrency, MaxConnsPerAddress: s.cfg.ConnsPerAddress,
 	})
 	api.New(api.Config{
-		Log: s.replica, Group: s.group, Self: s.ID(), Reachable: s.dispatcher.Reachable, Ended: s.dispatcher.Wake,
+		Log: s.replica, Group: s.group, Self: s.ID(), Reachable: s.dispatcher.Reachable, Ended: s.dispatcher.Wake, Work: s.dispatcher,
 		Metrics: api.NewMetrics(s.registry), Logger: s.cfg.Logger,
 	}).Mount(s.client)
 	s.adminHTTP = &http.Server{

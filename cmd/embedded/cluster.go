@@ -13,6 +13,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/blockserver"
 	"github.com/seed-7d21a5b5/ashlar/blockserver/store"
 	"github.com/seed-7d21a5b5/ashlar/metaserver"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/replica"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -36,6 +37,11 @@ type Config struct {
 	ReadyTimeout time.Duration
 	// Replica paces the metaservers' replicas; zero fields take their defaults.
 	Replica replica.Config
+	// Timing paces the leader's work; zero fields take their defaults.
+	Timing dispatch.Timing
+	// Grace is how long unreferenced blocks of a new cluster stay; 0 is the
+	// default, less is none.
+	Grace time.Duration
 }
 
 // Cluster is a running cluster. Its methods are safe for concurrent use, but
@@ -123,6 +129,7 @@ func (c *Cluster) startMeta(ctx context.Context, i int, ports [3]net.Listener) e
 		ClientListener: ports[0], RaftListener: ports[1], AdminListener: ports[2],
 		Bootstrap: i == 0, Redundancy: redundancy, Quorum: redundancy/2 + 1,
 		Logger: c.cfg.Logger.With("member", fmt.Sprintf("meta-%d", i+1)), Replica: c.cfg.Replica,
+		Timing: c.cfg.Timing, Grace: c.cfg.Grace,
 	}
 	if i > 0 {
 		cfg.Join = []string{loopback(c.book.Meta[0].Admin)}

@@ -39,7 +39,7 @@ type Group struct {
 	Voters, Members []string
 }
 
-// Config wires an API. Log, Group, Self and Metrics are required.
+// Config wires an API. Log, Group, Self, Work and Metrics are required.
 type Config struct {
 	Log   Log
 	Group func() Group
@@ -48,7 +48,9 @@ type Config struct {
 	// Reachable tells whether a blockserver answers the leader's pings; nil: all do.
 	Reachable func(protocol.NodeID) bool
 	// Ended is told of commands that may have ended an object or upload; nil: nobody.
-	Ended   func()
+	Ended func()
+	// Work is the leader's background work.
+	Work    Work
 	Metrics *Metrics
 	Logger  *slog.Logger
 	// Now is the wall clock, for people; nil: the machine's.
@@ -103,6 +105,11 @@ func (a *API) Mount(s *rpc.Server) {
 	mount(a, s, protocol.PathLayout, a.layout)
 	mount(a, s, protocol.PathNodeRegister, a.register)
 	mount(a, s, protocol.PathClusterStatus, a.status)
+	mount(a, s, protocol.PathExplain, a.explainBlock)
+	mount(a, s, protocol.PathWorkList, a.workList)
+	mount(a, s, protocol.PathWorkRetry, a.workRetry)
+	mount(a, s, protocol.PathWorkSet, a.workSet)
+	mount(a, s, protocol.PathWorkPlan, a.workPlan)
 }
 
 // mount registers one verb: counted by kind, with not-leader explained.

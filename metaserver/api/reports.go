@@ -39,8 +39,8 @@ type reports struct {
 
 func newReports(logger *slog.Logger) *reports { return &reports{logger: logger} }
 
-// report takes a complaint down. Followers pass it on to the leader, which will
-// make the node look.
+// report takes a complaint down. Followers pass it on to the leader, which makes
+// the node look.
 func (a *API) report(_ context.Context, q *pb.ReportRequest) (*pb.ReportAnswer, error) {
 	if err := checkReport(q); err != nil {
 		return nil, err
@@ -51,6 +51,7 @@ func (a *API) report(_ context.Context, q *pb.ReportRequest) (*pb.ReportAnswer, 
 	a.reports.add(Report{
 		Hash: protocol.Hash(q.GetHash()), Node: protocol.NodeID(q.GetNode()), Cause: protocol.Kind(q.GetCause()), Times: 1,
 	}, time.Now())
+	a.cfg.Work.Doubt(protocol.Hash(q.GetHash()), protocol.NodeID(q.GetNode()))
 	a.cfg.Metrics.reports.Inc()
 	return &pb.ReportAnswer{}, nil
 }

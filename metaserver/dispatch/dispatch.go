@@ -30,12 +30,37 @@ const (
 	DefaultDigestTick = 5 * time.Second
 	// DefaultDigestEvery is how many versions lie between two digest marks.
 	DefaultDigestEvery = 10000
+	// DefaultRoundTick is how often orders are planned when nothing happens.
+	DefaultRoundTick = time.Second
+	// DefaultOrderSlice is how long a node may begin orders of one batch, and
+	// DefaultOrderTimeout how long its answer is waited for.
+	DefaultOrderSlice   = 2 * time.Second
+	DefaultOrderTimeout = 25 * time.Second
+	// DefaultEffectWait is how long an answered order may take to show in the state
+	// before it is given again.
+	DefaultEffectWait = 2 * time.Second
+	// DefaultRest is the first rest of a node that failed; it doubles up to
+	// DefaultMaxRest.
+	DefaultRest    = time.Second
+	DefaultMaxRest = 30 * time.Second
+	// DefaultWalkPause lies between two pages of an inventory, DefaultWalkRest
+	// between two inventories of a node that is not suspect.
+	DefaultWalkPause = time.Second
+	DefaultWalkRest  = time.Minute
 )
 
 // Log is what the loops need of a replica; safe for concurrent use.
 type Log interface {
 	Propose(ctx context.Context, cmd *record.Command) (*record.Result, error)
 	View(ctx context.Context, level pb.Level, min protocol.Version) (state.View, error)
+}
+
+// Nodes is what the loops need of blockservers; safe for concurrent use.
+type Nodes interface {
+	// Orders pushes one batch to the node at addr and returns its answers.
+	Orders(ctx context.Context, addr string, batch *pb.OrdersRequest) (*pb.OrdersAnswer, error)
+	// Inventory reads the page of what the node at addr holds above after.
+	Inventory(ctx context.Context, addr string, after protocol.Hash) (*pb.InventoryPage, error)
 }
 
 // Timing paces the loops; zero values take the defaults. No decision about data
@@ -49,6 +74,14 @@ type Timing struct {
 	DigestTick      time.Duration
 	// DigestEvery is in versions.
 	DigestEvery uint64
+	RoundTick   time.Duration
+	OrderSlice  time.Duration
+	// OrderTimeout bounds one batch, Rest and MaxRest what a node that failed is
+	// left alone for.
+	OrderTimeout        time.Duration
+	EffectWait          time.Duration
+	Rest, MaxRest       time.Duration
+	WalkPause, WalkRest time.Duration
 }
 
 func (t Timing) withDefaults() Timing {
@@ -59,6 +92,14 @@ func (t Timing) withDefaults() Timing {
 	orDefault(&t.UnreferenceTick, DefaultUnreferenceTick)
 	orDefault(&t.DigestTick, DefaultDigestTick)
 	orDefault(&t.DigestEvery, DefaultDigestEvery)
+	orDefault(&t.RoundTick, DefaultRoundTick)
+	orDefault(&t.OrderSlice, DefaultOrderSlice)
+	orDefault(&t.OrderTimeout, DefaultOrderTimeout)
+	orDefault(&t.EffectWait, DefaultEffectWait)
+	orDefault(&t.Rest, DefaultRest)
+	orDefault(&t.MaxRest, DefaultMaxRest)
+	orDefault(&t.WalkPause, DefaultWalkPause)
+	orDefault(&t.WalkRest, DefaultWalkRest)
 	return t
 }
 
@@ -72,7 +113,9 @@ func orDefault[T time.Duration | int | uint64](v *T, def T) {
 type Config struct {
 	Log Log
 	// Ping asks the blockserver at addr whether it serves; nil means yes.
-	Ping     func(ctx context.Context, addr string) error
+	Ping func(ctx context.Context, addr string) error
+	// Nodes carries orders and inventories; nil: none are sent or taken.
+	Nodes    Nodes
 	Registry prometheus.Registerer
 	Logger   *slog.Logger
 	// Now is the wall clock, for people; nil: the machine's.
@@ -84,7 +127,8 @@ type Config struct {
 type Dispatcher struct {
 	cfg     Config
 	metrics *metrics
-	wake    chan struct{}
+	// wake rouses the unreference loop, nudge the rounds.
+	wake, nudge chan struct{}
 	// leading is the memory of the present leadership, nil without one.
 	leading atomic.Pointer[leading]
 }
@@ -92,7 +136,9 @@ type Dispatcher struct {
 // leading is everything that one leadership learns.
 type leading struct {
 	*Dispatcher
+	term  uint64
 	sight sight
+	fleet fleet
 }
 
 // New returns a Dispatcher that is not leading.
@@ -104,17 +150,22 @@ func New(cfg Config) *Dispatcher {
 		cfg.Now = time.Now
 	}
 	cfg.Timing = cfg.Timing.withDefaults()
-	return &Dispatcher{cfg: cfg, metrics: newMetrics(cfg.Registry), wake: make(chan struct{}, 1)}
+	return &Dispatcher{cfg: cfg, metrics: newMetrics(cfg.Registry), wake: make(chan struct{}, 1), nudge: make(chan struct{}, 1)}
 }
 
-// Run does the leader's work until ctx ends, then forgets all it learnt. Call it
-// for one leadership at a time.
-func (d *Dispatcher) Run(ctx context.Context) {
-	l := &leading{Dispatcher: d}
+// Run does the leader's work of one term until ctx ends, then forgets all it
+// learnt. Call it for one leadership at a time, once the term's own entry is
+// applied: from then on the state holds all that earlier leaders achieved.
+func (d *Dispatcher) Run(ctx context.Context, term uint64) {
+	l := &leading{Dispatcher: d, term: term}
 	d.leading.Store(l)
 	defer d.forget()
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){l.unreference, l.pings, l.sessions, l.digests} {
+	work := []func(context.Context){l.unreference, l.pings, l.sessions, l.digests}
+	if d.cfg.Nodes != nil {
+		work = append(work, l.rounds, l.walks)
+	}
+	for _, loop := range work {
 		loops.Go(func() { loop(ctx) })
 	}
 	loops.Wait()
@@ -128,8 +179,16 @@ func (d *Dispatcher) forget() {
 
 // Wake tells that an object or upload may have ended. It never blocks.
 func (d *Dispatcher) Wake() {
+	rouse(d.wake)
+	d.Nudge()
+}
+
+// Nudge has the next round begin at once. It never blocks.
+func (d *Dispatcher) Nudge() { rouse(d.nudge) }
+
+func rouse(c chan<- struct{}) {
 	select {
-	case d.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

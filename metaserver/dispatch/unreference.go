@@ -73,5 +73,6 @@ func (l *leading) unreferenceStep(ctx context.Context) (more bool, err error) {
 	}
 	applied := res.GetUnreference().GetApplied()
 	l.metrics.steps.Add(float64(applied))
+	l.Nudge()
 	return applied > 0, nil
 }

@@ -1,0 +1,91 @@
+package dispatch
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/schedule"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// Bounds of a dry run's answer.
+const (
+	// MaxPlanSteps bounds the steps listed, MaxPlanCount how far waiting work is
+	// counted.
+	MaxPlanSteps = 1000
+	MaxPlanCount = 10_000
+
+	defaultPlanSteps = 100
+	defaultPlanCount = 1000
+)
+
+// see runs fn over what this leader sees now; NotLeader while it does not lead.
+func (d *Dispatcher) see(ctx context.Context, fn func(r state.Reader, obs schedule.Observation) error) error {
+	l := d.leading.Load()
+	if l == nil {
+		return protocol.Errorf(protocol.NotLeader, "only the leader plans")
+	}
+	return l.look(ctx, func(r state.Reader) error {
+		obs, err := l.observe(r)
+		if err != nil {
+			return err
+		}
+		return fn(r, obs)
+	})
+}
+
+// Plan is a dry run: what the leader would do now, and what waits for what.
+func (d *Dispatcher) Plan(ctx context.Context, q *pb.WorkPlanRequest) (*pb.WorkPlanAnswer, error) {
+	var plan schedule.Plan
+	count := int(min(cmp.Or(q.GetCount(), defaultPlanCount), MaxPlanCount))
+	err := d.see(ctx, func(r state.Reader, obs schedule.Observation) (err error) {
+		obs.Limits.Count, obs.Cursors = count, nil
+		plan, err = schedule.Next(r, obs)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	ans := &pb.WorkPlanAnswer{NextDueUnixMs: plan.NextDueUnixMs}
+	ans.Steps = plan.Steps()
+	if limit := int(min(cmp.Or(q.GetLimit(), defaultPlanSteps), MaxPlanSteps)); len(ans.Steps) > limit {
+		ans.More = uint32(len(ans.Steps) - limit)
+		ans.Steps = ans.Steps[:limit]
+	}
+	for _, w := range plan.Waiting {
+		ans.Waiting = append(ans.Waiting, &pb.WorkWaiting{
+			Class: w.Class, Lane: w.Lane, Count: uint32(w.Count), AtLeast: w.Count >= count, Why: w.Why,
+		})
+	}
+	return ans, nil
+}
+
+// Explain fills in what the leader knows of a block: orders under way, members
+// that do not answer, and the one thing that progress waits for.
+func (d *Dispatcher) Explain(ctx context.Context, h protocol.Hash, ans *pb.ExplainAnswer) error {
+	return d.see(ctx, func(r state.Reader, obs schedule.Observation) (err error) {
+		for _, ref := range obs.InFlight {
+			if ref.Hash == h {
+				ans.InFlight = append(ans.InFlight, uint32(ref.Node))
+			}
+		}
+		for _, n := range obs.Nodes {
+			if !n.Reachable {
+				ans.SilentNodes = append(ans.SilentNodes, uint32(n.ID))
+			}
+		}
+		ans.WaitsFor, err = schedule.Explain(r, obs, h)
+		return err
+	})
+}
+
+// Doubt has node look at its copy of h, as after a reader's complaint. It is
+// forgotten if this server does not lead.
+func (d *Dispatcher) Doubt(h protocol.Hash, node protocol.NodeID) {
+	if l := d.leading.Load(); l != nil {
+		l.fleet.doubt(schedule.Ref{Hash: h, Node: node})
+		d.Nudge()
+	}
+}

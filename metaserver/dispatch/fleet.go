@@ -1,0 +1,261 @@
+package dispatch
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/schedule"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+const (
+	// maxDoubts bounds the doubted copies that wait to be verified; what is more
+	// is forgotten, and a reader will complain again.
+	maxDoubts = 1024
+	// failuresUntilSilent is how many batches in a row may fail before a node is
+	// planned around.
+	failuresUntilSilent = 3
+	// maxPaceRest bounds the rest that pace gives a node after one batch.
+	maxPaceRest = time.Minute
+)
+
+// fleet is what a leadership knows about the blockservers. Its zero value knows
+// nothing.
+type fleet struct {
+	mu      sync.Mutex
+	links   map[protocol.NodeID]*link
+	cursors []schedule.Cursor
+	doubts  []schedule.Ref
+}
+
+// link is what a leadership knows about one blockserver.
+type link struct {
+	// met: it answered a batch of this leadership since it last failed.
+	met bool
+	// busy: a batch is in flight, with sent.
+	busy bool
+	sent []schedule.Ref
+	// answered orders are not given again before their effect had time to show.
+	answered []answered
+	// credit is how many orders it takes, by its last answer.
+	credit   int
+	failures int
+	rest     time.Time
+	// errands are orders that follow from the node's inventory, or from doubts.
+	errands []errand
+	// stray is the highest version of a file of its that waits for W.
+	stray protocol.Version
+	// walking: a walk of its inventory is under way.
+	walking bool
+}
+
+type answered struct {
+	ref   schedule.Ref
+	until time.Time
+}
+
+// errand is one order of a lot; whoever handed the lot in may wait for its end.
+type errand struct {
+	order *pb.Order
+	lot   *lot
+}
+
+type lot struct {
+	left  int
+	ended chan struct{}
+}
+
+func (l *lot) end() {
+	if l.left--; l.left == 0 {
+		close(l.ended)
+	}
+}
+
+func (f *fleet) link(n protocol.NodeID) *link {
+	if f.links == nil {
+		f.links = map[protocol.NodeID]*link{}
+	}
+	at := f.links[n]
+	if at == nil {
+		at = &link{}
+		f.links[n] = at
+	}
+	return at
+}
+
+// reachable: the node answers pings and did not fail several batches in a row.
+func (l *leading) reachable(n protocol.NodeID) bool {
+	l.fleet.mu.Lock()
+	silent := l.fleet.link(n).failures >= failuresUntilSilent
+	l.fleet.mu.Unlock()
+	return !silent && l.sight.reachable(n)
+}
+
+// observe looks at the moment. Half of a node's slots are kept for its errands,
+// as far as it has any.
+func (l *leading) observe(r state.Reader) (schedule.Observation, error) {
+	now := time.Now()
+	obs := schedule.Observation{
+		NowUnixMs: l.cfg.Now().UnixMilli(), Chance: rand.Uint64(), Term: l.term,
+		// Low-water marks are rows: this leader has those that the one before had.
+		SessionsSettled: true,
+	}
+	cluster, err := state.ClusterRow(r)
+	if err != nil {
+		return obs, err
+	}
+	obs.Generation = cluster.Generation
+	nodes, err := state.Nodes(r)
+	if err != nil {
+		return obs, err
+	}
+	most := ordersPerNode(cluster)
+	l.fleet.mu.Lock()
+	defer l.fleet.mu.Unlock()
+	obs.Cursors = l.fleet.cursors
+	for i, n := range nodes {
+		id := protocol.NodeID(i + 1)
+		if n.GetState() == pb.NodeState_NODE_STATE_REMOVED {
+			delete(l.fleet.links, id)
+			continue
+		}
+		at := l.fleet.link(id)
+		free := at.free(now, most)
+		obs.Nodes = append(obs.Nodes, schedule.Node{
+			ID: id, Address: n.Address, FreeSlots: free - min(len(at.errands), (free+1)/2),
+			Reachable: at.failures < failuresUntilSilent && l.sight.reachable(id),
+		})
+		obs.InFlight = at.refs(obs.InFlight, id, now)
+		obs.StrayAbove = obs.StrayAbove.Max(at.stray)
+	}
+	schedule.SortRefs(obs.InFlight)
+	return obs, nil
+}
+
+func ordersPerNode(c *record.Cluster) int {
+	if n := c.GetSettings().GetOrdersPerNode(); n > 0 {
+		return int(min(n, schedule.MaxOrdersPerNode))
+	}
+	return schedule.DefaultOrdersPerNode
+}
+
+// free is how many orders the node may be sent now.
+func (at *link) free(now time.Time, most int) int {
+	if at.busy || !at.met || now.Before(at.rest) {
+		return 0
+	}
+	return min(max(at.credit, 1), most)
+}
+
+// refs appends the copies that orders are under way about, and forgets those
+// that had their time.
+func (at *link) refs(out []schedule.Ref, node protocol.NodeID, now time.Time) []schedule.Ref {
+	out = append(out, at.sent...)
+	kept := at.answered[:0]
+	for _, a := range at.answered {
+		if now.Before(a.until) {
+			kept = append(kept, a)
+			out = append(out, a.ref)
+		}
+	}
+	at.answered = kept
+	for _, e := range at.errands {
+		out = append(out, schedule.Ref{Hash: protocol.Hash(e.order.Hash), Node: node})
+	}
+	return out
+}
+
+// has tells whether an order about the copy is under way.
+func (at *link) has(ref schedule.Ref) bool {
+	if slices.Contains(at.sent, ref) {
+		return true
+	}
+	for _, a := range at.answered {
+		if a.ref == ref {
+			return true
+		}
+	}
+	for _, e := range at.errands {
+		if protocol.Hash(e.order.Hash) == ref.Hash {
+			return true
+		}
+	}
+	return false
+}
+
+// begin takes a node that is not busy for one batch: what was planned, then
+// errands, numbered.
+func (f *fleet) begin(n protocol.NodeID, planned []*pb.Order, most int) (orders []*pb.Order, errands []errand) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := f.link(n)
+	for _, o := range planned {
+		// Errands may have been handed in since the plan was made.
+		if !at.has(schedule.Ref{Hash: protocol.Hash(o.Hash), Node: n}) {
+			orders = append(orders, o)
+		}
+	}
+	take := min(len(at.errands), max(0, at.free(time.Now(), most)-len(orders)))
+	errands = append(errands, at.errands[:take]...)
+	at.errands = at.errands[take:]
+	for _, e := range errands {
+		orders = append(orders, e.order)
+	}
+	at.sent = at.sent[:0]
+	for i, o := range orders {
+		o.Id = uint64(i + 1)
+		at.sent = append(at.sent, schedule.Ref{Hash: protocol.Hash(o.Hash), Node: n})
+	}
+	at.busy = true
+	return orders, errands
+}
+
+// hand gives a node errands and returns what is closed when all of them ended.
+// One about a copy that another order is under way about ends at once.
+func (f *fleet) hand(n protocol.NodeID, orders []*pb.Order) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lot := &lot{left: 1, ended: make(chan struct{})}
+	at := f.link(n)
+	for _, o := range orders {
+		if !at.has(schedule.Ref{Hash: protocol.Hash(o.Hash), Node: n}) {
+			lot.left++
+			at.errands = append(at.errands, errand{o, lot})
+		}
+	}
+	lot.end()
+	return lot.ended
+}
+
+// drop forgets a node's errands that were not sent.
+func (f *fleet) drop(n protocol.NodeID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := f.link(n)
+	for _, e := range at.errands {
+		e.lot.end()
+	}
+	at.errands = nil
+}
+
+// doubt remembers copies to be verified.
+func (f *fleet) doubt(refs ...schedule.Ref) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.doubts = append(f.doubts, refs[:min(len(refs), maxDoubts-len(f.doubts))]...)
+}
+
+// takeDoubts hands the doubted copies out, sorted, and forgets them.
+func (f *fleet) takeDoubts() []schedule.Ref {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	refs := f.doubts
+	f.doubts = nil
+	schedule.SortRefs(refs)
+	return refs
+}
