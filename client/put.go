@@ -41,6 +41,7 @@ func (c *Client) Put(ctx context.Context, bucket, name string, r io.Reader, opts
 		return Object{}, err
 	}
 	defer end()
+	defer c.meta.Uploading()()
 	p := &put{client: c, options: o, source: newSource(r), counters: counters{parent: &c.stats}}
 	p.request = pb.CommitRequest{
 		Bucket: bucket, Name: name, Precondition: o.precondition,

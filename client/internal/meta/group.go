@@ -70,6 +70,8 @@ type Group struct {
 	endpoints []string
 	preferred string
 	seen      protocol.Version
+	// uploads counts those under way by the version that they began at.
+	uploads map[protocol.Version]int
 }
 
 // NewGroup returns a group that has not spoken to anybody yet.

@@ -193,6 +193,9 @@ func (g *Group) Mutate(ctx context.Context, pinned *Session, path string, build 
 		if err != nil {
 			return err
 		}
+		if low := g.lowWater(); !low.IsZero() {
+			call.OldestUpload = &pb.Version{Generation: low.Generation, Counter: low.Counter}
+		}
 		err, unknown := g.ask(ctx, path, build(call), ans)
 		g.sessions.finish(s, call.GetSequence())
 		kind := protocol.KindOf(err)

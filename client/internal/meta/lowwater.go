@@ -1,0 +1,38 @@
+package meta
+
+import "github.com/seed-7d21a5b5/ashlar/protocol"
+
+// Uploading tells that blocks will be stored at versions from the highest seen
+// so far on, until the function returned is called. Every change reports the
+// lowest such version as its session's low-water mark (reclamation.md, Lag of W):
+// what is condemned above it is forgotten only later, so that the commit at the
+// end need not be repeated. A mark that is too low delays that, nothing else.
+func (g *Group) Uploading() (end func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	v := g.seen
+	if g.uploads == nil {
+		g.uploads = map[protocol.Version]int{}
+	}
+	g.uploads[v]++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.uploads[v]--; g.uploads[v] == 0 {
+			delete(g.uploads, v)
+		}
+	}
+}
+
+// lowWater is the lowest version that an upload under way may use.
+func (g *Group) lowWater() protocol.Version {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	low := g.seen
+	for v := range g.uploads {
+		if v.Less(low) {
+			low = v
+		}
+	}
+	return low
+}
