@@ -87,9 +87,7 @@ func (l *leading) finish(n protocol.NodeID, sent []*pb.Order, answers []*pb.Orde
 	at := l.fleet.link(n)
 	at.busy, at.sent = false, at.sent[:0]
 	if o.err != nil {
-		at.failures++
-		at.met = false
-		at.rest = now.Add(backoff(at.failures, l.cfg.Timing.Rest, l.cfg.Timing.MaxRest))
+		l.failed(at)
 		for _, e := range errands {
 			e.lot.end()
 		}
@@ -114,6 +112,13 @@ func (l *leading) finish(n protocol.NodeID, sent []*pb.Order, answers []*pb.Orde
 			at.errands = append(at.errands, e)
 		}
 	}
+}
+
+// failed lets a node rest; it has to be met again. The caller holds the lock.
+func (l *leading) failed(at *link) {
+	at.failures++
+	at.met = false
+	at.rest = time.Now().Add(backoff(at.failures, l.cfg.Timing.Rest, l.cfg.Timing.MaxRest))
 }
 
 // handedBack are the ids of orders that the node did not begin, or said nothing of.

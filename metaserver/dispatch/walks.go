@@ -34,7 +34,7 @@ func (l *leading) startWalks(ctx context.Context, walking *sync.WaitGroup) error
 		nodes, err := state.Nodes(r)
 		for i, n := range nodes {
 			id := protocol.NodeID(i + 1)
-			if n.GetState() == pb.NodeState_NODE_STATE_REMOVED || !l.fleet.beginWalk(id) {
+			if n.GetState() == pb.NodeState_NODE_STATE_REMOVED || !l.reachable(id) || !l.fleet.beginWalk(id) {
 				continue
 			}
 			walking.Go(func() {
@@ -70,8 +70,11 @@ func (l *leading) walk(ctx context.Context, id protocol.NodeID) {
 	t := &trip{leading: l, id: id}
 	clean, err := t.whole(ctx)
 	if err != nil {
+		// It is taken again when the node has answered a batch.
 		l.complain(ctx, "inventory of node "+id.String(), err)
-		pause(ctx, nil, l.cfg.Timing.Rest)
+		l.fleet.mu.Lock()
+		l.failed(l.fleet.link(id))
+		l.fleet.mu.Unlock()
 		return
 	}
 	if t.due != nil {
