@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
@@ -101,11 +102,16 @@ func (p *planner) orderCopy(b *record.Block, w state.DueWork, node uint32) verdi
 	if len(sources) == 0 {
 		return blocked
 	}
-	if len(at.orders) >= at.share(p.obs.Chance) {
+	if len(at.orders) >= at.share(p.obs.Chance) || at.deletesOf(w.Hash) {
 		return full
 	}
 	at.orders = append(at.orders, p.copyOrder(w.Hash, sources))
 	return acted
+}
+
+// deletesOf tells whether the batch has a delete of the block: one order at a time.
+func (b *batch) deletesOf(h protocol.Hash) bool {
+	return slices.ContainsFunc(b.deletes, func(o *pb.Order) bool { return protocol.Hash(o.Hash) == h })
 }
 
 // copyOrder is made at the version of the view: o of reclamation.md, Where

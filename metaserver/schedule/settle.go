@@ -1,6 +1,8 @@
 package schedule
 
 import (
+	"strings"
+
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -90,10 +92,11 @@ func (s *settler) deletes(b *record.Block, o *pb.Order, a *pb.OrderAnswer) {
 	item := &record.DeletedItem{Order: &record.NodeBlock{Hash: o.Hash, Node: s.node, Version: o.Version}}
 	switch a.Outcome {
 	case pb.Outcome_OUTCOME_KEPT:
-		if own(o, s.node, a.Ack) {
-			item.Kept = a.Ack
-			due = due || s.counts(b, a.Ack)
+		if !own(o, s.node, a.Ack) || versionOf(a.Ack.Version).Less(versionOf(o.Version)) {
+			return
 		}
+		item.Kept = a.Ack
+		due = due || s.counts(b, a.Ack)
 	case pb.Outcome_OUTCOME_NONE_BELOW:
 	default:
 		return
@@ -121,9 +124,11 @@ func (s *settler) held(h protocol.Hash, b *record.Block, a *pb.Ack) {
 	c.Blocks.StoredSizes = append(c.Blocks.StoredSizes, a.StoredSize)
 }
 
-// own: the acknowledgement is of this node and of the order's block.
+// own: the acknowledgement is of this node and of the order's block, and has
+// sizes that a block may have.
 func own(o *pb.Order, node uint32, a *pb.Ack) bool {
-	return a != nil && a.Node == node && string(a.Hash) == string(o.Hash)
+	return a != nil && a.Node == node && string(a.Hash) == string(o.Hash) &&
+		a.PlainSize > 0 && a.PlainSize <= protocol.MaxBlockSize && a.StoredSize > 0 && a.StoredSize <= protocol.MaxStoredSize
 }
 
 // counts: the claim would raise what the record counts.
@@ -205,6 +210,7 @@ const (
 const maxDetail = 200
 
 func clip(text string) string {
+	text = strings.ToValidUTF8(text, "?")
 	if len(text) <= maxDetail {
 		return text
 	}
