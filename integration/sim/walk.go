@@ -1,0 +1,142 @@
+package sim
+
+import (
+	"github.com/seed-7d21a5b5/ashlar/metaserver/schedule"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// trip is one walk through a node's inventory.
+type trip struct {
+	from        protocol.Hash
+	due         *pb.Version
+	incarnation uint64
+	waits       protocol.Version
+	clean       bool
+	tries       int
+	until       int64
+	asked       uint64
+}
+
+// rejudge is how often a page of a suspect node is judged again before the walk
+// goes on and the inventory has to be taken anew.
+const rejudge = 3
+
+// lastHash is above or equal to every hash.
+func lastHash() (h protocol.Hash) {
+	for i := range h {
+		h[i] = 0xff
+	}
+	return h
+}
+
+// row is a member's row in the server's view; nil if it is none.
+func (s *server) row(id protocol.NodeID) *record.Node {
+	nodes, err := state.Nodes(s.table)
+	if err != nil || int(id) > len(nodes) || nodes[id-1].State == pb.NodeState_NODE_STATE_REMOVED {
+		return nil
+	}
+	return nodes[id-1]
+}
+
+// walk begins a walk, goes on with one whose time is over, or leaves it.
+func (s *server) walk(n schedule.Node) {
+	w := s.w
+	l := s.link(n.ID)
+	row := s.row(n.ID)
+	if row == nil || !l.met || !n.Reachable {
+		l.trip = nil
+		return
+	}
+	if l.trip == nil {
+		if row.InventoryDue == nil && !w.calm && !w.chance(0.3) {
+			return
+		}
+		l.trip = &trip{due: row.InventoryDue, incarnation: row.Incarnation, clean: true}
+	} else if w.now < l.trip.until {
+		return
+	}
+	t := l.trip
+	if row.Incarnation != t.incarnation || unwire(row.InventoryDue) != unwire(t.due) {
+		l.trip = nil
+		return
+	}
+	t.until = w.now + w.shape.pace*100
+	t.asked++
+	s.ask(n.ID, row.Address, t, t.asked)
+}
+
+func (s *server) ask(id protocol.NodeID, address string, t *trip, asked uint64) {
+	w := s.w
+	limit := 1 + w.n(4)
+	from := t.from
+	w.send(func() {
+		host := w.nodeAt(address)
+		if host == nil {
+			return
+		}
+		page := host.inventory(from, limit)
+		if page == nil {
+			return
+		}
+		w.send(func() {
+			if l := s.links[id]; s.leading && l != nil && l.trip == t && t.asked == asked {
+				s.judge(id, l, page)
+			}
+		})
+	})
+}
+
+// judge takes one page.
+func (s *server) judge(id protocol.NodeID, l *link, page *pb.InventoryPage) {
+	w := s.w
+	t := l.trip
+	if protocol.NodeID(page.Node) != id || page.Incarnation != t.incarnation {
+		l.trip = nil
+		return
+	}
+	to := lastHash()
+	if len(page.Next) > 0 {
+		to = protocol.Hash(page.Next)
+	}
+	obs, ok := s.observe()
+	if !ok {
+		return
+	}
+	walk, err := schedule.Strays(s.table, obs, id, page, t.from, to)
+	if err != nil {
+		w.violated("state", "strays: %v", err)
+		return
+	}
+	walk = w.opt.Mutant.walk(s, page, walk)
+	w.cover.Points[PointStray] += walk.Strays
+	t.waits = t.waits.Max(walk.Waits)
+	for _, c := range walk.Commands {
+		s.propose(c, nil)
+	}
+	l.hand(walk.Orders)
+	t.asked++
+	t.until = w.now
+	if t.due != nil && walk.Open > 0 && t.tries < rejudge {
+		t.tries++
+		t.until = w.now + w.shape.pace*40
+		return
+	}
+	t.clean = t.clean && walk.Open == 0
+	if t.from, t.tries = walk.Upto, 0; t.from != lastHash() {
+		return
+	}
+	s.arrive(id, l, t)
+}
+
+// arrive ends a walk.
+func (s *server) arrive(id protocol.NodeID, l *link, t *trip) {
+	l.trip, l.stray = nil, t.waits
+	if t.due != nil && t.clean {
+		s.propose(&record.Command{Body: &record.Command_InventoryTaken{
+			InventoryTaken: &record.InventoryTaken{Node: uint32(id), Due: t.due},
+		}}, nil)
+	}
+}

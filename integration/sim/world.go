@@ -1,0 +1,298 @@
+package sim
+
+import (
+	"container/heap"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/seed-7d21a5b5/ashlar/blockserver/store/blockfile"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+// Options say what to run.
+type Options struct {
+	Seed uint64
+	// Steps is how many events run before the faults stop; 0 means DefaultSteps.
+	Steps int
+	// Mutant is what is left out or done wrong; the zero one is nothing.
+	Mutant Mutant
+	// Off lists faults that do not happen.
+	Off []Fault
+	// Trace keeps what happened, for people.
+	Trace bool
+}
+
+const (
+	// DefaultSteps is enough for a block to live and die several times.
+	DefaultSteps = 1500
+	// QuietSteps bounds the events after the faults have stopped until nothing
+	// dead may be left.
+	QuietSteps = 12000
+)
+
+// Failure is a broken invariant.
+type Failure struct {
+	// Checker names it, as package sim's comment does.
+	Checker string
+	Text    string
+	// Step counts the events before it.
+	Step int
+	// Trace is what happened, if it was kept.
+	Trace []string
+}
+
+// Error is the checker and its text.
+func (f *Failure) Error() string { return fmt.Sprintf("%s, step %d: %s", f.Checker, f.Step, f.Text) }
+
+// Result is what a run did.
+type Result struct {
+	Steps   int
+	Failure *Failure
+	Cover   Cover
+	// Fingerprint is the digest of the log and of what the nodes hold at the end:
+	// equal for two runs of a seed.
+	Fingerprint string
+}
+
+// Run runs one seed.
+func Run(o Options) *Result {
+	if o.Steps == 0 {
+		o.Steps = DefaultSteps
+	}
+	w := &world{opt: o, rng: rand.New(rand.NewPCG(o.Seed, 0x61736c6172))}
+	defer w.close()
+	w.build()
+	for w.step < o.Steps && w.failure == nil {
+		w.next()
+	}
+	if w.failure == nil {
+		w.quiet()
+	}
+	if w.failure != nil {
+		w.failure.Trace = w.trace
+	}
+	return &Result{Steps: w.step, Failure: w.failure, Cover: w.cover, Fingerprint: w.fingerprint()}
+}
+
+// shape is what a seed draws of a world that stays.
+type shape struct {
+	nodes, blocks, names, clients int
+	redundancy, quorum            uint32
+	graceMs                       uint64
+	pace                          int64
+}
+
+// block is one content that clients store.
+type block struct {
+	hash  protocol.Hash
+	plain []byte
+}
+
+// world is one cluster and everything around it. It runs in one goroutine.
+type world struct {
+	opt    Options
+	rng    *rand.Rand
+	now    int64
+	step   int
+	number uint64
+	events events
+	shape  shape
+	rates  [faultEnd]float64
+	// calm: the faults have stopped. draining: clients only take away.
+	calm, draining bool
+
+	log     *ledger
+	servers []*server
+	nodes   []*node
+	clients []*client
+	blocks  []block
+	codec   *blockfile.Codec
+	frames  [][]byte
+
+	facts   facts
+	cover   Cover
+	trace   []string
+	failure *Failure
+}
+
+func (w *world) build() {
+	w.draw()
+	codec, err := blockfile.NewCodec()
+	if err != nil {
+		w.violated("setup", "%v", err)
+		return
+	}
+	w.codec = codec
+	for i := range w.shape.blocks {
+		plain := make([]byte, 20+w.n(300))
+		for j := range plain {
+			plain[j] = byte(w.rng.Uint32())
+		}
+		w.blocks = append(w.blocks, block{protocol.HashOf(plain), plain})
+		w.frames = append(w.frames, codec.Compress(w.blocks[i].plain, nil))
+	}
+	w.facts.init(w)
+	w.log = newLedger(w)
+	for i := range 3 {
+		w.servers = append(w.servers, newServer(w, i))
+	}
+	w.log.bootstrap(&record.Settings{Redundancy: w.shape.redundancy, Quorum: w.shape.quorum, FeatureLevel: 1, GraceMs: w.shape.graceMs})
+	w.elect(w.servers[0])
+	for range w.shape.nodes {
+		w.addNode()
+	}
+	for i := range w.shape.clients {
+		w.clients = append(w.clients, newClient(w, i))
+	}
+	w.after(50, w.chaos)
+}
+
+// draw makes the world's shape, and which faults happen how often: in each seed
+// only some, so that what one needs is not drowned by others.
+func (w *world) draw() {
+	pairs := [][2]uint32{{1, 1}, {2, 1}, {2, 2}, {3, 2}, {2, 1}, {2, 2}}
+	pair := pairs[w.n(len(pairs))]
+	w.shape = shape{
+		nodes: int(pair[0]) + w.n(3), blocks: 1 + w.n(4), names: 1 + w.n(4), clients: 1 + w.n(4),
+		redundancy: pair[0], quorum: pair[1], graceMs: uint64(w.n(2) * w.n(200)), pace: int64(1 + w.n(4)),
+	}
+	w.shape.nodes = max(w.shape.nodes, 2)
+	for f := range faultEnd {
+		w.rates[f] = faultRates[f] * float64(w.n(3))
+		if slices.Contains(w.opt.Off, f) {
+			w.rates[f] = 0
+		}
+	}
+}
+
+func (w *world) close() {
+	for _, n := range w.nodes {
+		n.shut()
+	}
+	if w.codec != nil {
+		w.codec.Close()
+	}
+}
+
+// n draws from [0, most).
+func (w *world) n(most int) int {
+	if most <= 1 {
+		return 0
+	}
+	return w.rng.IntN(most)
+}
+
+// chance is true once in every so many draws.
+func (w *world) chance(p float64) bool { return w.rng.Float64() < p }
+
+// id draws 128 bits.
+func (w *world) id() []byte {
+	b := make([]byte, len(protocol.ID{}))
+	for i := range b {
+		b[i] = byte(w.rng.Uint32())
+	}
+	b[0] |= 1
+	return b
+}
+
+// Read draws bytes, for the stores' ids.
+func (w *world) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(w.rng.Uint32())
+	}
+	return len(p), nil
+}
+
+// blockOf returns a hash's place among the world's blocks, -1 if it is none.
+func (w *world) blockOf(h []byte) int {
+	return slices.IndexFunc(w.blocks, func(b block) bool { return string(b.hash[:]) == string(h) })
+}
+
+func (w *world) violated(checker, format string, args ...any) {
+	if w.failure == nil {
+		w.failure = &Failure{Checker: checker, Text: fmt.Sprintf(format, args...), Step: w.step}
+		w.say("BROKEN %s: %s", checker, w.failure.Text)
+	}
+}
+
+// say notes what happens, if anybody wants to know.
+func (w *world) say(format string, args ...any) {
+	if w.opt.Trace {
+		w.trace = append(w.trace, fmt.Sprintf("%5d %7dms  %s", w.step, w.now, fmt.Sprintf(format, args...)))
+	}
+}
+
+// event is something that happens at a time. Of two at one time the one thought
+// of first comes first.
+type event struct {
+	at     int64
+	number uint64
+	fn     func()
+}
+
+type events []event
+
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].number < e[j].number
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)   { *e = append(*e, x.(event)) }
+func (e *events) Pop() any {
+	old := *e
+	last := old[len(old)-1]
+	old[len(old)-1] = event{}
+	*e = old[:len(old)-1]
+	return last
+}
+
+// after has fn happen in so many milliseconds.
+func (w *world) after(ms int64, fn func()) {
+	w.number++
+	heap.Push(&w.events, event{w.now + ms, w.number, fn})
+}
+
+// next lets one event happen and looks at the world.
+func (w *world) next() {
+	e := heap.Pop(&w.events).(event)
+	w.now = e.at
+	w.step++
+	e.fn()
+	if w.failure == nil {
+		w.check()
+	}
+}
+
+// send carries a message: it may be late, lost, or arrive again.
+func (w *world) send(fn func()) {
+	if w.hits(FaultDrop) {
+		return
+	}
+	w.after(w.delay(), fn)
+	if w.hits(FaultDuplicate) {
+		w.after(w.delay()*int64(1+w.n(60)), fn)
+	}
+}
+
+func (w *world) delay() int64 {
+	switch {
+	case w.calm:
+		return int64(1 + w.n(3))
+	case w.hits(FaultDelay):
+		return int64(50 + w.n(2000))
+	}
+	return w.shape.pace * int64(1+w.n(10))
+}
+
+// fingerprint sums the run up.
+func (w *world) fingerprint() string {
+	sum := fmt.Appendf(nil, "%d %d %x", w.step, w.now, w.log.digest())
+	for _, n := range w.nodes {
+		for _, f := range n.files {
+			sum = fmt.Appendf(sum, " %s %t", f.version, f.good)
+		}
+	}
+	return protocol.HashOf(sum).Short()
+}
