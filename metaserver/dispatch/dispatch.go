@@ -39,6 +39,8 @@ const (
 	// DefaultEffectWait is how long an answered order may take to show in the state
 	// before it is given again.
 	DefaultEffectWait = 2 * time.Second
+	// DefaultWriterWait is how long a writer that has its quorum is left to finish.
+	DefaultWriterWait = 3 * time.Second
 	// DefaultRest is the first rest of a node that failed; it doubles up to
 	// DefaultMaxRest.
 	DefaultRest    = time.Second
@@ -80,6 +82,7 @@ type Timing struct {
 	// left alone for.
 	OrderTimeout        time.Duration
 	EffectWait          time.Duration
+	WriterWait          time.Duration
 	Rest, MaxRest       time.Duration
 	WalkPause, WalkRest time.Duration
 }
@@ -96,6 +99,7 @@ func (t Timing) withDefaults() Timing {
 	orDefault(&t.OrderSlice, DefaultOrderSlice)
 	orDefault(&t.OrderTimeout, DefaultOrderTimeout)
 	orDefault(&t.EffectWait, DefaultEffectWait)
+	orDefault(&t.WriterWait, DefaultWriterWait)
 	orDefault(&t.Rest, DefaultRest)
 	orDefault(&t.MaxRest, DefaultMaxRest)
 	orDefault(&t.WalkPause, DefaultWalkPause)

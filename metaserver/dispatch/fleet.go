@@ -31,6 +31,28 @@ type fleet struct {
 	links   map[protocol.NodeID]*link
 	cursors []schedule.Cursor
 	doubts  []schedule.Ref
+	// moments are the versions of the last rounds, oldest first.
+	moments []moment
+}
+
+type moment struct {
+	at      time.Time
+	version protocol.Version
+}
+
+// momentsKept is how finely the time that writers are left is divided.
+const momentsKept = 16
+
+// since returns the version of wait ago, or the oldest known, and remembers the
+// present one.
+func (f *fleet) since(now time.Time, wait time.Duration, present protocol.Version) protocol.Version {
+	if n := len(f.moments); n == 0 || now.Sub(f.moments[n-1].at) >= wait/momentsKept {
+		f.moments = append(f.moments, moment{now, present})
+	}
+	for len(f.moments) > 1 && now.Sub(f.moments[1].at) >= wait {
+		f.moments = f.moments[1:]
+	}
+	return f.moments[0].version
 }
 
 // link is what a leadership knows about one blockserver.
@@ -118,6 +140,7 @@ func (l *leading) observe(r state.Reader) (schedule.Observation, error) {
 	l.fleet.mu.Lock()
 	defer l.fleet.mu.Unlock()
 	obs.Cursors = l.fleet.cursors
+	obs.YoungFrom = l.fleet.since(now, l.cfg.Timing.WriterWait, protocol.Version{Generation: cluster.Generation, Counter: cluster.Counter})
 	for i, n := range nodes {
 		id := protocol.NodeID(i + 1)
 		if n.GetState() == pb.NodeState_NODE_STATE_REMOVED {

@@ -74,6 +74,8 @@ func (m *metrics) command(c *record.Command) {
 		name = "postpone"
 	case *record.Command_CleanNode:
 		name = "clean-node"
+	case *record.Command_Reindex:
+		name = "reindex"
 	}
 	m.commands.WithLabelValues(name).Inc()
 }

@@ -44,7 +44,7 @@ func start(t testing.TB, blockservers int) *site {
 		c.Blockservers, c.Grace = blockservers, -1
 		c.Timing = dispatch.Timing{
 			PingEvery: 100 * time.Millisecond, UnreferenceTick: 100 * time.Millisecond, RoundTick: 50 * time.Millisecond,
-			Rest: 50 * time.Millisecond, MaxRest: 500 * time.Millisecond, EffectWait: 200 * time.Millisecond,
+			Rest: 50 * time.Millisecond, MaxRest: 500 * time.Millisecond, EffectWait: 200 * time.Millisecond, WriterWait: 500 * time.Millisecond,
 			WalkPause: 10 * time.Millisecond, WalkRest: 200 * time.Millisecond,
 		}
 	})

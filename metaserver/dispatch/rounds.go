@@ -64,14 +64,11 @@ func (l *leading) round(ctx context.Context, sending *sync.WaitGroup) (wait time
 	l.fleet.mu.Unlock()
 	l.push(ctx, obs, plan, most, pace, sending)
 	begun := time.Now()
-	for _, c := range plan.Commands {
-		if _, err := l.propose(ctx, c); err != nil {
-			return 0, err
-		}
-		l.metrics.command(c)
+	applied, err := l.settled(ctx, plan.Commands)
+	if err != nil {
+		return 0, err
 	}
-	if len(plan.Commands) > 0 {
-		l.Nudge() // look again once the pace allows
+	if applied > 0 {
 		return 0, l.rest(ctx, time.Since(begun), pace)
 	}
 	return l.until(plan), nil
@@ -148,13 +145,18 @@ func (l *leading) verify(r state.Reader, obs schedule.Observation) error {
 	return err
 }
 
-// settled proposes what the answers to a batch amount to.
-func (l *leading) settled(ctx context.Context, commands []*record.Command) error {
+// settled proposes commands one after the other, and counts those that changed
+// something.
+func (l *leading) settled(ctx context.Context, commands []*record.Command) (applied int, err error) {
 	for _, c := range commands {
-		if _, err := l.propose(ctx, c); err != nil {
-			return err
+		res, err := l.propose(ctx, c)
+		if err != nil {
+			return applied, err
 		}
 		l.metrics.command(c)
+		if res.GetEffect() == nil || res.GetEffect().GetApplied() > 0 || c.GetReap() != nil {
+			applied++
+		}
 	}
-	return nil
+	return applied, nil
 }

@@ -67,7 +67,8 @@ func (l *leading) settle(ctx context.Context, n protocol.NodeID, sent []*pb.Orde
 	if err != nil {
 		return err
 	}
-	return l.settled(ctx, commands)
+	_, err = l.settled(ctx, commands)
+	return err
 }
 
 // outcome is how a batch went.

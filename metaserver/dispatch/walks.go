@@ -214,7 +214,7 @@ func (t *trip) page(ctx context.Context, addr string, from protocol.Hash) (w sch
 	}
 	t.waits = t.waits.Max(w.Waits)
 	t.metrics.strays.Add(float64(w.Strays))
-	if err := t.settled(ctx, w.Commands); err != nil {
+	if _, err := t.settled(ctx, w.Commands); err != nil {
 		return w, err
 	}
 	return w, t.errands(ctx, w.Orders)

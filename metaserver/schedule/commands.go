@@ -102,8 +102,14 @@ func (p *planner) reapLimit() (upto protocol.Version, why string, err error) {
 	return low, fmt.Sprintf("%d sessions are open and may have uploads in flight from version %s on", open, low), nil
 }
 
-// planClean takes the next step of cleaning a removed node's mentions.
+// planClean takes the next steps of work that has a cursor of its own: cleaning a
+// removed node's mentions, and carrying changed settings through.
 func (p *planner) planClean() error {
+	if p.cluster.GetIndexed() != nil {
+		p.command(&record.Command{Body: &record.Command_Reindex{Reindex: &record.Reindex{
+			Cursor: p.cluster.GetReindexCursor(), Count: uint32(p.obs.Limits.Batch),
+		}}})
+	}
 	for i, n := range p.nodes {
 		if isMember(n) || n.GetCleaned() {
 			continue

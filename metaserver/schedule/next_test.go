@@ -297,3 +297,67 @@ func TestFailuresArePostponedAndDoNotBlock(t *testing.T) {
 		t.Errorf("copies of a: %v", b.row("a").Copies)
 	}
 }
+
+func TestWritersAreLeftToFinish(t *testing.T) {
+	b := newBed(t, 3)
+	b.put("old", 1, 2)
+	obs := b.observe()
+	obs.YoungFrom = b.m.Version()
+	b.put("new", 1, 2)
+	p := b.plan(obs)
+	if len(p.Orders) != 1 || len(p.Orders[0].Orders) != 1 || protocol.Hash(p.Orders[0].Orders[0].Hash) != hashOf("old") || len(p.Waiting) != 0 {
+		t.Errorf("planned\n%s", p)
+	}
+	obs.YoungFrom = protocol.Version{}
+	if p := b.plan(obs); ordersOf(p, 3, pb.OrderKind_ORDER_KIND_COPY) != 2 {
+		t.Errorf("later planned\n%s", p)
+	}
+}
+
+func TestRemovedNodesAreCleaned(t *testing.T) {
+	b := newBed(t, 4)
+	for i := range 20 {
+		b.put(fmt.Sprint("a", i), 1, 2, 3)
+	}
+	b.put("b", 1, 2, 3)
+	b.delete("b")
+	b.must(b.plan(b.observe()).Commands[0])
+	b.must(&record.Command{Body: &record.Command_RemoveNode{RemoveNode: &record.RemoveNode{Node: 1}}})
+	b.down[1] = true
+	b.rounds(50)
+	if b.row("b") != nil {
+		t.Errorf("the condemned block waits for a node that was removed: %v", b.row("b"))
+	}
+	for i := range 20 {
+		row := b.row(fmt.Sprint("a", i))
+		if len(row.Copies) != 3 || row.Copies[0].Node == 1 {
+			t.Errorf("copies %v", row.Copies)
+		}
+	}
+}
+
+func TestChangedSettingsAreCarriedThrough(t *testing.T) {
+	b := newBed(t, 4)
+	for i := range 600 {
+		b.put(fmt.Sprint("a", i), 1, 2, 3)
+	}
+	cluster, err := state.ClusterRow(b.table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.must(&record.Command{Body: &record.Command_PutSettings{PutSettings: &record.PutSettings{
+		Settings: &record.Settings{Redundancy: 4, Quorum: 2}, IfVersion: cluster.SettingsVersion,
+	}}})
+	obs := b.observe()
+	for i := range obs.Nodes {
+		obs.Nodes[i].FreeSlots = 0
+	}
+	for range 10 {
+		for _, c := range b.plan(obs).Commands {
+			b.must(c)
+		}
+	}
+	if cluster, err = state.ClusterRow(b.table); err != nil || cluster.Indexed != nil || cluster.Counters.UnderReplicatedBlocks != 600 {
+		t.Errorf("%v, %v", cluster, err)
+	}
+}

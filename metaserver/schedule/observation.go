@@ -30,6 +30,10 @@ type Observation struct {
 	// StrayAbove is the highest version of a file that waits for W to pass it; zero:
 	// none is known.
 	StrayAbove protocol.Version
+	// YoungFrom: a block with a quorum of copies, one of them at this version or
+	// above, may just be being written, and is left to its writer for a while; zero:
+	// none is.
+	YoungFrom protocol.Version
 	// Cursors are those of the plan before; none for a new leader.
 	Cursors []Cursor
 	Limits  Limits

@@ -107,6 +107,8 @@ func describe(c *record.Command) string {
 		return fmt.Sprintf("reap %d blocks, W to %s", len(b.Reap.Hashes)/protocol.HashSize, versionOf(b.Reap.Upto))
 	case *record.Command_CleanNode:
 		return fmt.Sprintf("clean mentions of node %d", b.CleanNode.Node)
+	case *record.Command_Reindex:
+		return "carry changed settings through"
 	case *record.Command_Drop:
 		return fmt.Sprintf("drop %d surplus copies", len(b.Drop.Items))
 	case *record.Command_Deleted:

@@ -41,6 +41,9 @@ func (p *planner) repair(w state.DueWork) (verdict, error) {
 	if !p.copiesRoom() {
 		return full, nil
 	}
+	if p.young(b, w) {
+		return blocked, nil
+	}
 	missing := int(p.cluster.GetSettings().GetRedundancy()) - p.countedCopies(b)
 	candidates := p.candidates(b, w)
 	var busy bool
@@ -60,6 +63,15 @@ func (p *planner) repair(w state.DueWork) (verdict, error) {
 	}
 	p.wait(state.ClassRedundancy, w.Lane, 1, p.whyNoCopy(b, w))
 	return blocked, nil
+}
+
+// young: a writer goes on when a quorum has acknowledged, and the copies that are
+// still under way are claimed a moment later.
+func (p *planner) young(b *record.Block, w state.DueWork) bool {
+	if p.obs.YoungFrom.IsZero() || w.Attempts > 0 || w.Lane < p.cluster.GetSettings().GetQuorum() {
+		return false
+	}
+	return slices.ContainsFunc(b.Copies, func(h *record.Held) bool { return !heldVersion(h).Less(p.obs.YoungFrom) })
 }
 
 // copiesRoom tells whether any node takes another copy order.
