@@ -1,4 +1,4 @@
-package dispatch_test
+package reclamation_test
 
 import (
 	"bytes"
