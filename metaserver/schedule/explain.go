@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -124,8 +123,11 @@ func (p *planner) explainRow(h protocol.Hash, class, lane uint32, text string) (
 			text += " (" + w.Detail + ")"
 		}
 	}
-	if w.DueUnixMs > p.obs.NowUnixMs {
-		return text + fmt.Sprintf("; the next try is in %s, by the leader's clock", time.Duration(w.DueUnixMs-p.obs.NowUnixMs)*time.Millisecond), nil
+	switch {
+	case w.DueUnixMs <= p.obs.NowUnixMs:
+		return text + "; it is due now", nil
+	case class == state.ClassCondemn && w.Attempts == 0:
+		return text + " when its grace ends, in " + p.in(w), nil
 	}
-	return text + "; it is due now", nil
+	return text + "; the next try is in " + p.in(w), nil
 }

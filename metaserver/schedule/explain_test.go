@@ -31,7 +31,7 @@ func TestExplainEachPhase(t *testing.T) {
 	b.rounds(5)
 	b.explained("a", "it is live and whole")
 	b.delete("a")
-	b.explained("a", "the next try is in 5s")
+	b.explained("a", "its grace ends, in 5s")
 	b.now += 5000
 	for _, c := range b.plan(b.observe()).Commands {
 		b.must(c)

@@ -3,6 +3,7 @@ package schedule
 import (
 	"math"
 	"slices"
+	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -122,11 +123,24 @@ func (p *planner) wait(class, lane uint32, count int, why string) {
 // command adds one to the plan.
 func (p *planner) command(c *record.Command) { p.plan.Commands = append(p.plan.Commands, c) }
 
-// later notes when a postponed row is due.
-func (p *planner) later(due int64) {
-	if p.plan.NextDueUnixMs == 0 || due < p.plan.NextDueUnixMs {
-		p.plan.NextDueUnixMs = due
+// later notes that a lane's first row behind from, and all that follow, are due
+// some time.
+func (p *planner) later(w state.DueWork, from state.Place) error {
+	if next := p.plan.NextDueUnixMs; next == 0 || w.DueUnixMs < next {
+		p.plan.NextDueUnixMs = w.DueUnixMs
 	}
+	rows, err := state.Due(p.r, w.Class, w.Lane, math.MaxInt64, from, p.obs.Limits.Count)
+	why := "another try, the first in " + p.in(w) + " after " + protocol.Kind(w.Cause).String()
+	if w.Class == state.ClassCondemn && w.Attempts == 0 {
+		why = "their grace to end, the first in " + p.in(w)
+	}
+	p.wait(w.Class, w.Lane, len(rows), why)
+	return err
+}
+
+// in is how far off a row's due time is, by the leader's clock.
+func (p *planner) in(w state.DueWork) string {
+	return (time.Duration(w.DueUnixMs-p.obs.NowUnixMs) * time.Millisecond).Round(time.Second / 10).String()
 }
 
 // verdict says what became of a row that a scan showed.
@@ -152,8 +166,7 @@ func (p *planner) scan(class, lane uint32, fn func(w state.DueWork) (verdict, er
 		}
 		for _, w := range rows {
 			if w.DueUnixMs > p.obs.NowUnixMs {
-				p.later(w.DueUnixMs)
-				return nil
+				return p.later(w, from)
 			}
 			v, err := fn(w)
 			if err != nil {

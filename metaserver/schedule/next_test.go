@@ -107,7 +107,7 @@ func TestGraceThenCondemnThenDeleteThenReap(t *testing.T) {
 	b.put("a", 1, 2, 3)
 	b.delete("a")
 	p := b.plan(b.observe())
-	if !p.Empty() || p.NextDueUnixMs != b.now+1000 {
+	if !p.Empty() || p.NextDueUnixMs != b.now+1000 || !waits(p, state.ClassCondemn, "their grace to end, the first in 1s") {
 		t.Fatalf("before the grace is over: next due %d at %d\n%s", p.NextDueUnixMs, b.now, p)
 	}
 	b.now += 1000
@@ -282,7 +282,7 @@ func TestFailuresArePostponedAndDoNotBlock(t *testing.T) {
 		t.Errorf("copies of b: %v", b.row("b").Copies)
 	}
 	p := b.plan(b.observe())
-	if !p.Empty() || p.NextDueUnixMs <= b.now {
+	if !p.Empty() || p.NextDueUnixMs <= b.now || !waits(p, state.ClassRedundancy, "after not-found") {
 		t.Errorf("next due %d at %d, planned\n%s", p.NextDueUnixMs, b.now, p)
 	}
 	w, ok, err := state.WorkOf(b.table, hashOf("a"), state.ClassRedundancy, 2)
