@@ -69,6 +69,9 @@ func (a *applier) command(c *record.Command) *record.Result {
 	if a.rows()+len(a.dirty)+Rows(c)+protocol.SessionWindow > protocol.MaxEntryRows {
 		return a.refuse(protocol.Busy, "the entry touches too many rows; send the request again")
 	}
+	if stopped(a.cluster, c) {
+		return a.rolledBack()
+	}
 	a.nowUnixMs = c.NowUnixMs
 	return a.dispatch(c)
 }
@@ -107,6 +110,37 @@ func (a *applier) dispatch(c *record.Command) *record.Result {
 		return a.markDigest()
 	case *record.Command_CompareDigest:
 		return a.compareDigest(body.CompareDigest)
+	}
+	return a.dispatchWork(c)
+}
+
+// dispatchWork is dispatch for what the leader proposes about blocks and nodes.
+func (a *applier) dispatchWork(c *record.Command) *record.Result {
+	switch body := c.Body.(type) {
+	case *record.Command_Condemn:
+		return a.condemn(body.Condemn)
+	case *record.Command_Drop:
+		return a.drop(body.Drop)
+	case *record.Command_Deleted:
+		return a.deleted(body.Deleted)
+	case *record.Command_Reap:
+		return a.reap(body.Reap)
+	case *record.Command_Lost:
+		return a.lost(body.Lost)
+	case *record.Command_RemoveNode:
+		return a.removeNode(body.RemoveNode)
+	case *record.Command_CleanNode:
+		return a.cleanNode(body.CleanNode)
+	case *record.Command_Reindex:
+		return a.reindex(body.Reindex)
+	case *record.Command_StartGeneration:
+		return a.startGeneration(body.StartGeneration)
+	case *record.Command_InventoryTaken:
+		return a.inventoryTaken(body.InventoryTaken)
+	case *record.Command_Postpone:
+		return a.postpone(body.Postpone)
+	case *record.Command_RetryNow:
+		return a.retryNow(body.RetryNow)
 	}
 	return a.refuse(protocol.Unsupported, "this build does not know the command")
 }

@@ -19,7 +19,7 @@ func Check(r Reader) error {
 		return err
 	}
 	invariants := []func(*world) error{
-		checkPhases, checkFloors, checkNodes, checkLayout, checkReferences, checkObjects,
+		checkPhases, checkFloors, checkDrops, checkNodes, checkSchedule, checkCritical, checkLayout, checkReferences, checkObjects,
 		checkUploads, checkPages, checkJobs, checkSessions,
 	}
 	for _, invariant := range invariants {
@@ -58,14 +58,6 @@ func checkPhases(w *world) error {
 	return nil
 }
 
-func heldNodes(held []*record.Held) []uint32 {
-	out := make([]uint32, len(held))
-	for i, h := range held {
-		out[i] = h.Node
-	}
-	return out
-}
-
 func ascending(list []uint32) bool {
 	for i := 1; i < len(list); i++ {
 		if list[i-1] >= list[i] {
@@ -75,8 +67,9 @@ func ascending(list []uint32) bool {
 	return true
 }
 
-// checkFloors: no version is above the present one, no copy is below its floor,
-// and no drop is above it (reclamation.md, Why it holds, 2 and 3).
+// checkFloors: no version is above the present one, and no drop is above its
+// record's floor (reclamation.md, Why it holds, 2). Copies may be below it: a drop
+// or loss on one node raises the floor for claims that are still to come.
 func checkFloors(w *world) error {
 	present := versionOf(w.cluster)
 	if watermark := fromPB(w.cluster.Watermark); present.Less(watermark) || present.Less(fromPB(w.cluster.First)) {
@@ -88,13 +81,27 @@ func checkFloors(w *world) error {
 			return broken("floors", "block %x has floor %s at version %s", b.key, floor, present)
 		}
 		for _, c := range b.row.Copies {
-			if heldVersion(c).Less(floor) || present.Less(heldVersion(c)) {
-				return broken("floors", "block %x counts a copy at %s, floor %s, present %s", b.key, heldVersion(c), floor, present)
+			if heldVersion(c).IsZero() || present.Less(heldVersion(c)) {
+				return broken("floors", "block %x counts a copy at %s, present %s", b.key, heldVersion(c), present)
 			}
 		}
 		for _, d := range b.row.Drops {
 			if floor.Less(heldVersion(d)) {
 				return broken("floors", "block %x drops at %s above its floor %s", b.key, heldVersion(d), floor)
+			}
+		}
+	}
+	return nil
+}
+
+// checkDrops: a copy on a node whose drop is outstanding is at the drop's t or
+// above, so that the drop's order cannot hit it (reclamation.md, Why it holds, 3).
+func checkDrops(w *world) error {
+	for _, b := range w.blocks {
+		for _, d := range b.row.Drops {
+			at, counted := findHeld(b.row.Copies, d.Node)
+			if counted && heldVersion(b.row.Copies[at]).Less(heldVersion(d)) {
+				return broken("drops", "block %x counts node %d at %s and drops it at %s", b.key, d.Node, heldVersion(b.row.Copies[at]), heldVersion(d))
 			}
 		}
 	}

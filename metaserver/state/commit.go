@@ -142,8 +142,8 @@ func (a *applier) attach(object *record.Object, q *pb.CommitRequest) *record.Res
 	if err != nil {
 		return a.refuseWith(err)
 	}
-	if refused := a.reference(groups, q.Claims); refused != nil {
-		return a.claimsRefused(refused)
+	if refusal := a.reference(groups, q.Claims); refusal != nil {
+		return refusal
 	}
 	object.Blocks = plainBlocks(q.Blocks)
 	object.BlockCount = uint64(len(q.Blocks.PlainSizes))

@@ -23,12 +23,12 @@ func (a *applier) copied(q *pb.ClaimsRequest) *record.Result {
 	var counted uint32
 	changed := false
 	for i := range groups {
-		believed, raised := a.countCopies(&groups[i])
-		counted += believed
-		if raised {
-			a.storeMention(&groups[i])
-			changed = true
+		believed, raised := a.countCopies(&groups[i].draft, groups[i].claims)
+		if raised && !a.keep(&groups[i].draft) {
+			continue
 		}
+		counted += believed
+		changed = changed || raised
 	}
 	if a.raiseAcks(q.Claims) || changed {
 		a.next()
@@ -39,20 +39,26 @@ func (a *applier) copied(q *pb.ClaimsRequest) *record.Result {
 
 // countCopies returns how many claims were believed and whether any raised what
 // the record counts.
-func (a *applier) countCopies(m *mention) (believed uint32, raised bool) {
-	phases := []record.Block_Phase{record.Block_LIVE, record.Block_UNREFERENCED}
-	if !slices.Contains(phases, m.row.Phase) {
+func (a *applier) countCopies(d *draft, claims []heldClaim) (believed uint32, raised bool) {
+	if d.row.Phase != record.Block_LIVE && d.row.Phase != record.Block_UNREFERENCED {
 		return 0, false
 	}
-	floor := floorOf(a.cluster, m.row)
-	for _, c := range m.claims {
-		if c.version.Less(floor) {
+	floor := floorOf(a.cluster, d.row)
+	for _, c := range claims {
+		if c.version.Less(floor) && a.m.holds(FloorOnCopied) || !a.countsAnywhere(d.hash, c.node) {
 			continue
 		}
 		var changed bool
-		m.row.Copies, changed = raiseHeld(m.row.Copies, c.node, c.version)
+		d.row.Copies, changed = raiseHeld(d.row.Copies, c.node, c.version)
 		believed++
 		raised = raised || changed
 	}
 	return believed, raised
+}
+
+// countsAnywhere: a copy counts where it is, wanted there or not (reclamation.md,
+// Stray). Else the only bytes could be on a node that the layout has left, for
+// ever neither used nor dropped.
+func (a *applier) countsAnywhere(hash []byte, node uint32) bool {
+	return a.m.holds(StrayCounted) || slices.Contains(wanted(a.layoutRow(), a.cluster.Settings.Redundancy, hash), node)
 }

@@ -17,12 +17,6 @@ func tallyOf(b *record.Block) tally {
 	return tally{b.Phase, b.Refs, uint64(len(b.Copies)), uint64(b.PlainSize), uint64(b.StoredSize)}
 }
 
-// recount replaces what a record counted for.
-func (a *applier) recount(before, after tally) {
-	countBlock(a.cluster.Counters, before, ^uint64(0))
-	countBlock(a.cluster.Counters, after, 1)
-}
-
 // countBlock adds sign times a record's tally; ^0 is minus one.
 func countBlock(c *pb.Counters, t tally, sign uint64) {
 	switch t.phase {

@@ -23,6 +23,22 @@ func findHeld(list []*record.Held, node uint32) (at int, found bool) {
 	return len(list), false
 }
 
+// removeHeld takes the node's entry out, if there is one.
+func removeHeld(list []*record.Held, node uint32) []*record.Held {
+	if at, found := findHeld(list, node); found {
+		return slices.Delete(list, at, at+1)
+	}
+	return list
+}
+
+func heldNodes(held []*record.Held) []uint32 {
+	out := make([]uint32, len(held))
+	for i, h := range held {
+		out[i] = h.Node
+	}
+	return out
+}
+
 // raiseHeld sets the node's version to the higher of v and its own, and reports
 // whether that changed anything.
 func raiseHeld(list []*record.Held, node uint32, v protocol.Version) ([]*record.Held, bool) {

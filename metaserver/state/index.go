@@ -62,23 +62,6 @@ func deletesOf(drops []*record.Held, out []work) []work {
 	return out
 }
 
-// reschedule replaces the rows that a record implied by those it implies now. A
-// row that stays keeps its attempts and due time.
-func (a *applier) reschedule(hash []byte, before, after []work) {
-	for len(before) > 0 || len(after) > 0 {
-		switch {
-		case len(after) == 0 || len(before) > 0 && before[0].less(after[0]):
-			a.unschedule(hash, before[0])
-			before = before[1:]
-		case len(before) == 0 || after[0].less(before[0]):
-			a.schedule(hash, after[0], a.firstDue(after[0].class), nil)
-			after = after[1:]
-		default:
-			before, after = before[1:], after[1:]
-		}
-	}
-}
-
 // firstDue is when new work is to be tried: an unreferenced block when its grace
 // ends, by the proposer's clock; all else at once.
 func (a *applier) firstDue(class uint32) int64 {
@@ -93,23 +76,26 @@ func (a *applier) firstDue(class uint32) int64 {
 }
 
 // schedule puts a row; value is the encoded record.Work.
-func (a *applier) schedule(hash []byte, w work, due int64, value []byte) {
-	a.put(keyWork(w, due, hash), value)
-	if due != 0 {
-		a.put(keyWorkDue(w, hash), binary.BigEndian.AppendUint64(nil, uint64(due)))
+func (a *applier) schedule(hash []byte, w dueRow, value []byte) {
+	a.put(keyWork(w.work, w.due, hash), value)
+	if w.due != 0 {
+		a.put(keyWorkDue(w.work, hash), binary.BigEndian.AppendUint64(nil, uint64(w.due)))
 	}
 }
 
-func (a *applier) unschedule(hash []byte, w work) {
-	due, err := dueOf(a, w, hash)
-	if err != nil {
-		a.fail(err)
-		return
+func (a *applier) unschedule(hash []byte, w dueRow) {
+	a.delete(keyWork(w.work, w.due, hash))
+	if w.due != 0 {
+		a.delete(keyWorkDue(w.work, hash))
 	}
-	a.delete(keyWork(w, due, hash))
-	if due != 0 {
-		a.delete(keyWorkDue(w, hash))
+}
+
+// rowsOfWorkAt counts the rows of one piece of work.
+func rowsOfWorkAt(due int64) int {
+	if due == 0 {
+		return 1
 	}
+	return 2
 }
 
 // dueOf is the due time of a row, if there is one.

@@ -13,8 +13,8 @@ import (
 
 // raiseLowWater takes a report over. It never falls, nor passes the present
 // version.
-func (a *applier) raiseLowWater(s *record.Session, reported *pb.Version) {
-	if v := fromPB(reported); fromPB(s.OldestUpload).Less(v) && !a.version().Less(v) {
+func raiseLowWater(s *record.Session, reported *pb.Version, present protocol.Version) {
+	if v := fromPB(reported); fromPB(s.OldestUpload).Less(v) && !present.Less(v) {
 		s.OldestUpload = toPB(v)
 	}
 }

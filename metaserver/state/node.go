@@ -30,14 +30,27 @@ func (a *applier) touchNode(id uint32) {
 	a.dirty = append(a.dirty, int(id-1))
 }
 
+// member is what rules ask before they listen to or about a node.
+func (a *applier) member(id uint32) bool {
+	n := a.node(id)
+	switch {
+	case n == nil || !a.m.holds(Membership):
+		return n != nil
+	case !a.m.holds(RemoveAtOnce):
+		return isMember(n) || !n.Cleaned
+	}
+	return isMember(n)
+}
+
 // trusts is the applier's answer to whether a counted copy is trusted.
 func (a *applier) trusts(id uint32, v protocol.Version) bool {
-	return isMember(a.node(id)) && !isSuspect(a.cluster, id, v)
+	return a.member(id) && !(v.Less(fromPB(a.node(id).InventoryDue)) && a.m.holds(SuspectUntrusted))
 }
 
 // isSuspect: the node's inventory is outstanding and the copy is older than the
 // entry that asked for it (reclamation.md, Suspect). The cluster's row lists
-// these nodes and those removed, so a reader needs no node's row.
+// these nodes and those removed that records still mention, so a reader needs no
+// node's row.
 func isSuspect(c *record.Cluster, id uint32, v protocol.Version) bool {
 	for _, s := range c.Suspects {
 		if s.Node == id {
@@ -52,7 +65,7 @@ func suspects(nodes []*record.Node) []*record.Suspect {
 	var out []*record.Suspect
 	for i, n := range nodes {
 		below := fromPB(n.InventoryDue)
-		if !isMember(n) {
+		if !isMember(n) && !n.Cleaned {
 			below = highestVersion
 		}
 		if !below.IsZero() {

@@ -12,18 +12,15 @@ import (
 
 // mention is one distinct hash of a command and what happens to its record.
 type mention struct {
-	hash          []byte
 	plain, stored uint32
 	// count is k of reclamation.md: k mentions of a hash are k references.
 	count uint64
 	// claims are the command's for this hash: of members in their current
 	// incarnation, one a node with the largest u, sorted by node.
 	claims []heldClaim
-	key    []byte
-	// row is the block record, with phase NONE where there was no row; before is
-	// what it counted for as it was read.
-	row    *record.Block
-	before tally
+	draft
+	// becomes is what follows from the record as judged.
+	becomes change
 }
 
 type heldClaim struct {
@@ -51,7 +48,7 @@ func (a *applier) mentions(b *pb.Blocks, claims []*pb.Claim) ([]mention, error) 
 	for _, i := range order {
 		last := len(groups) - 1
 		if last < 0 || !bytes.Equal(groups[last].hash, hashAt(b.Hashes, i)) {
-			groups = append(groups, mention{hash: hashAt(b.Hashes, i), plain: b.PlainSizes[i], stored: b.StoredSizes[i]})
+			groups = append(groups, mention{draft: draft{hash: hashAt(b.Hashes, i)}, plain: b.PlainSizes[i], stored: b.StoredSizes[i]})
 			last++
 		} else if groups[last].plain != b.PlainSizes[i] {
 			return nil, protocol.Errorf(protocol.InvalidArgument, "block %d has %d bytes here and %d elsewhere in the same request", i, b.PlainSizes[i], groups[last].plain)
@@ -82,7 +79,9 @@ func (a *applier) handOut(groups []mention, groupOf []int, claims []*pb.Claim) {
 		}
 		return y.version.Compare(x.version)
 	})
-	held = slices.CompactFunc(held, func(x, y heldClaim) bool { return x.mention == y.mention && x.node == y.node })
+	if a.m.holds(DistinctNodes) {
+		held = slices.CompactFunc(held, func(x, y heldClaim) bool { return x.mention == y.mention && x.node == y.node })
+	}
 	for from := 0; from < len(held); {
 		to := from
 		for to < len(held) && held[to].mention == held[from].mention {
@@ -100,9 +99,13 @@ func claimVersion(c *pb.Claim) protocol.Version {
 // stands is the part of "believed claim" that no block record decides. A version
 // that was never given out is not believed either: no node can have been told it.
 func (a *applier) stands(c *pb.Claim) bool {
+	return a.member(c.Node) && (a.present(c) || !a.m.holds(RegisterIncarnation)) && !a.version().Less(claimVersion(c))
+}
+
+// present: the claim is of the node's current incarnation, on a disk it has shown.
+func (a *applier) present(c *pb.Claim) bool {
 	n := a.node(c.Node)
-	return isMember(n) && c.Incarnation == n.Incarnation && uint64(c.Disk) < uint64(len(n.Disks)) &&
-		!a.version().Less(claimVersion(c))
+	return c.Incarnation == n.Incarnation && uint64(c.Disk) < uint64(len(n.Disks))
 }
 
 // raiseAcks notes the acknowledgement counts that claims carry, of members in
@@ -111,7 +114,7 @@ func (a *applier) stands(c *pb.Claim) bool {
 func (a *applier) raiseAcks(claims []*pb.Claim) bool {
 	rose := false
 	for _, c := range claims {
-		if !a.stands(c) {
+		if !a.stands(c) || !a.present(c) {
 			continue
 		}
 		if disk := a.node(c.Node).Disks[c.Disk]; disk.Acks < c.Ack {
@@ -126,36 +129,52 @@ func (a *applier) raiseAcks(claims []*pb.Claim) bool {
 // readMentions fetches the record of each hash.
 func (a *applier) readMentions(groups []mention) {
 	for i := range groups {
-		m := &groups[i]
-		m.key, m.row = keyBlock(m.hash), &record.Block{}
-		a.load(m.key, m.row)
-		m.before = tallyOf(m.row)
+		groups[i].draft = a.open(groups[i].hash)
 	}
 }
 
 // reference is Commit's rule on blocks (reclamation.md, Commit): every hash gains
-// its references, or none does and the refused hashes are returned, packed in
-// hash order. Its caller has judged everything else before.
-func (a *applier) reference(groups []mention, claims []*pb.Claim) (refused []byte) {
+// its references, or none does and the refusal is returned. Its caller has judged
+// everything else before.
+func (a *applier) reference(groups []mention, claims []*pb.Claim) (refusal *record.Result) {
 	a.readMentions(groups)
+	var refused []byte
 	for i := range groups {
 		if !a.judge(&groups[i]) {
 			refused = append(refused, groups[i].hash...)
 		}
 	}
-	if refused != nil || a.err != nil {
-		return refused
+	if refused != nil {
+		return a.claimsRefused(refused)
+	}
+	if refusal = a.roomFor(groups); refusal != nil || a.err != nil {
+		return refusal
 	}
 	for i := range groups {
-		a.storeMention(&groups[i])
+		a.replace(&groups[i].draft, groups[i].becomes)
 	}
 	a.raiseAcks(claims)
 	return nil
 }
 
-func (a *applier) storeMention(m *mention) {
-	a.recount(m.before, tallyOf(m.row))
-	a.store(m.key, m.row)
+// roomFor refuses what the rest of the entry has no room for: what the records
+// become decides how many rows of the schedule follow.
+func (a *applier) roomFor(groups []mention) *record.Result {
+	rows, nodes := 0, 0
+	for i := range groups {
+		m := &groups[i]
+		m.becomes = a.changeTo(&m.draft, footprintOf(m.row, thresholdsFor(a.cluster, m.hash)))
+		rows += m.becomes.rows()
+		nodes += len(m.before.critical) + len(m.becomes.after.critical) + len(m.claims)
+	}
+	rows += a.nodesOf(nodes)
+	switch {
+	case a.room(rows):
+		return nil
+	case rows+reservedRows > protocol.MaxEntryRows:
+		return a.refuse(protocol.LimitExceeded, "the request touches up to %d rows, of %d that an entry may; name fewer blocks in one", rows, protocol.MaxEntryRows)
+	}
+	return a.refuse(protocol.Busy, "the entry touches too many rows; send the request again")
 }
 
 // floorOf is fl(h): the record's floor, or W where there is no row; never below F.
@@ -170,15 +189,14 @@ func floorOf(c *record.Cluster, b *record.Block) protocol.Version {
 // judge changes the record in hand as Commit does, or reports that the hash is
 // refused. The record is not stored yet.
 func (a *applier) judge(m *mention) bool {
-	floor := floorOf(a.cluster, m.row)
-	believed := slices.DeleteFunc(slices.Clone(m.claims), func(c heldClaim) bool { return c.version.Less(floor) })
+	believed := a.believed(m)
 	quorum := int(a.cluster.Settings.Quorum)
 	switch m.row.Phase {
 	case record.Block_LIVE, record.Block_UNREFERENCED:
 		for _, c := range believed {
 			m.row.Copies, _ = raiseHeld(m.row.Copies, c.node, c.version)
 		}
-		if a.trustedCopies(m.row) < quorum {
+		if a.trustedCopies(m.row) < quorum && a.m.holds(QuorumOnLive) {
 			return false
 		}
 		m.row.Refs += m.count
@@ -187,24 +205,51 @@ func (a *applier) judge(m *mention) bool {
 		if len(believed) < quorum {
 			return false
 		}
-		revive(m.row, believed, m.count)
+		a.revive(m.row, believed, m.count)
 	default:
 		if len(believed) < quorum {
 			return false
 		}
 		*m.row = record.Block{
-			Refs: m.count, Phase: record.Block_LIVE, Floor: toPB(floor), Copies: copiesOf(believed),
+			Refs: m.count, Phase: record.Block_LIVE, Floor: toPB(a.rowFloor()), Copies: copiesOf(believed),
 			PlainSize: m.plain, StoredSize: m.stored,
 		}
 	}
 	return true
 }
 
+// believed are the claims at or above fl(h).
+func (a *applier) believed(m *mention) []heldClaim {
+	rule := FloorNoRow
+	switch m.row.Phase {
+	case record.Block_LIVE, record.Block_UNREFERENCED:
+		rule = FloorOnLive
+	case record.Block_CONDEMNED:
+		rule = FloorOnCondemned
+	}
+	if !a.m.holds(rule) {
+		return m.claims
+	}
+	floor := floorOf(a.cluster, m.row)
+	return slices.DeleteFunc(slices.Clone(m.claims), func(c heldClaim) bool { return c.version.Less(floor) })
+}
+
+// rowFloor is a new record's floor: fl(h) of where there was none.
+func (a *applier) rowFloor() protocol.Version {
+	if !a.m.holds(RowFloorIsWatermark) {
+		return fromPB(a.cluster.First)
+	}
+	return floorOf(a.cluster, &record.Block{})
+}
+
 // revive brings a condemned record back. Nodes that have not acknowledged the
 // deletion and are not believed keep the condemnation's own t as a drop: a new t
 // without raising the floor would delete a fresh copy.
-func revive(b *record.Block, believed []heldClaim, refs uint64) {
+func (a *applier) revive(b *record.Block, believed []heldClaim, refs uint64) {
 	condemned := fromPB(b.Floor)
+	if !a.m.holds(ReviveKeepsT) {
+		condemned = a.upcoming()
+	}
 	b.Copies = copiesOf(believed)
 	for _, node := range b.Pending {
 		if _, found := findHeld(b.Copies, node); !found {
@@ -216,9 +261,9 @@ func revive(b *record.Block, believed []heldClaim, refs uint64) {
 }
 
 func copiesOf(believed []heldClaim) []*record.Held {
-	copies := make([]*record.Held, len(believed))
-	for i, c := range believed {
-		copies[i] = &record.Held{Node: c.node, Generation: c.version.Generation, Counter: c.version.Counter}
+	copies := make([]*record.Held, 0, len(believed))
+	for _, c := range believed {
+		copies, _ = raiseHeld(copies, c.node, c.version)
 	}
 	return copies
 }

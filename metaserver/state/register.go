@@ -48,7 +48,10 @@ func checkRegister(q *pb.RegisterRequest) error {
 // log does not know becomes a new node.
 func (a *applier) register(q *pb.RegisterRequest) *record.Result {
 	if seen := fromPB(q.HighestSeen); a.version().Less(seen) {
-		return a.refuse(protocol.Unavailable, "the node has met version %s and this metadata is at %s: it was rolled back, and an operator must start a generation", seen, a.version())
+		return a.meet(seen)
+	}
+	if a.cluster.Met != nil {
+		return a.rolledBack()
 	}
 	id, known := a.nodeByIdentity(q.Identity)
 	if a.err != nil {
@@ -113,7 +116,7 @@ func (a *applier) start(id uint32, n *record.Node, q *pb.RegisterRequest) {
 	n.Incarnation++
 	n.Start, n.Address, n.Zone = q.Start, q.Address, q.Zone
 	n.State = pb.NodeState_NODE_STATE_UP
-	if rolledBack(n.Disks, q.Disks) {
+	if rolledBack(n.Disks, q.Disks) && a.m.holds(RegisterCounts) {
 		n.InventoryDue = toPB(version)
 		a.cluster.Suspects = suspects(a.m.nodes)
 	}

@@ -34,8 +34,16 @@ func scanRows[T any, PT interface {
 	*T
 	row
 }](r Reader, prefix []byte, fn func(key []byte, r PT) bool) error {
+	return scanRowsBetween(r, prefix, keysAbove(prefix), fn)
+}
+
+// scanRowsBetween is scanRows for the keys of [lower, upper).
+func scanRowsBetween[T any, PT interface {
+	*T
+	row
+}](r Reader, lower, upper []byte, fn func(key []byte, r PT) bool) error {
 	var failed error
-	err := r.Scan(prefix, keysAbove(prefix), func(key, value []byte) bool {
+	err := r.Scan(lower, upper, func(key, value []byte) bool {
 		out := PT(new(T))
 		if failed = decode(key, value, out); failed != nil {
 			return false

@@ -23,8 +23,7 @@ func (a *applier) openSession(q *record.OpenSession) *record.Result {
 		return a.refuse(protocol.LimitExceeded, "%d sessions are open, which is the limit", protocol.MaxSessions)
 	}
 	a.cluster.Counters.Sessions++
-	a.store(key, &record.Session{LowestUnacked: 1, RenewedUnixMs: a.nowUnixMs})
-	a.next()
+	a.store(key, &record.Session{LowestUnacked: 1, RenewedUnixMs: a.nowUnixMs, OldestUpload: toPB(a.next())})
 	return a.done()
 }
 
@@ -53,8 +52,8 @@ func (a *applier) closeSession(q *record.CloseSession) *record.Result {
 }
 
 // once runs a rule at most once for each sequence of a session. Its outcome, a
-// refusal included, is the sequence's answer for good. Without a call, as by
-// hand, the rule simply runs.
+// refusal included, is the sequence's answer for good; but for Busy, which says
+// that nothing ran. Without a call, as by hand, the rule simply runs.
 func (a *applier) once(call *pb.Call, rule func() *record.Result) *record.Result {
 	if call == nil {
 		return rule()
@@ -68,12 +67,15 @@ func (a *applier) once(call *pb.Call, rule func() *record.Result) *record.Result
 	switch {
 	case call.Sequence < lowest:
 		return a.refuse(protocol.StaleRequest, "sequence %d is below the session's window, which begins at %d", call.Sequence, lowest)
-	case executed(session, call.Sequence):
+	case executed(session, call.Sequence) && a.m.holds(ExactlyOnce):
 		return a.answered(call)
 	case call.Sequence-lowest >= protocol.SessionWindow:
 		return a.refuse(protocol.LimitExceeded, "sequence %d is beyond the session's window of %d requests from %d", call.Sequence, protocol.SessionWindow, lowest)
 	}
 	result := rule()
+	if result.Kind == uint32(protocol.Busy) {
+		return result
+	}
 	// The rule may have changed the session's count of uploads.
 	*session = record.Session{}
 	a.load(key, session)
@@ -81,6 +83,7 @@ func (a *applier) once(call *pb.Call, rule func() *record.Result) *record.Result
 	session.Done |= 1 << (call.Sequence - lowest)
 	session.Highest = max(session.Highest, call.Sequence)
 	session.RenewedUnixMs = max(session.RenewedUnixMs, a.nowUnixMs)
+	raiseLowWater(session, call.OldestUpload, a.version())
 	a.store(key, session)
 	a.keepResult(call, result)
 	return result
@@ -137,6 +140,8 @@ type SessionInfo struct {
 	Highest, LowestUnacked uint64
 	// RenewedUnixMs is a proposer's clock at the last request, for people.
 	RenewedUnixMs int64
+	// OldestUpload is the low-water mark: no upload below it is in flight.
+	OldestUpload protocol.Version
 }
 
 // Sessions returns up to limit open sessions with ids above after.
@@ -152,7 +157,7 @@ func Sessions(r Reader, after protocol.ID, limit int) ([]SessionInfo, error) {
 		if failed = decode(key, value, &s); failed != nil {
 			return false
 		}
-		out = append(out, SessionInfo{protocol.ID(key[1:]), s.Highest, s.LowestUnacked, s.RenewedUnixMs})
+		out = append(out, SessionInfo{protocol.ID(key[1:]), s.Highest, s.LowestUnacked, s.RenewedUnixMs, fromPB(s.OldestUpload)})
 		return true
 	})
 	if err == nil {

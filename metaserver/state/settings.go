@@ -11,13 +11,25 @@ func checkSettings(s *record.Settings) error {
 	if q < 1 || q > r || r > protocol.MaxRedundancy {
 		return protocol.Errorf(protocol.InvalidArgument, "quorum and redundancy hold 1 <= quorum (%d) <= redundancy (%d) <= %d", q, r, protocol.MaxRedundancy)
 	}
+	if s.TranquilityPercent > MaxTranquilityPercent || s.OrdersPerNode > MaxOrdersPerNode || s.PausedClasses>>classEnd != 0 {
+		return protocol.Errorf(protocol.InvalidArgument, "tranquility is at most %d percent, orders for one node at most %d, and paused classes are bits below %d", MaxTranquilityPercent, MaxOrdersPerNode, classEnd)
+	}
 	return nil
 }
+
+// Bounds of the settings of background work.
+const (
+	MaxTranquilityPercent = 10_000
+	MaxOrdersPerNode      = 1024
+)
 
 func checkPutSettings(q *record.PutSettings) error { return checkSettings(q.Settings) }
 
 func plainSettings(s *record.Settings) *record.Settings {
-	return &record.Settings{Redundancy: s.Redundancy, Quorum: s.Quorum, FeatureLevel: s.FeatureLevel}
+	return &record.Settings{
+		Redundancy: s.Redundancy, Quorum: s.Quorum, FeatureLevel: s.FeatureLevel, GraceMs: s.GraceMs,
+		PausedClasses: s.PausedClasses, TranquilityPercent: s.TranquilityPercent, OrdersPerNode: s.OrdersPerNode,
+	}
 }
 
 // putSettings replaces the settings if they still are those that the change was
@@ -31,11 +43,19 @@ func (a *applier) putSettings(q *record.PutSettings) *record.Result {
 	if q.Settings.FeatureLevel < a.cluster.Settings.FeatureLevel {
 		return a.refuse(protocol.InvalidArgument, "the feature level is %d and never falls", a.cluster.Settings.FeatureLevel)
 	}
-	wider := q.Settings.Redundancy != a.cluster.Settings.Redundancy
+	before := a.cluster.Settings
+	wider := q.Settings.Redundancy != before.Redundancy
+	recounted := wider || q.Settings.Quorum != before.Quorum
+	if recounted && a.cluster.Indexed != nil {
+		return a.refuse(protocol.Unavailable, "an earlier change of redundancy or quorum is still being carried through; try again")
+	}
 	a.cluster.Settings = plainSettings(q.Settings)
 	a.cluster.SettingsVersion = toPB(a.next())
 	if wider {
 		a.relayout()
+	}
+	if recounted {
+		a.startReindex(before)
 	}
 	return a.done()
 }

@@ -19,12 +19,13 @@ func checkUnreference(q *record.Unreference) error {
 	return nil
 }
 
-// rowsOfUnreference: a step touches its job, at most one page and one block for
-// each reference, and an upload.
+// rowsOfUnreference: a step touches its job and an upload, and for a reference
+// the block and its rows of the schedule. A step that meets more, such as many
+// short pages, stops where the entry has no more room.
 func rowsOfUnreference(q *record.Unreference) int {
 	rows := 0
 	for _, step := range q.Steps {
-		rows += 2 + 2*int(min(step.Count, protocol.MaxUnreferenceStep))
+		rows += 2 + 3*int(min(step.Count, protocol.MaxUnreferenceStep))
 	}
 	return rows
 }
@@ -37,7 +38,7 @@ func (a *applier) unreference(q *record.Unreference) *record.Result {
 	for _, step := range q.Steps {
 		key := keyJob(fromPB(step.Job))
 		job := &record.Job{}
-		if !a.load(key, job) || job.Cursor != step.Cursor {
+		if !a.load(key, job) || !a.atCursor(job, step) {
 			out.Stale++
 			continue
 		}
@@ -50,13 +51,26 @@ func (a *applier) unreference(q *record.Unreference) *record.Result {
 	return &record.Result{Version: toPB(a.version()), Body: &record.Result_Unreference{Unreference: out}}
 }
 
-// takeBack does one step of a job and keeps the job, or ends it when nothing is
-// left.
+// atCursor: the step was decided on the job as it stands. Without this rule the
+// step is done again, from where it was decided on.
+func (a *applier) atCursor(job *record.Job, step *record.UnreferenceStep) bool {
+	if job.Cursor == step.Cursor || a.m.holds(UnreferenceCursor) {
+		return job.Cursor == step.Cursor
+	}
+	if len(job.Upload) == 0 && step.Cursor < job.Cursor {
+		a.cluster.Counters.UnreferenceLeft += job.Cursor - step.Cursor
+		job.Cursor = step.Cursor
+	}
+	return true
+}
+
+// takeBack does one step of a job, as far as the entry has room, and keeps the
+// job, or ends it when nothing is left.
 func (a *applier) takeBack(key []byte, job *record.Job, count uint64) {
 	count = min(count, job.BlockCount-job.Cursor)
 	countJob(a.cluster.Counters, job.BlockCount-job.Cursor, ^uint64(0))
 	end := job.Cursor + count
-	for job.Cursor < end && a.err == nil {
+	for job.Cursor < end && a.err == nil && a.room(rowsOfReference) {
 		if len(job.Upload) > 0 {
 			a.takeBackPage(job, end)
 			continue
@@ -85,7 +99,7 @@ func (a *applier) takeBackPage(job *record.Job, end uint64) {
 		return
 	}
 	pageEnd := page.FirstBlock + uint64(len(page.Blocks.GetPlainSizes()))
-	for ; job.Cursor < min(end, pageEnd) && a.err == nil; job.Cursor++ {
+	for ; job.Cursor < min(end, pageEnd) && a.err == nil && a.room(rowsOfReference); job.Cursor++ {
 		a.dropReference(hashAt(page.Blocks.Hashes, int(job.Cursor-page.FirstBlock)))
 	}
 	if job.Cursor == pageEnd {
@@ -94,21 +108,23 @@ func (a *applier) takeBackPage(job *record.Job, end uint64) {
 	}
 }
 
+// rowsOfReference bounds the rows that taking one reference back touches: the
+// block, its page, its rows of the schedule before and after (those of drops
+// stay), and the nodes that it was critical for.
+const rowsOfReference = 2 + 2 + 2 + protocol.MaxRedundancy
+
 // dropReference takes one reference from a block. At none the block is
-// unreferenced.
+// unreferenced, and its grace begins.
 func (a *applier) dropReference(hash []byte) {
-	key := keyBlock(hash)
-	b := &record.Block{}
-	if !a.load(key, b) || b.Refs == 0 || b.Phase != record.Block_LIVE {
+	d := a.open(hash)
+	if d.row.Refs == 0 || d.row.Phase != record.Block_LIVE {
 		a.fail(protocol.Errorf(protocol.Corrupt, "block %x is held by a job and has no reference", hash))
 		return
 	}
-	before := tallyOf(b)
-	if b.Refs--; b.Refs == 0 {
-		b.Phase = record.Block_UNREFERENCED
+	if d.row.Refs--; d.row.Refs == 0 {
+		d.row.Phase = record.Block_UNREFERENCED
 	}
-	a.recount(before, tallyOf(b))
-	a.store(key, b)
+	a.replace(&d, a.changeTo(&d, footprintOf(d.row, thresholdsFor(a.cluster, hash))))
 }
 
 // UnreferenceWork is a job as the dispatcher needs it: what a

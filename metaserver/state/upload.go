@@ -78,8 +78,8 @@ func (a *applier) appendUpload(q *pb.UploadAppendRequest) *record.Result {
 	if err != nil {
 		return a.refuseWith(err)
 	}
-	if refused := a.reference(groups, q.Claims); refused != nil {
-		return a.claimsRefused(refused)
+	if refusal := a.reference(groups, q.Claims); refusal != nil {
+		return refusal
 	}
 	page := &record.UploadPage{Blocks: plainBlocks(q.Blocks), Offset: upload.Size, FirstBlock: upload.BlockCount}
 	for _, plain := range q.Blocks.PlainSizes {

@@ -43,6 +43,33 @@ func Validate(c *record.Command) error {
 	case *record.Command_MarkDigest, *record.Command_CompareDigest:
 		return nil
 	}
+	return validateWork(c)
+}
+
+// validateWork is Validate for what the leader proposes about blocks and nodes.
+func validateWork(c *record.Command) error {
+	switch body := c.Body.(type) {
+	case *record.Command_Condemn:
+		return checkCondemn(body.Condemn)
+	case *record.Command_Drop:
+		return checkDrop(body.Drop)
+	case *record.Command_Deleted:
+		return checkDeleted(body.Deleted)
+	case *record.Command_Reap:
+		return checkReap(body.Reap)
+	case *record.Command_Lost:
+		return checkLost(body.Lost)
+	case *record.Command_CleanNode:
+		return checkCleanNode(body.CleanNode)
+	case *record.Command_Reindex:
+		return checkReindex(body.Reindex)
+	case *record.Command_Postpone:
+		return checkPostpone(body.Postpone)
+	case *record.Command_RetryNow:
+		return checkRetryNow(body.RetryNow)
+	case *record.Command_RemoveNode, *record.Command_StartGeneration, *record.Command_InventoryTaken:
+		return nil
+	}
 	return protocol.Errorf(protocol.Unsupported, "this build does not know the command")
 }
 
@@ -65,11 +92,44 @@ func Rows(c *record.Command) int {
 	case *record.Command_Unreference:
 		return few + rowsOfUnreference(body.Unreference)
 	}
-	return 2 * few
+	return 2*few + rowsOfWork(c)
 }
 
+// rowsOfWork is Rows for what the leader proposes about blocks and nodes.
+func rowsOfWork(c *record.Command) int {
+	switch body := c.Body.(type) {
+	case *record.Command_Condemn:
+		return rowsOfItem * len(body.Condemn.Hashes) / protocol.HashSize
+	case *record.Command_Drop:
+		return rowsOfItem * len(body.Drop.Items)
+	case *record.Command_Deleted:
+		return rowsOfItem * len(body.Deleted.Items)
+	case *record.Command_Reap:
+		return 2 * len(body.Reap.Hashes) / protocol.HashSize
+	case *record.Command_Lost:
+		return rowsOfItem * len(body.Lost.Items)
+	case *record.Command_CleanNode:
+		return rowsOfItem * int(body.CleanNode.Count)
+	case *record.Command_Reindex:
+		return rowsOfItem * int(body.Reindex.Count)
+	case *record.Command_PutSettings:
+		return rowsOfItem * MaxBatch
+	case *record.Command_StartGeneration:
+		return protocol.MaxNodes
+	case *record.Command_Postpone:
+		return rowsOfMove * len(body.Postpone.Items)
+	case *record.Command_RetryNow:
+		return rowsOfMove * int(min(body.RetryNow.Limit, MaxBatch)+1)
+	}
+	return 0
+}
+
+// rowsOfBlock is how many rows of its own a block of a commit usually touches: its
+// record, and its row of the schedule before and after.
+const rowsOfBlock = 3
+
 func rowsOfBlocks(b *pb.Blocks, claims []*pb.Claim) int {
-	return len(b.GetPlainSizes()) + min(len(claims), protocol.MaxNodes)
+	return rowsOfBlock*len(b.GetPlainSizes()) + min(len(claims), protocol.MaxNodes)
 }
 
 // checkID accepts 16 bytes that are not all zero.

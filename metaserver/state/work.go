@@ -171,19 +171,10 @@ func ScanBlocks(r Reader, after protocol.Hash, limit int, fn func(h protocol.Has
 		return nil
 	}
 	lower, seen := append(keyBlock(after[:]), 0), 0
-	var failed error
-	err := r.Scan(lower, keysAbove([]byte{tableBlocks}), func(key, value []byte) bool {
-		b := &record.Block{}
-		if failed = decode(key, value, b); failed != nil {
-			return false
-		}
+	return scanRowsBetween(r, lower, keysAbove([]byte{tableBlocks}), func(key []byte, b *record.Block) bool {
 		seen++
 		return fn(protocol.Hash(key[1:]), b) && seen < limit
 	})
-	if err == nil {
-		err = failed
-	}
-	return err
 }
 
 // Nodes returns the nodes by number, those removed included: Nodes()[i] is node

@@ -24,6 +24,9 @@ type world struct {
 	members        []keyed[*record.MetaMember]
 	identities     []keyed[[]byte]
 	sessionUploads []keyed[[]byte]
+	works          []DueWork
+	// dues are the rows of 'w'.
+	dues []keyed[[]byte]
 }
 
 // keyed is a row with its key, the table's letter cut off.
@@ -74,12 +77,25 @@ func (w *world) add(key, value []byte) error {
 		return addRow(&w.sessions, key, value, 16)
 	case tableUploads:
 		return addRow(&w.uploads, key, value, 16)
+	case tableWork:
+		return w.addWork(key, value)
+	case tableWorkDue:
+		w.dues = append(w.dues, keyed[[]byte]{id, slices.Clone(value)})
 	case tableSessionUploads:
 		w.sessionUploads = append(w.sessionUploads, keyed[[]byte]{id, slices.Clone(value)})
 	default:
 		return broken("rows", "key %x belongs to no table", key)
 	}
 	return nil
+}
+
+func (w *world) addWork(key, value []byte) error {
+	row, err := decodeWork(key, value)
+	w.works = append(w.works, row)
+	if err == nil && len(value) > 0 {
+		err = decodeExactly(key, value, &record.Work{})
+	}
+	return err
 }
 
 func addRow[T any, PT interface {

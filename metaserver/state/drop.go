@@ -1,0 +1,58 @@
+package state
+
+import (
+	"slices"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+func checkDrop(q *record.Drop) error { return checkNodeBlocks(q.Items) }
+
+// drop takes surplus copies of live blocks out (reclamation.md, Drop): t is this
+// entry's version and becomes the floor, so that no acknowledgement from before
+// can bring the copy back; the order (h, t) to the node follows from the record.
+// The node need not be counted: its file may be a stray.
+func (a *applier) drop(q *record.Drop) *record.Result {
+	var e effect
+	t := a.upcoming()
+	layout := a.layoutRow()
+	for _, item := range q.Items {
+		d := a.open(item.Hash)
+		e.count(a.member(item.Node) && a.surplus(layout, &d, item.Node) && a.dropAt(&d, item.Node, t))
+	}
+	return a.ended(e, e.applied > 0)
+}
+
+// surplus: the block is live, and at least R trusted copies stand on wanted nodes
+// other than this one.
+func (a *applier) surplus(l *record.Layout, d *draft, node uint32) bool {
+	if d.row.Phase != record.Block_LIVE {
+		return false
+	}
+	redundancy := a.cluster.Settings.Redundancy
+	places := wanted(l, redundancy, d.hash)
+	others := 0
+	for _, c := range d.row.Copies {
+		if c.Node != node && slices.Contains(places, c.Node) && a.trusts(c.Node, heldVersion(c)) {
+			others++
+		}
+	}
+	return others >= int(redundancy) || !a.m.holds(DropGuard)
+}
+
+func (a *applier) dropAt(d *draft, node uint32, t protocol.Version) bool {
+	d.row.Copies = removeHeld(d.row.Copies, node)
+	d.row.Drops, _ = raiseHeld(d.row.Drops, node, t)
+	if a.m.holds(DropRaisesFloor) {
+		d.row.Floor = toPB(t)
+	}
+	return a.keep(d)
+}
+
+// layoutRow is the present layout.
+func (a *applier) layoutRow() *record.Layout {
+	l := &record.Layout{}
+	a.load(keyLayout(), l)
+	return l
+}

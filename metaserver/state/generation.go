@@ -1,0 +1,72 @@
+package state
+
+import (
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+// startGeneration is the first entry after a restore of metadata (reclamation.md,
+// Generation): versions go on in a higher generation, F is its first one, so that
+// no claim of before is believed, and every member's inventory is due, so that no
+// copy of before is trusted until its node has met the generation and shown what
+// it holds.
+func (a *applier) startGeneration(q *record.StartGeneration) *record.Result {
+	highest := max(a.cluster.Generation, fromPB(a.cluster.Met).Generation)
+	if q.Generation <= highest {
+		return a.refuse(protocol.PreconditionFailed, "generation %d was met already; start one above %d", q.Generation, highest)
+	}
+	a.cluster.Generation, a.cluster.Counter = q.Generation, 0
+	first := toPB(a.next())
+	if a.m.holds(GenerationFloor) {
+		a.cluster.First = first
+	}
+	a.cluster.Met = nil
+	for i, n := range a.m.nodes {
+		if isMember(n) {
+			n.InventoryDue = first
+			a.touchNode(uint32(i + 1))
+		}
+	}
+	a.cluster.Suspects = suspects(a.m.nodes)
+	return a.done()
+}
+
+// meet takes down that a node shows a version that this metadata never gave out:
+// it was rolled back. From this entry on it serves nothing until a generation is
+// started. An entry that comes after is judged by every replica alike.
+func (a *applier) meet(seen protocol.Version) *record.Result {
+	a.cluster.Met = toPB(fromPB(a.cluster.Met).Max(seen))
+	return a.rolledBack()
+}
+
+func (a *applier) rolledBack() *record.Result {
+	return a.refuseWith(rolledBackError(a.cluster))
+}
+
+func rolledBackError(c *record.Cluster) error {
+	return protocol.Errorf(protocol.Unavailable, "a node has met version %s and this metadata is at %s: it was rolled back, and an operator must start a generation above %d", fromPB(c.Met), versionOf(c), fromPB(c.Met).Generation)
+}
+
+// stopped: the metadata was rolled back, and only a new generation, or what does
+// not touch blocks and names, goes on.
+func stopped(c *record.Cluster, q *record.Command) bool {
+	if c.Met == nil {
+		return false
+	}
+	switch q.Body.(type) {
+	case *record.Command_StartGeneration, *record.Command_Register, *record.Command_MarkDigest, *record.Command_CompareDigest,
+		*record.Command_PutMetaMember, *record.Command_RemoveMetaMember:
+		return false
+	}
+	return true
+}
+
+// Serving is Unavailable while the metadata is known to be rolled back: what it
+// would answer is not what was acknowledged.
+func Serving(r Reader) error {
+	c, err := ClusterRow(r)
+	if err == nil && c.Met != nil {
+		err = rolledBackError(c)
+	}
+	return err
+}

@@ -1,0 +1,86 @@
+package state
+
+import (
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// removeNode ends a node's membership for good (reclamation.md, Remove): from
+// this entry on everything ignores it; its mentions are cleaned afterwards
+// (cleannode.go). It is refused while a referenced block would keep fewer than Q
+// trusted copies, unless the loss is accepted.
+func (a *applier) removeNode(q *record.RemoveNode) *record.Result {
+	n := a.node(q.Node)
+	if n == nil {
+		return a.refuse(protocol.NotFound, "no node has number %d", q.Node)
+	}
+	if !isMember(n) {
+		return a.done()
+	}
+	if !q.AcceptLoss && a.m.holds(RemoveGuard) {
+		if err := a.guardRemoval(q.Node, n); err != nil {
+			return a.refuseWith(err)
+		}
+	}
+	n.State = pb.NodeState_NODE_STATE_REMOVED
+	n.InventoryDue, n.CleanCursor, n.Cleaned = nil, nil, false
+	a.touchNode(q.Node)
+	a.cluster.Suspects = suspects(a.m.nodes)
+	a.relayout()
+	a.next()
+	return a.done()
+}
+
+// guardRemoval judges by one count: of the blocks with at most Q counted copies,
+// one of them here. While every other node's copies are trusted, and none is left
+// of a removed node, counted copies are trusted ones.
+func (a *applier) guardRemoval(id uint32, n *record.Node) error {
+	if a.cluster.Indexed != nil {
+		return protocol.Errorf(protocol.Unavailable, "a change of the quorum is still being carried through; try again")
+	}
+	for i, other := range a.m.nodes {
+		switch {
+		case uint32(i+1) == id:
+		case isMember(other) && other.InventoryDue != nil:
+			return protocol.Errorf(protocol.Unavailable, "the inventory of node %d is outstanding, so its copies cannot be relied on yet", i+1)
+		case !isMember(other) && !other.Cleaned:
+			return protocol.Errorf(protocol.Unavailable, "records still mention node %d, which was removed; try again", i+1)
+		}
+	}
+	if n.CriticalBlocks > 0 {
+		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer than %d copies without node %d", n.CriticalBlocks, a.cluster.Settings.Quorum, id)
+	}
+	return nil
+}
+
+// CriticalBlocks lists, for an operator who may have to accept their loss,
+// referenced blocks that would keep fewer than Q trusted copies without a node.
+// It looks at up to scan records with hashes above after, and returns the last
+// hash looked at; more says that there are others.
+func CriticalBlocks(r Reader, node uint32, after protocol.Hash, scan int) (critical []protocol.Hash, last protocol.Hash, more bool, err error) {
+	cluster, err := ClusterRow(r)
+	if err != nil {
+		return nil, after, false, err
+	}
+	seen := 0
+	last = after
+	err = ScanBlocks(r, after, scan, func(h protocol.Hash, b *record.Block) bool {
+		seen, last = seen+1, h
+		if _, holds := findHeld(b.Copies, node); holds && b.Phase == record.Block_LIVE && keptWithout(cluster, b, node) < cluster.Settings.GetQuorum() {
+			critical = append(critical, h)
+		}
+		return true
+	})
+	return critical, last, seen == scan, err
+}
+
+// keptWithout counts the trusted copies on other nodes.
+func keptWithout(c *record.Cluster, b *record.Block, node uint32) (kept uint32) {
+	for _, held := range b.Copies {
+		if held.Node != node && !isSuspect(c, held.Node, heldVersion(held)) {
+			kept++
+		}
+	}
+	return kept
+}
