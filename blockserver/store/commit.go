@@ -17,8 +17,9 @@ type job struct {
 	// leaf, if markLeaf, is the fan-out directory that is durable then.
 	leaf     uint16
 	markLeaf bool
-	// count asks for an acknowledgement number.
-	count bool
+	// count asks for an acknowledgement number, meet for a slot that carries the
+	// highest version met.
+	count, meet bool
 
 	ack  uint64
 	err  error
@@ -78,14 +79,15 @@ func (a *acks) round(jobs []*job) {
 	if err == nil {
 		err = a.syncDirs(jobs)
 	}
-	count := 0
+	count, meet := 0, false
 	for _, j := range jobs {
 		if j.count {
 			count++
 		}
+		meet = meet || j.meet
 	}
 	base := a.durable()
-	if err == nil && count > 0 {
+	if err == nil && (count > 0 || meet) {
 		err = a.write(count, false)
 	}
 	for _, j := range jobs {

@@ -105,7 +105,7 @@ func (s *Store) Meet(ctx context.Context, v protocol.Version) error {
 	for _, d := range s.disks {
 		d.acks.meet(v)
 		if d.usable() == nil {
-			jobs = append(jobs, d.acks.submit(&job{}))
+			jobs = append(jobs, d.acks.submit(&job{meet: true}))
 		}
 	}
 	var failed error

@@ -109,8 +109,9 @@ func (s *Store) Cluster() protocol.ID {
 
 // Adopt takes what Register answered; nothing is acknowledged before. diskNumbers[i]
 // belongs to Disks()[i]. The first time it writes cluster and node into the
-// markers; another cluster or node later is WrongCluster. A repeated Adopt takes
-// the new incarnation.
+// markers; another cluster later is WrongCluster. Another number for the same
+// identity is what metadata gives that was restored from before the node joined:
+// the markers follow. A repeated Adopt takes the new incarnation.
 func (s *Store) Adopt(cluster protocol.ID, node protocol.NodeID, incarnation protocol.Incarnation, diskNumbers []uint32) error {
 	s.adopting.Lock()
 	defer s.adopting.Unlock()
@@ -139,7 +140,7 @@ func (d *disk) adopt(cluster protocol.ID, node protocol.NodeID) error {
 	if m.Cluster == cluster && m.Node == node {
 		return nil
 	}
-	if !m.Cluster.IsZero() {
+	if !m.Cluster.IsZero() && m.Cluster != cluster {
 		return protocol.Errorf(protocol.WrongCluster, "%s belongs to node %s of cluster %s, not to node %s of %s", d.path, m.Node, m.Cluster, node, cluster)
 	}
 	m.Cluster, m.Node = cluster, node

@@ -76,7 +76,10 @@ func (n *node) inventory(after protocol.Hash, limit int) *pb.InventoryPage {
 }
 
 // carry takes a batch of orders: one after the other, with time between them.
-func (n *node) carry(q *pb.OrdersRequest, reply func(*pb.OrdersAnswer, error)) {
+// It names the incarnation that its sender knows: a node that is not the one that
+// the log knows, because an older start of it came late or the metadata was
+// restored, has to register anew.
+func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.OrdersAnswer, error)) {
 	if !n.up() || !n.ready {
 		return
 	}
@@ -92,6 +95,12 @@ func (n *node) carry(q *pb.OrdersRequest, reply func(*pb.OrdersAnswer, error)) {
 	}
 	if err != nil {
 		reply(nil, err)
+		return
+	}
+	if incarnation > n.incarnation || q.Generation > n.admitted {
+		n.w.say("node %d learns of generation %d, incarnation %d, and registers anew", n.slot+1, q.Generation, incarnation)
+		n.begin()
+		reply(nil, protocol.Errorf(protocol.NotRegistered, "registers anew"))
 		return
 	}
 	n.generation, n.term = q.Generation, q.Term

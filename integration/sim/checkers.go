@@ -139,9 +139,10 @@ func held(b *record.Block, node uint32) *record.Held {
 	return nil
 }
 
-// mend ends a block's excuse: new references were given out, so Q copies stand.
+// mend ends a block's excuse: new references were given out, so Q copies stand,
+// and no other is counted that a disk has lost.
 func (f *facts) mend(i int, before, after *record.Block) {
-	if after.GetRefs() > before.GetRefs() && f.standing(after, i) >= int(f.cluster.Settings.Quorum) {
+	if n := f.standing(after, i); after.GetRefs() > before.GetRefs() && n == len(after.Copies) && n >= int(f.cluster.Settings.Quorum) {
 		f.hurt[i] = false
 	}
 }
@@ -229,6 +230,9 @@ func (f *facts) restored() {
 			delete(f.outcomes, key)
 		}
 	}
+	for _, n := range f.w.nodes {
+		f.bad(n)
+	}
 	f.read()
 	f.watermark = protocol.Version{}
 	for i := range f.rows {
@@ -272,8 +276,19 @@ func (f *facts) found(n *node, i int) {
 }
 
 func (f *facts) rolledBack(n *node) {
+	f.bad(n)
 	for i := range f.hurt {
 		f.hurt[i] = true
+	}
+}
+
+// bad notes the files with bad bytes that came back, or whose loss came to be
+// forgotten, with a disk or the metadata restored.
+func (f *facts) bad(n *node) {
+	for i, at := range n.files {
+		if !at.version.IsZero() && !at.good {
+			f.lost[n.slot][i] = versionOf(f.cluster)
+		}
 	}
 }
 

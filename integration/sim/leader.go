@@ -245,9 +245,10 @@ func (s *server) sendBatch(n schedule.Node, obs schedule.Observation, l *link, o
 		w.say("server %d (term %d) orders node %d: %s", s.id, s.term, n.ID, describeOrders(q.Orders))
 	}
 	address := n.Address
+	incarnation := s.row(n.ID).GetIncarnation()
 	w.send(func() {
 		if host := w.nodeAt(address); host != nil {
-			host.carry(q, func(ans *pb.OrdersAnswer, err error) { w.send(func() { s.answer(q, ans, err) }) })
+			host.carry(q, incarnation, func(ans *pb.OrdersAnswer, err error) { w.send(func() { s.answer(q, ans, err) }) })
 		}
 	})
 }
@@ -323,7 +324,7 @@ func (s *server) unreference() {
 // expire ends sessions that seem idle, by a clock that means nothing.
 func (s *server) expire() {
 	w := s.w
-	if !w.calm && !w.chance(0.05) {
+	if !w.calm && !w.chance(0.04) {
 		return
 	}
 	sessions, err := state.Sessions(s.table, protocol.ID{}, 100)
@@ -333,7 +334,7 @@ func (s *server) expire() {
 	}
 	for _, at := range sessions {
 		idle := w.clockOf(&s.clock) - at.RenewedUnixMs
-		if idle < 300 && !w.chance(0.2) || w.calm && !w.draining {
+		if idle < 300 || !w.calm && !w.chance(0.2) {
 			continue
 		}
 		s.propose(&record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{

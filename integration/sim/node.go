@@ -30,6 +30,8 @@ type node struct {
 	id          protocol.NodeID
 	incarnation uint64
 	ready       bool
+	// admitted is the generation that the start was admitted in.
+	admitted uint32
 	request     *pb.RegisterRequest
 	// term is the highest met, of generation.
 	generation uint32
@@ -84,17 +86,27 @@ func (n *node) start() {
 		return
 	}
 	n.store = s
-	n.starts++
 	n.worker = orders.New(orders.Config{Store: s, Logger: slog.New(slog.DiscardHandler), Charge: func(int) (func(), error) { return func() {}, nil }})
 	n.term, n.generation = 0, 0
-	identity := s.Identity()
-	n.request = &pb.RegisterRequest{Identity: identity[:], Address: n.address, Zone: "z", HighestSeen: wire(s.HighestSeen()), Start: w.id(), Disks: n.disks()}
-	w.facts.started(n, n.request.Start)
 	n.look()
+	n.begin()
 	if w.opt.Mutant.Seam == SeamAckBeforeRegister && n.id != 0 {
 		n.adopt(&pb.RegisterAnswer{Node: uint32(n.id), Incarnation: n.incarnation, Cluster: w.log.cluster, DiskNumbers: []uint32{0}})
 	}
 	w.say("node %d starts, acks %d, met %s", n.slot+1, n.request.Disks[0].Acks, s.HighestSeen())
+}
+
+// begin draws a new start: at every start of the process, and when the node is
+// told that the log knows another incarnation. It acknowledges nothing until the
+// log has this one.
+func (n *node) begin() {
+	identity := n.store.Identity()
+	n.starts++
+	n.ready = false
+	n.request = &pb.RegisterRequest{
+		Identity: identity[:], Address: n.address, Zone: "z", HighestSeen: wire(n.store.HighestSeen()), Start: n.w.id(), Disks: n.disks(),
+	}
+	n.w.facts.started(n, n.request.Start)
 }
 
 func (n *node) disks() (out []*pb.DiskInfo) {
@@ -149,6 +161,10 @@ func (n *node) registered(q *pb.RegisterRequest, r *record.Result) {
 		n.vanish()
 		return
 	}
+	if r != nil && protocol.Kind(r.Kind) == protocol.StaleRequest && !n.ready {
+		n.begin()
+		return
+	}
 	if a := r.GetRegister(); a != nil && r.Kind == 0 && !(n.ready && n.incarnation == a.Incarnation) {
 		n.adopt(a)
 	}
@@ -164,6 +180,7 @@ func (n *node) adopt(a *pb.RegisterAnswer) {
 		return
 	}
 	n.id, n.incarnation, n.ready = protocol.NodeID(a.Node), a.Incarnation, true
+	n.admitted = a.Version.GetGeneration()
 	w.say("node %d is ready as node %d, incarnation %d", n.slot+1, a.Node, a.Incarnation)
 }
 

@@ -146,7 +146,7 @@ func (f *facts) unsettledBlock(i int, row *record.Block) string {
 		}
 	}
 	for _, n := range f.w.nodes {
-		if n.gone || n.files[i].version.IsZero() {
+		if n.gone || n.files[i].version.IsZero() || f.host(uint32(n.id)) == n && !f.member(uint32(n.id)) {
 			continue
 		}
 		if !n.up() || f.host(uint32(n.id)) != n || held(row, uint32(n.id)) == nil {
@@ -166,7 +166,7 @@ func (f *facts) leftovers() (why string) {
 		f.w.violated("state", "%v", err)
 	}
 	for _, n := range f.w.nodes {
-		if n.up() && n.store.Disks()[0].Quarantined+n.store.Disks()[0].Blocks > 0 {
+		if f.host(uint32(n.id)) == n && f.member(uint32(n.id)) && n.up() && n.store.Disks()[0].Quarantined+n.store.Disks()[0].Blocks > 0 {
 			why = fmt.Sprintf("node %d counts %+v", n.slot+1, n.store.Disks()[0])
 		}
 	}

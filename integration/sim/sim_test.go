@@ -70,7 +70,11 @@ func TestSim(t *testing.T) {
 		count = shortCampaign
 	}
 	if *only != 0 {
-		*first, count = *only, 1
+		r := sim.Run(sim.Options{Seed: *only, Steps: *steps, Trace: true})
+		if r.Failure != nil {
+			t.Errorf("seed %d: %v\n%s", *only, r.Failure, strings.Join(r.Failure.Trace, "\n"))
+		}
+		return
 	}
 	options := func(seed uint64) sim.Options { return sim.Options{Seed: seed, Steps: *steps} }
 	var cover sim.Cover
@@ -94,7 +98,7 @@ func TestSim(t *testing.T) {
 		report(t, o, sim.Run(o))
 		return
 	}
-	if missing := cover.Missing(); *only == 0 && ran >= shortCampaign && len(missing) > 0 {
+	if missing := cover.Missing(); ran >= shortCampaign && len(missing) > 0 {
 		t.Errorf("never happened: %s", strings.Join(missing, "; "))
 	}
 }
