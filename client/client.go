@@ -77,6 +77,9 @@ type Client struct {
 	putBudget *cut.Budget
 	getBudget *semaphore.Weighted
 
+	// keepAlive paces the use of sessions with an open upload.
+	keepAlive time.Duration
+
 	life context.Context
 	end  context.CancelFunc
 
@@ -103,7 +106,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		cfg: cfg, rpc: transport, meta: group, codec: codec, buffers: &blocks.Buffers{},
+		cfg: cfg, keepAlive: keepAlive, rpc: transport, meta: group, codec: codec, buffers: &blocks.Buffers{},
 		putBudget: cut.NewBudget(cfg.MemoryBudget, MaxBlocksInFlight), getBudget: semaphore.NewWeighted(cfg.MemoryBudget),
 	}
 	c.life, c.end = context.WithCancel(context.Background())
