@@ -22,7 +22,7 @@ func plainSettings(s *record.Settings) *record.Settings {
 
 // putSettings replaces the settings if they still are those that the change was
 // decided on. The feature level is only ever raised, since entries of the level
-// may be in the log already.
+// may be in the log already, and only to what every metaserver announces.
 func (a *applier) putSettings(q *record.PutSettings) *record.Result {
 	present := fromPB(a.cluster.SettingsVersion)
 	if fromPB(q.IfVersion) != present {
@@ -31,6 +31,9 @@ func (a *applier) putSettings(q *record.PutSettings) *record.Result {
 	if q.Settings.FeatureLevel < a.cluster.Settings.FeatureLevel {
 		return a.refuse(protocol.InvalidArgument, "the feature level is %d and never falls", a.cluster.Settings.FeatureLevel)
 	}
+	if behind := a.memberBehind(q.Settings.FeatureLevel); behind != "" {
+		return a.refuse(protocol.PreconditionFailed, "metaserver %s does not announce feature level %d", protocol.Quote(behind), q.Settings.FeatureLevel)
+	}
 	wider := q.Settings.Redundancy != a.cluster.Settings.Redundancy
 	a.cluster.Settings = plainSettings(q.Settings)
 	a.cluster.SettingsVersion = toPB(a.next())
@@ -38,4 +41,16 @@ func (a *applier) putSettings(q *record.PutSettings) *record.Result {
 		a.relayout()
 	}
 	return a.done()
+}
+
+// memberBehind returns a metaserver that does not announce the level, or "".
+func (a *applier) memberBehind(level uint32) string {
+	members, err := MetaMembers(a)
+	a.fail(err)
+	for _, m := range members {
+		if m.FeatureLevel < level {
+			return m.Id
+		}
+	}
+	return ""
 }
