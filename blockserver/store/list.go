@@ -51,12 +51,13 @@ func (s *Store) describe(h protocol.Hash) (Info, bool) {
 	for i := range copies {
 		return Info{Hash: h, Disk: copies[i].disk.number.Load(), State: Unreadable}, true
 	}
+	item := Info{Hash: h}
 	for _, d := range s.disks {
-		if v, found := d.quarantinedVersion(h); found {
-			return Info{Hash: h, Version: v, Disk: d.number.Load(), State: Quarantined}, true
+		if v, found := d.quarantinedVersion(h); found && (item.State == 0 || item.Version.Less(v)) {
+			item = Info{Hash: h, Version: v, Disk: d.number.Load(), State: Quarantined}
 		}
 	}
-	return Info{}, false
+	return item, item.State != 0
 }
 
 // hashes walks every hash above after that has a file, leaf by leaf, so that one
