@@ -54,14 +54,17 @@ func TestRoundSharesTheCount(t *testing.T) {
 // acknowledged, and nobody after it.
 func TestRoundFailsTogether(t *testing.T) {
 	d, fs := idleDisk(t)
+	failed := false
 	fs.SetHook(func(op crashfs.Op) *crashfs.Fault {
-		if op.Verb == crashfs.VerbSync {
+		if op.Verb == crashfs.VerbSync && !failed {
+			failed = true
 			return &crashfs.Fault{Err: syscall.EIO}
 		}
 		return nil
 	})
 	jobs := []*job{d.acks.submit(), d.acks.submit()}
 	d.acks.start()
+	<-jobs[0].done
 	jobs = append(jobs, d.acks.submit())
 	for i, j := range jobs {
 		if ack, err := j.wait(t.Context()); protocol.KindOf(err) != protocol.Disk || ack != 0 {
