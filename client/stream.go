@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"time"
 
@@ -70,30 +69,32 @@ func canceled(cause error) error {
 }
 
 // cut carries every piece and hands full pages to full. It returns the last
-// page, which may be full or not but is not empty.
+// page, which may be full or not but is not empty. While it waits for a page to
+// be taken it holds none of the budget, which mending that page may need.
 func (p *put) cut(ctx context.Context, cancel context.CancelCauseFunc, k *cut.Cutter, first *cut.Piece, full chan<- *page) (*page, error) {
 	pg := newPage()
 	for pc := first; ; {
-		if len(pg.blocks) == protocol.MaxBlocksPerPage {
-			select {
-			case full <- pg:
-			case <-ctx.Done():
-				p.client.drop(pc)
-				return pg, canceled(context.Cause(ctx))
-			}
-			pg = newPage()
-		}
 		p.digest.Write(pc.Plain)
 		p.launch(ctx, cancel, pg, pc)
-		next, err := k.Next(ctx)
-		if errors.Is(err, io.EOF) {
+		more, err := k.More()
+		if err == nil && !more {
 			return pg, nil
+		}
+		if err == nil && len(pg.blocks) == protocol.MaxBlocksPerPage {
+			select {
+			case full <- pg:
+				pg = newPage()
+			case <-ctx.Done():
+				return pg, canceled(context.Cause(ctx))
+			}
+		}
+		if err == nil {
+			pc, err = k.Next(ctx)
 		}
 		if err != nil {
 			cancel(err)
 			return pg, err
 		}
-		pc = next
 	}
 }
 
