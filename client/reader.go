@@ -37,7 +37,6 @@ type Reader struct {
 	mu sync.Mutex
 	// at is the next byte for the caller, limit the end of the range.
 	at, limit int64
-	inline    []byte
 	// page holds extents to fetch, more says that another page follows, next is
 	// the offset from which to ask for it.
 	page []extent

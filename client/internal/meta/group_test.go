@@ -269,7 +269,8 @@ func TestPinned(t *testing.T) {
 func TestFind(t *testing.T) {
 	hang := make(chan struct{})
 	s := &script{t: t}
-	g, err := NewGroup(Config{Endpoints: []string{"hangs", "down", "well"}, Pause: func(context.Context, time.Duration) {},
+	g, err := NewGroup(Config{
+		Endpoints: []string{"hangs", "down", "well"}, Pause: func(context.Context, time.Duration) {},
 		Caller: callerFunc(func(ctx context.Context, addr, path string, req, ans rpc.Message) error {
 			switch addr {
 			case "hangs":
@@ -281,7 +282,8 @@ func TestFind(t *testing.T) {
 			}
 			ans.(*pb.ClusterStatus).Version = &pb.Version{Generation: 1, Counter: 5}
 			return nil
-		})})
+		}),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
