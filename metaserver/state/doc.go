@@ -36,6 +36,7 @@
 // The package is pure: no I/O of its own, no clock, no randomness, no goroutine,
 // no lock, no global that changes, and no iteration over a Go map. Two replicas
 // that apply the same entries hold the same rows, bit for bit, and the same
-// digest, which covers every changed row and the digest before. Text for people (the detail of an error) is never persisted, so that
-// builds with other words still agree.
+// digest, which covers every changed row and the digest before. Text for people
+// (the detail of an error) is never persisted, so that builds with other words
+// still agree.
 package state
