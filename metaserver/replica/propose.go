@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -35,7 +36,7 @@ type outcome struct {
 // on their way. A command's fate is known unless its entry was handed to raft and
 // nothing came back.
 type batcher struct {
-	raft    *raft.Raft
+	raft    func() *raft.Raft
 	queue   chan *proposal
 	flight  chan struct{} // holds a token for each entry on its way
 	stop    chan struct{}
@@ -49,11 +50,11 @@ type batcher struct {
 // batchCounts tells how well batching works.
 type batchCounts struct{ entries, commands atomic.Uint64 }
 
-func newBatcher(r *raft.Raft) *batcher {
+func newBatcher(r func() *raft.Raft, inFlight int) *batcher {
 	return &batcher{
 		raft:    r,
 		queue:   make(chan *proposal, MaxQueued),
-		flight:  make(chan struct{}, MaxInFlight),
+		flight:  make(chan struct{}, inFlight),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
@@ -72,9 +73,10 @@ func (b *batcher) run() {
 		if len(batch) == 0 {
 			return
 		}
-		future := b.raft.ApplyLog(raft.Log{Data: entry}, 0)
+		future := b.raft().ApplyLog(raft.Log{Data: entry}, 0)
 		b.group.Go(func() {
 			b.settle(batch, future)
+			runtime.Gosched()
 			<-b.flight
 		})
 	}
@@ -194,7 +196,7 @@ func (r *Replica) Propose(ctx context.Context, cmd *record.Command) (*record.Res
 	if err := r.serving(); err != nil {
 		return nil, err
 	}
-	if r.raft.State() != raft.Leader {
+	if r.node().State() != raft.Leader {
 		return nil, errNotLeader()
 	}
 	p := &proposal{bytes: bytes, rows: rowsOf(cmd), done: make(chan outcome, 1)}

@@ -16,6 +16,7 @@ import (
 )
 
 func TestWhatRaftsErrorsMean(t *testing.T) {
+	t.Parallel()
 	for err, kind := range map[error]protocol.Kind{
 		raft.ErrNotLeader:                    protocol.NotLeader,
 		raft.ErrLeadershipTransferInProgress: protocol.Unavailable,
@@ -34,6 +35,7 @@ func TestWhatRaftsErrorsMean(t *testing.T) {
 // What the batcher concatenates is record.Entry, and each command gets its own
 // result.
 func TestEachCommandGetsItsOwnResult(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 1, nil)
 	m := g.members[0]
 	const n = 300
@@ -69,6 +71,7 @@ func TestEachCommandGetsItsOwnResult(t *testing.T) {
 }
 
 func TestLimitsOfACommand(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 1, nil)
 	m := g.members[0]
 	big := put("key", "")
@@ -83,7 +86,7 @@ func TestLimitsOfACommand(t *testing.T) {
 }
 
 // unstarted is a batcher whose batches a test takes by hand.
-func unstarted() *batcher { return newBatcher(nil) }
+func unstarted() *batcher { return newBatcher(nil, 1) }
 
 func (b *batcher) enqueue(size, rows int) *proposal {
 	p := &proposal{bytes: make([]byte, size), rows: rows, done: make(chan outcome, 1)}
@@ -92,6 +95,7 @@ func (b *batcher) enqueue(size, rows int) *proposal {
 }
 
 func TestLimitsOfABatch(t *testing.T) {
+	t.Parallel()
 	b := unstarted()
 	for range MaxBatch + 10 {
 		b.enqueue(10, 1)
@@ -125,6 +129,7 @@ func TestLimitsOfABatch(t *testing.T) {
 }
 
 func TestWithdrawnCommandsAreNotProposed(t *testing.T) {
+	t.Parallel()
 	b := unstarted()
 	first, second := b.enqueue(1, 1), b.enqueue(2, 1)
 	if _, err := first.giveUp(protocol.Canceled, context.Canceled); protocol.KindOf(err) != protocol.Canceled {
@@ -144,6 +149,7 @@ func TestWithdrawnCommandsAreNotProposed(t *testing.T) {
 }
 
 func TestEntryIsRecordEntry(t *testing.T) {
+	t.Parallel()
 	b := unstarted()
 	want := &record.Entry{}
 	for i := range 3 {
@@ -164,6 +170,7 @@ func TestEntryIsRecordEntry(t *testing.T) {
 
 // The queue is bounded, and a full one says so at once.
 func TestFullQueueIsBusy(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	l := g.leader()
 	g.isolate(l)
