@@ -315,3 +315,22 @@ func TestBackoff(t *testing.T) {
 		t.Errorf("%d endpoints are remembered", n)
 	}
 }
+
+// TestForeignServer: an address that now belongs to another cluster's server is
+// passed over, and not asked first the next time; when all are foreign, that is
+// the answer.
+func TestForeignServer(t *testing.T) {
+	s, g := newScript(t, "a unavailable", "b wrong-cluster", "c ok", "c unavailable", "a wrong-cluster", "b unavailable", "c ok")
+	for range 2 {
+		if err := g.Read(t.Context(), protocol.PathDelete, &pb.DeleteRequest{}, &pb.DeleteAnswer{}); err != nil {
+			t.Error(err)
+		}
+	}
+	s.lines = []string{"c wrong-cluster", "a wrong-cluster", "b wrong-cluster", "c ok"}
+	if err := g.Read(t.Context(), protocol.PathDelete, &pb.DeleteRequest{}, &pb.DeleteAnswer{}); protocol.KindOf(err) != protocol.WrongCluster {
+		t.Errorf("all foreign: %v", err)
+	}
+	if err := g.Read(t.Context(), protocol.PathDelete, &pb.DeleteRequest{}, &pb.DeleteAnswer{}); err != nil {
+		t.Errorf("the address asked first has changed: %v", err)
+	}
+}
