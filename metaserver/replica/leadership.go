@@ -29,6 +29,8 @@ type leadership struct {
 	// told when it did and does not any more.
 	member  func() bool
 	removed func()
+	// confirmBy takes confirm's place in tests.
+	confirmBy func(cancel <-chan struct{}, confirmed chan<- Leadership)
 
 	now  atomic.Pointer[Leadership]
 	out  chan Leadership
@@ -54,6 +56,10 @@ func (l *leadership) run() {
 	tick := time.NewTicker(l.poll)
 	defer tick.Stop()
 	was := l.member()
+	confirm := l.confirm
+	if l.confirmBy != nil {
+		confirm = l.confirmBy
+	}
 	for {
 		select {
 		case <-l.stop:
@@ -63,10 +69,11 @@ func (l *leadership) run() {
 			return
 		case leads := <-l.notify:
 			close(cancel)
-			cancel = make(chan struct{})
+			// A confirmation under way is of a leadership that is over: nobody hears it.
+			cancel, confirmed = make(chan struct{}), make(chan Leadership)
 			l.set(Leadership{})
 			if leads {
-				go l.confirm(cancel, confirmed)
+				go confirm(cancel, confirmed)
 			}
 		case c := <-confirmed:
 			l.set(c)
