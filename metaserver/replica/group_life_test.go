@@ -64,6 +64,7 @@ func TestSnapshotIsInstalledWhileServing(t *testing.T) {
 	behind := g.others(g.leader())[0]
 	behind.kill()
 	stop, done := make(chan struct{}), make(chan struct{})
+	side := g.members[0]
 	go func() {
 		defer close(done)
 		for i := 0; ; i++ {
@@ -71,7 +72,7 @@ func TestSnapshotIsInstalledWhileServing(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				_, _ = g.members[0].now().Propose(context.Background(), put(fmt.Sprintf("side-%d", i), "value"))
+				_, _ = side.now().Propose(context.Background(), put(fmt.Sprintf("side-%d", i), "value"))
 			}
 		}
 	}()
