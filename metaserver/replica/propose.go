@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -17,6 +18,11 @@ import (
 // commandTag is record.Entry's field 1, length-delimited: an entry is its
 // commands one after the other, each behind this byte and its length.
 const commandTag = 1<<3 | 2
+
+// maxBatchRows bounds the rows of one entry as state.Rows counts them. The window of
+// one session is what Rows leaves out and apply keeps room for; beyond both, apply
+// answers Busy.
+const maxBatchRows = protocol.MaxEntryRows - protocol.SessionWindow
 
 // proposal is one command on its way.
 type proposal struct {
@@ -91,7 +97,7 @@ func (b *batcher) collect() (batch []*proposal, entry []byte) {
 			return batch, entry
 		}
 		size := 1 + binary.MaxVarintLen32 + len(p.bytes)
-		full := len(entry)+size > protocol.MaxEntrySize || len(batch) == MaxBatch || rows+p.rows > protocol.MaxEntryRows
+		full := len(entry)+size > protocol.MaxEntrySize || len(batch) == MaxBatch || rows+p.rows > maxBatchRows
 		if len(batch) > 0 && full {
 			b.over = p
 			return batch, entry
@@ -199,7 +205,7 @@ func (r *Replica) Propose(ctx context.Context, cmd *record.Command) (*record.Res
 	if r.node().State() != raft.Leader {
 		return nil, errNotLeader()
 	}
-	p := &proposal{bytes: bytes, rows: rowsOf(cmd), done: make(chan outcome, 1)}
+	p := &proposal{bytes: bytes, rows: state.Rows(cmd), done: make(chan outcome, 1)}
 	select {
 	case r.batcher.queue <- p:
 	default:
@@ -245,33 +251,5 @@ func applyError(err error) error {
 		return protocol.Errorf(protocol.Unavailable, "a restore has overtaken the command: %w", err)
 	default:
 		return protocol.Errorf(protocol.UnknownOutcome, "the command may or may not take effect: %w", err)
-	}
-}
-
-// baseRows is about what any command touches beside its blocks and names: the
-// cluster's row, a session's, an object's.
-const baseRows = 8
-
-// rowsOf is an upper guess of the rows that a command touches, so that a batch
-// keeps within MaxEntryRows.
-func rowsOf(cmd *record.Command) int {
-	blocks := func(hashes []byte) int { return len(hashes) / protocol.HashSize }
-	switch body := cmd.Body.(type) {
-	case *record.Command_Commit:
-		return baseRows + blocks(body.Commit.GetBlocks().GetHashes())
-	case *record.Command_AppendUpload:
-		return baseRows + blocks(body.AppendUpload.GetBlocks().GetHashes())
-	case *record.Command_Copied:
-		return baseRows + blocks(body.Copied.GetBlocks().GetHashes())
-	case *record.Command_Delete:
-		return baseRows + 3*len(body.Delete.GetItems())
-	case *record.Command_Unreference:
-		rows := baseRows
-		for _, s := range body.Unreference.GetSteps() {
-			rows += 2 + int(s.GetCount())
-		}
-		return rows
-	default:
-		return baseRows
 	}
 }

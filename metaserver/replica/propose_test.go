@@ -10,7 +10,9 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/table"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
@@ -116,7 +118,7 @@ func TestLimitsOfABatch(t *testing.T) {
 		}
 	}
 	b.collect()
-	b.enqueue(10, protocol.MaxEntryRows-5)
+	b.enqueue(10, maxBatchRows-5)
 	b.enqueue(10, 6)
 	if batch, _ := b.collect(); len(batch) != 1 {
 		t.Fatalf("%d commands of too many rows", len(batch))
@@ -191,4 +193,56 @@ func TestFullQueueIsBusy(t *testing.T) {
 	<-busy
 	cancel()
 	callers.Wait()
+}
+
+// TestBatchesFitIntoEntries: what is packed together has room in one entry, so that
+// apply refuses none of it as Busy.
+func TestBatchesFitIntoEntries(t *testing.T) {
+	t.Parallel()
+	m, err := state.Open(table.NewMemory())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := unstarted()
+	index := uint64(0)
+	run := func(commands ...*record.Command) {
+		t.Helper()
+		for _, c := range commands {
+			bytes, err := c.MarshalVT()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.queue <- &proposal{bytes: bytes, rows: state.Rows(c)}
+		}
+		for left := len(commands); left > 0; {
+			batch, entry := b.collect()
+			left -= len(batch)
+			index++
+			results, err := m.Apply(index, 1, entry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, r := range results {
+				if r.GetKind() != 0 {
+					t.Fatalf("command %d of %d: %s: %s", i, len(batch), protocol.Kind(r.GetKind()), r.GetDetail())
+				}
+			}
+		}
+	}
+	run(&record.Command{Body: &record.Command_Bootstrap{Bootstrap: &record.Bootstrap{
+		Cluster: append(make([]byte, 15), 1), Settings: &record.Settings{Redundancy: 1, Quorum: 1},
+	}}})
+	var opens, commits, closes []*record.Command
+	for i := range byte(100) {
+		session := append(make([]byte, 15), i+1)
+		opens = append(opens, &record.Command{Body: &record.Command_OpenSession{OpenSession: &record.OpenSession{Session: session}}})
+		for n := range uint64(protocol.SessionWindow) {
+			call := &pb.Call{Session: session, Sequence: n + 1, LowestUnacked: 1}
+			commits = append(commits, &record.Command{Body: &record.Command_Commit{Commit: &pb.CommitRequest{Call: call, Bucket: "bucket", Name: "name"}}})
+		}
+		closes = append(closes, &record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: session}}})
+	}
+	run(opens...)
+	run(commits...)
+	run(closes...)
 }
