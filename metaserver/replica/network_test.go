@@ -15,6 +15,7 @@ type network struct {
 	names map[string]string // address: member
 	cuts  map[[2]string]bool
 	conns map[*wire]bool
+	gates map[string]chan struct{} // member: what comes back to it over the raft role waits
 }
 
 // wire is one connection, by who dialed it and to whom.
@@ -22,13 +23,12 @@ type wire struct {
 	net.Conn
 	net      *network
 	from, to string
-	role     link.Role
 	mu       sync.Mutex
-	hold     chan struct{} // not nil: what comes back waits for its closing
+	role     link.Role
 }
 
 func newNetwork() *network {
-	return &network{names: map[string]string{}, cuts: map[[2]string]bool{}, conns: map[*wire]bool{}}
+	return &network{names: map[string]string{}, cuts: map[[2]string]bool{}, conns: map[*wire]bool{}, gates: map[string]chan struct{}{}}
 }
 
 func (n *network) name(address, member string) {
@@ -87,10 +87,13 @@ func (w *wire) Write(p []byte) (int, error) {
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	w.mu.Lock()
-	hold := w.hold
+	role := w.role
 	w.mu.Unlock()
-	if hold != nil {
-		<-hold
+	w.net.mu.Lock()
+	gate := w.net.gates[w.from]
+	w.net.mu.Unlock()
+	if gate != nil && role == link.RoleRaft {
+		<-gate
 	}
 	return n, err
 }
@@ -114,23 +117,11 @@ func (n *network) hold(from string) (release func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	gate := make(chan struct{})
-	for w := range n.conns {
-		w.mu.Lock()
-		if w.from == from && w.role == link.RoleRaft {
-			w.hold = gate
-		}
-		w.mu.Unlock()
-	}
+	n.gates[from] = gate
 	return sync.OnceFunc(func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		for w := range n.conns {
-			w.mu.Lock()
-			if w.hold == gate {
-				w.hold = nil
-			}
-			w.mu.Unlock()
-		}
+		delete(n.gates, from)
 		close(gate)
 	})
 }
