@@ -22,6 +22,7 @@ const (
 	nameAcks      = dirData + "/ashlar-acks"
 	nameLock      = dirData + "/ashlar-lock"
 	nameMarkerTmp = dirTmp + "/marker"
+	nameAcksTmp   = dirTmp + "/acks"
 )
 
 // disk is one folder of blocks.

@@ -100,7 +100,7 @@ func (s *Store) leavesOf(top string, bad map[string][]protocol.Hash) ([]string, 
 			return nil, d.trouble("list "+dirData+"/"+top, err)
 		}
 		for _, e := range entries {
-			if _, err := hex.DecodeString(e.Name); err == nil && len(e.Name) == 2 && e.Type.IsDir() {
+			if isLeaf(e) {
 				set[top+e.Name] = true
 			}
 		}
@@ -111,6 +111,13 @@ func (s *Store) leavesOf(top string, bad map[string][]protocol.Hash) ([]string, 
 		}
 	}
 	return slices.Sorted(maps.Keys(set)), nil
+}
+
+// isLeaf reports whether an entry of a top directory may hold blocks: anything
+// else there is somebody else's, and no reason to stop.
+func isLeaf(e durable.Entry) bool {
+	_, err := hex.DecodeString(e.Name)
+	return err == nil && len(e.Name) == 2 && e.Type.IsDir()
 }
 
 func (s *Store) hashesOf(leaf string, bad map[string][]protocol.Hash) ([]protocol.Hash, error) {
