@@ -39,13 +39,13 @@ race: ## every test under the race detector
 	$(GO) test -race ./...
 
 lint: ## formatting, vet and staticcheck
-	@unformatted=$$($(GO) run $(GOFUMPT) -l $$(git ls-files '*.go' | grep -v '\.pb\.go$$')); \
+	@unformatted=$$($(GO) run $(GOFUMPT) -l $$(git ls-files '*.go' | grep -v -e '\.pb\.go$$' -e '/testdata/')); \
 	if [ -n "$$unformatted" ]; then echo "run make fmt for:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
 fmt: ## format every Go file
-	$(GO) run $(GOFUMPT) -w $$(git ls-files '*.go' | grep -v '\.pb\.go$$')
+	$(GO) run $(GOFUMPT) -w $$(git ls-files '*.go' | grep -v -e '\.pb\.go$$' -e '/testdata/')
 
 rules: ## the house rules as tests
 	$(GO) test -count=1 ./integration/rules

@@ -227,21 +227,29 @@ func TestBusyAtMemoryLimit(t *testing.T) {
 // first buffer only.
 func TestPromisesCostLittle(t *testing.T) {
 	t.Parallel()
-	n := startReady(t)
-	conn := n.dial()
-	// fasthttp hands the request over when 8 KiB of the body are there.
-	if _, err := fmt.Fprintf(conn, "PUT %s%sContent-Encoding: zstd\r\n%s: 10\r\nContent-Length: %d\r\n\r\n%s", pathOf(nil), host,
-		protocol.HeaderPlainSize, protocol.MaxStoredSize, make([]byte, 16<<10)); err != nil {
-		t.Fatal(err)
+	zstd := fmt.Sprintf("Content-Encoding: zstd\r\nContent-Length: %d\r\n", protocol.MaxStoredSize)
+	plain := fmt.Sprintf("Content-Length: %d\r\n", protocol.MaxBlockSize)
+	for _, request := range []string{
+		"PUT " + pathOf(nil) + host + protocol.HeaderPlainSize + ": 10\r\n" + zstd,
+		"PUT " + pathOf(nil) + host + zstd,
+		"PUT " + pathOf(nil) + host + plain,
+		"POST " + protocol.PathBlocks + host + plain,
+	} {
+		n := startReady(t)
+		conn := n.dial()
+		// fasthttp hands the request over when 8 KiB of the body are there.
+		if _, err := fmt.Fprintf(conn, "%s\r\n%s", request, make([]byte, 16<<10)); err != nil {
+			t.Fatal(err)
+		}
+		if !eventually(func() bool { return n.memory.used.Load() > 0 }) {
+			t.Fatal("not charged")
+		}
+		if used := n.memory.used.Load(); used > int64(leaseSizes[1]) {
+			t.Errorf("%d bytes are charged for 16 KiB that came after %q", used, request)
+		}
+		_ = conn.Close()
+		n.wantEmpty()
 	}
-	if !eventually(func() bool { return n.memory.used.Load() > 0 }) {
-		t.Fatal("not charged")
-	}
-	if used := n.memory.used.Load(); used > int64(leaseSizes[1])+10 {
-		t.Errorf("%d bytes are charged for 16 KiB that came", used)
-	}
-	_ = conn.Close()
-	n.wantEmpty()
 }
 
 // TestReaderGoneReleasesMemory: a connection that ends in the middle of an

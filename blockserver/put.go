@@ -21,21 +21,10 @@ func (s *Server) put(ctx *fasthttp.RequestCtx, h protocol.Hash) error {
 	if err != nil {
 		return err
 	}
-	limit, work := protocol.MaxBlockSize, protocol.MaxBlockSize
+	limit := protocol.MaxBlockSize
 	if r.Zstd {
 		limit = protocol.MaxStoredSize
 	}
-	if r.PlainSize >= 0 {
-		work = r.PlainSize
-	} else if n := ctx.Request.Header.ContentLength(); !r.Zstd && n >= 0 {
-		work = min(n, limit)
-	}
-	// The other form of the block, compressed or plain, is made while it is
-	// stored and takes as much again.
-	if err := s.memory.charge(work); err != nil {
-		return err
-	}
-	defer s.memory.discharge(work)
 	body, err := s.readBody(ctx, limit)
 	if err != nil {
 		return err
@@ -65,10 +54,6 @@ func (s *Server) post(ctx *fasthttp.RequestCtx) error {
 	case declared > protocol.MaxBlockSize:
 		return tooLarge(protocol.MaxBlockSize)
 	}
-	if err := s.memory.charge(declared); err != nil {
-		return err
-	}
-	defer s.memory.discharge(declared)
 	body, err := s.readBody(ctx, protocol.MaxBlockSize)
 	if err != nil {
 		return err
@@ -114,8 +99,15 @@ func parsePlainSize(s string) (int, error) {
 	return int(n), nil
 }
 
-// keep stores r and answers with the acknowledgement.
+// keep stores r and answers with the acknowledgement. The other form of the
+// block, compressed or plain, is made meanwhile and takes memory too. It is
+// charged only now, when the body is here, so that a promise costs nothing.
 func (s *Server) keep(ctx *fasthttp.RequestCtx, r store.PutRequest) error {
+	work := otherForm(&r)
+	if err := s.memory.charge(work); err != nil {
+		return err
+	}
+	defer s.memory.discharge(work)
 	s.metrics.received.Add(float64(len(r.Body)))
 	claim, err := s.store.Put(rpc.Context(ctx), r)
 	if err != nil {
@@ -127,6 +119,17 @@ func (s *Server) keep(ctx *fasthttp.RequestCtx, r store.PutRequest) error {
 	header.Set(fasthttp.HeaderETag, etag(claim.Hash))
 	header.Set(fasthttp.HeaderLocation, protocol.PathBlocks+"/"+claim.Hash.String())
 	return rpc.Reply(ctx, fasthttp.StatusCreated, ackOf(claim))
+}
+
+// otherForm bounds the bytes of the form that r's body does not have.
+func otherForm(r *store.PutRequest) int {
+	switch {
+	case !r.Zstd:
+		return len(r.Body)
+	case r.PlainSize >= 0:
+		return r.PlainSize
+	}
+	return protocol.MaxBlockSize
 }
 
 func ackOf(c protocol.Claim) *pb.Ack {

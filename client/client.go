@@ -19,7 +19,7 @@ import (
 // Limits and defaults of a client.
 const (
 	// DefaultMemoryBudget bounds the bytes of blocks in flight, for puts and for
-	// gets each.
+	// read-ahead each. Every open Reader may hold two blocks besides.
 	DefaultMemoryBudget = 32 << 20
 	// MaxBlocksInFlight bounds the blocks of all puts of a client that are on
 	// their way at once, however small they are.
@@ -44,8 +44,9 @@ type Config struct {
 	// BlockSize is how puts are cut, in bytes; 0 means
 	// protocol.DefaultBlockSize.
 	BlockSize int
-	// MemoryBudget bounds the bytes of blocks in flight; 0 means
-	// DefaultMemoryBudget. One block is always let through.
+	// MemoryBudget bounds the bytes of blocks in flight, for all puts and for the
+	// read-ahead of all Readers; 0 means DefaultMemoryBudget. One block is always
+	// let through, and every open Reader may hold two besides.
 	MemoryBudget int64
 	// ReadAhead is how many blocks a Reader fetches ahead; 0 means
 	// DefaultReadAhead, below 0 none.
@@ -77,6 +78,9 @@ type Client struct {
 	putBudget *cut.Budget
 	getBudget *semaphore.Weighted
 
+	// keepAlive paces the use of sessions with an open upload.
+	keepAlive time.Duration
+
 	life context.Context
 	end  context.CancelFunc
 
@@ -96,14 +100,14 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := rpc.NewClient(rpc.ClientConfig{Cluster: cfg.Cluster, Timeout: 2 * blocks.DefaultExchangeTimeout, MaxConnsPerHost: 2 * MaxBlocksInFlight, MaxAnswer: protocol.MaxStoredSize + protocol.MaxMetaAnswer})
+	transport := rpc.NewClient(rpc.ClientConfig{Cluster: cfg.Cluster, Timeout: 2 * blocks.DefaultExchangeTimeout, MaxConnsPerHost: rpc.DefaultMaxConnsPerHost, MaxAnswer: protocol.MaxStoredSize + protocol.MaxMetaAnswer})
 	group, err := meta.NewGroup(meta.Config{Caller: transport, Endpoints: cfg.Endpoints, MaxSessions: cfg.MaxSessions, AttemptTimeout: cfg.AttemptTimeout, Logger: cfg.Logger})
 	if err != nil {
 		transport.Close()
 		return nil, err
 	}
 	c := &Client{
-		cfg: cfg, rpc: transport, meta: group, codec: codec, buffers: &blocks.Buffers{},
+		cfg: cfg, keepAlive: keepAlive, rpc: transport, meta: group, codec: codec, buffers: &blocks.Buffers{},
 		putBudget: cut.NewBudget(cfg.MemoryBudget, MaxBlocksInFlight), getBudget: semaphore.NewWeighted(cfg.MemoryBudget),
 	}
 	c.life, c.end = context.WithCancel(context.Background())

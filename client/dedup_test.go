@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/client"
 )
@@ -50,6 +51,7 @@ func testManyPages(t *testing.T, w *world) {
 		content = append(content, few[from:from+blockSize]...)
 	}
 	content = content[:len(content)-17]
+	w.c.SetKeepAlive(time.Millisecond)
 	var put client.Stats
 	obj, err := w.c.Put(t.Context(), w.bucket, "pages", onlyReader{bytes.NewReader(content)}, client.WithBlockSize(blockSize), client.WithStats(&put))
 	if err != nil {
@@ -67,9 +69,22 @@ func testManyPages(t *testing.T, w *world) {
 		end := min(r[0]+r[1], int64(len(content)))
 		w.get(w.bucket, "pages", content[r[0]:end], client.WithRange(r[0], r[1]))
 	}
-	status, err := w.c.Status(t.Context())
-	if err != nil || status.GetCounters().GetUploads() != 0 {
-		t.Errorf("uploads left: %v, %v", status.GetCounters(), err)
+	if n := w.counters().GetUploads(); n != 0 {
+		t.Errorf("%d uploads are left open", n)
+	}
+
+	broken := errors.New("the cable came off")
+	source := io.MultiReader(bytes.NewReader(content), failing{broken})
+	if _, err := w.c.Put(t.Context(), w.bucket, "broken", source, client.WithBlockSize(blockSize)); !errors.Is(err, broken) {
+		t.Errorf("a source that broke in its third page: %v", err)
+	}
+	eventually(t, "the upload is given up", func() bool { return w.counters().GetUploads() == 0 })
+	before := w.put(w.bucket, "other", nil)
+	if _, err := w.c.Put(t.Context(), w.bucket, "other", bytes.NewReader(content), client.WithBlockSize(blockSize), client.IfAbsent()); !errors.Is(err, client.ErrPreconditionFailed) {
+		t.Errorf("an upload that must find nothing: %v", err)
+	}
+	if after, err := w.c.Stat(t.Context(), w.bucket, "other"); err != nil || after.Version != before.Version || w.counters().GetUploads() != 0 {
+		t.Errorf("it left %+v, %v and %d uploads", after, err, w.counters().GetUploads())
 	}
 }
 

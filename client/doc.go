@@ -22,6 +22,7 @@
 //     and the change is never repeated behind the caller's back.
 //   - Committed means kept. Put returns without error only when the metaservers
 //     have counted W durable copies of every block.
-//   - Bounded. Bytes in flight stay within the budget, whatever the object's size
-//     and however many calls run; every retry has a named cap.
+//   - Bounded. The bytes of puts and of read-ahead stay within the budget,
+//     whatever the object's size and however many calls run; a Reader holds at
+//     most two blocks besides. Every retry has a named cap.
 package client

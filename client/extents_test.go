@@ -92,3 +92,21 @@ func FuzzExtents(f *testing.F) {
 		}
 	})
 }
+
+// TestNoDigest: an object committed by hand may lack its digest, and is an object
+// all the same; a broken digest is the metaserver's fault.
+func TestNoDigest(t *testing.T) {
+	info := &pb.ObjectInfo{Bucket: "bucket", Name: "name", Size: 3, IsInline: true}
+	o, err := objectOf(info)
+	if err != nil || !o.Digest.IsZero() {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	r := &Reader{object: o, limit: 3, counters: counters{parent: &counters{}}}
+	if err := r.take(&pb.LookupAnswer{Object: info, Inline: []byte("abc")}); err != nil || string(r.current) != "abc" {
+		t.Errorf("its content is %q, %v", r.current, err)
+	}
+	info.Digest = make([]byte, protocol.HashSize-1)
+	if _, err := objectOf(info); protocol.KindOf(err) != protocol.Internal {
+		t.Errorf("half a digest: %v", err)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/client"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -246,6 +247,77 @@ func TestCancel(t *testing.T) {
 	if _, err := w.c.Stat(ctx, "bucket", "long"); !errors.Is(err, client.ErrCanceled) {
 		t.Errorf("a call that begins canceled: %v", err)
 	}
+}
+
+// TestReplacedWhileRead: a reader gives the bytes of its own version or an
+// error, never some of each.
+func TestReplacedWhileRead(t *testing.T) {
+	w := newWorld(t)
+	content, other := noise(w.rng, 12<<20), noise(w.rng, 12<<20)
+	w.put("bucket", "object", content)
+	c := w.Open(client.Config{ReadAhead: -1})
+	r, err := c.Get(t.Context(), "bucket", "object")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	w.put("bucket", "object", other)
+	for i := range 3 {
+		// As reclamation will do, in time.
+		for at := 6 << 20; at < len(content); at += 1 << 20 {
+			h := protocol.HashOf(content[at : at+1<<20])
+			if err := os.Remove(w.file(i, h)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+		}
+	}
+	got, err := io.ReadAll(r)
+	if !errors.Is(err, client.ErrChanged) || !bytes.Equal(got, content[:6<<20]) {
+		t.Errorf("%d bytes and %v", len(got), err)
+	}
+	w.get("bucket", "object", other)
+}
+
+// TestNoLeader: stale reads go on without one.
+func TestNoLeader(t *testing.T) {
+	w := newWorld(t)
+	content := noise(w.rng, 100_000)
+	w.put("bucket", "object", content)
+	for _, endpoint := range w.Endpoints() {
+		c := w.Open(client.Config{Endpoints: []string{endpoint}})
+		eventually(t, "every replica has the object", func() bool {
+			_, err := c.Stat(t.Context(), "bucket", "object", client.WithLevel(client.Stale))
+			return err == nil
+		})
+	}
+	for i := range 2 {
+		if err := w.KillMetaserver(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.get("bucket", "object", content, client.WithLevel(client.Stale))
+	if _, err := w.c.Stat(t.Context(), "bucket", "object", client.WithLevel(client.Stale)); err != nil {
+		t.Error(err)
+	}
+	for _, err := range w.c.List(t.Context(), "bucket", client.WithLevel(client.Stale)) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	other, err := client.Open(t.Context(), client.Config{Endpoints: w.Endpoints()})
+	if err != nil {
+		t.Fatalf("opening without a leader: %v", err)
+	}
+	defer other.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := other.Put(ctx, "bucket", "late", strings.NewReader("x")); !errors.Is(err, client.ErrCanceled) && !errors.Is(err, client.ErrUnknownOutcome) {
+		t.Errorf("a put without a leader: %v", err)
+	}
+	if err := w.RestartMetaserver(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	w.put("bucket", "after", content)
 }
 
 func TestClose(t *testing.T) {

@@ -18,6 +18,9 @@ import (
 func (c *Client) List(ctx context.Context, bucket string, opts ...Option) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		q, err := listRequest(bucket, opts)
+		// last is where the page before ended. The first one may end before the place
+		// to start after: with the prefix that this place lies in.
+		last := ""
 		for err == nil {
 			var ans *pb.ListAnswer
 			if ans, err = c.listPage(ctx, q); err != nil {
@@ -35,11 +38,12 @@ func (c *Client) List(ctx context.Context, bucket string, opts ...Option) iter.S
 			if ans.GetNext() == "" {
 				return
 			}
-			if ans.GetNext() <= q.GetAfter() {
-				err = protocol.Errorf(protocol.Internal, "a listing went back from %s to %s", protocol.Quote(q.GetAfter()), protocol.Quote(ans.GetNext()))
+			if ans.GetNext() <= last {
+				err = protocol.Errorf(protocol.Internal, "a listing went back from %s to %s", protocol.Quote(last), protocol.Quote(ans.GetNext()))
 				break
 			}
-			q.After = ans.GetNext()
+			last = ans.GetNext()
+			q.After = last
 		}
 		yield(Entry{}, err)
 	}

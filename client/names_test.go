@@ -44,6 +44,7 @@ func testNames(t *testing.T, w *world) {
 		{w.bucket, []client.Option{client.WithDelimiter("/")}, []string{"a", "dir/", "dir2/", "z"}},
 		{w.bucket, []client.Option{client.WithDelimiter("/"), client.WithPageSize(1)}, []string{"a", "dir/", "dir2/", "z"}},
 		{w.bucket, []client.Option{client.WithPrefix("dir/"), client.WithDelimiter("/")}, []string{"dir/1", "dir/2", "dir/sub/"}},
+		{w.bucket, []client.Option{client.WithDelimiter("/"), client.StartAfter("dir/1"), client.WithPageSize(1)}, []string{"dir/", "dir2/", "z"}},
 		{w.bucket, []client.Option{client.StartAfter("dir/2")}, []string{"dir/sub/3", "dir2/4", "z"}},
 		{w.bucket, []client.Option{client.WithLevel(client.Session)}, names},
 		{"nobody", nil, nil},

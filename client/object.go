@@ -24,7 +24,8 @@ type Object struct {
 	Size         int64             `json:"size"`
 	ContentType  string            `json:"content_type,omitempty"`
 	UserMetadata map[string]string `json:"user_metadata,omitempty"`
-	// Digest is the BLAKE3-256 of the whole content.
+	// Digest is the BLAKE3-256 of the whole content; zero if whoever committed the
+	// object by hand left it out.
 	Digest Hash `json:"digest"`
 	// Modified is the wall clock of the metaserver that took the commit, for
 	// people. It is zero in Put's answer.
@@ -55,9 +56,12 @@ func (e Entry) Key() string {
 }
 
 func objectOf(i *pb.ObjectInfo) (Object, error) {
-	digest, err := protocol.HashFromBytes(i.GetDigest())
-	if err != nil {
-		return Object{}, protocol.Errorf(protocol.Internal, "a metaserver described %s without a digest: %w", protocol.Quote(i.GetName()), err)
+	var digest Hash
+	if len(i.GetDigest()) > 0 {
+		var err error
+		if digest, err = protocol.HashFromBytes(i.GetDigest()); err != nil {
+			return Object{}, protocol.Errorf(protocol.Internal, "a metaserver described %s with a broken digest: %w", protocol.Quote(i.GetName()), err)
+		}
 	}
 	o := Object{
 		Bucket: i.GetBucket(), Name: i.GetName(), Version: versionOf(i.GetVersion()),

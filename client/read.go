@@ -90,13 +90,10 @@ func (r *Reader) ready() error {
 	if r.at >= r.limit {
 		return io.EOF
 	}
-	r.fill()
-	f := r.line[0]
-	select {
-	case <-f.done:
-	case <-r.ctx.Done():
-		r.err = protocol.Errorf(protocol.Canceled, "reading %s: %w", protocol.Quote(r.name), context.Cause(r.ctx))
-		return r.err
+	f, err := r.await()
+	if err != nil {
+		r.err = err
+		return err
 	}
 	r.line = r.line[1:]
 	r.settle(f)
@@ -111,6 +108,20 @@ func (r *Reader) ready() error {
 	r.current = f.plain[from:to]
 	r.fill()
 	return nil
+}
+
+// await returns the next block when it has come. Once ctx has ended, blocks that
+// have come are not given any more.
+func (r *Reader) await() (*fetch, error) {
+	if r.ctx.Err() == nil {
+		r.fill()
+		select {
+		case <-r.line[0].done:
+			return r.line[0], nil
+		case <-r.ctx.Done():
+		}
+	}
+	return nil, protocol.Errorf(protocol.Canceled, "reading %s: %w", protocol.Quote(r.name), context.Cause(r.ctx))
 }
 
 // settle gives back what f was charged.

@@ -37,7 +37,6 @@ type Reader struct {
 	mu sync.Mutex
 	// at is the next byte for the caller, limit the end of the range.
 	at, limit int64
-	inline    []byte
 	// page holds extents to fetch, more says that another page follows, next is
 	// the offset from which to ask for it.
 	page []extent
@@ -152,8 +151,10 @@ func (r *Reader) takeInline(ans *pb.LookupAnswer) error {
 	if int64(len(content)) != r.object.Size {
 		return protocol.Errorf(protocol.Internal, "the inline content of %s has %d bytes of %d", protocol.Quote(r.object.Name), len(content), r.object.Size)
 	}
-	if err := r.object.Digest.Verify(content); err != nil {
-		return err
+	if !r.object.Digest.IsZero() {
+		if err := r.object.Digest.Verify(content); err != nil {
+			return err
+		}
 	}
 	r.counters.inline(len(content))
 	r.current = content[r.at:r.limit]

@@ -3,10 +3,11 @@ package client
 import (
 	"context"
 	"errors"
-	"io"
+	"sync"
 	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/client/internal/cut"
+	"github.com/seed-7d21a5b5/ashlar/client/internal/meta"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
@@ -19,6 +20,10 @@ const (
 	// abortTimeout bounds the farewell to a failed upload; without it the pages
 	// go when the session ends.
 	abortTimeout = 5 * time.Second
+	// keepAlive is how often an open upload's session is used at least, whatever
+	// the source does. Servers expire sessions that are idle for minutes; this is
+	// well below, and nothing but liveness depends on it.
+	keepAlive = 90 * time.Second
 )
 
 // stream puts an object of several blocks. The caller's goroutine cuts and
@@ -26,8 +31,11 @@ const (
 // budget; full pages are appended in order by one more.
 func (p *put) stream(ctx context.Context, k *cut.Cutter, first *cut.Piece) (Object, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	u := &upload{put: p, full: make(chan *page, pagesAhead), ended: make(chan struct{})}
+	defer func() {
+		cancel(nil)
+		u.keeper.Wait()
+	}()
 	go u.run(ctx, cancel)
 	last, err := p.cut(ctx, cancel, k, first, u.full)
 	close(u.full)
@@ -61,30 +69,32 @@ func canceled(cause error) error {
 }
 
 // cut carries every piece and hands full pages to full. It returns the last
-// page, which may be full or not but is not empty.
+// page, which may be full or not but is not empty. While it waits for a page to
+// be taken it holds none of the budget, which mending that page may need.
 func (p *put) cut(ctx context.Context, cancel context.CancelCauseFunc, k *cut.Cutter, first *cut.Piece, full chan<- *page) (*page, error) {
 	pg := newPage()
 	for pc := first; ; {
-		if len(pg.blocks) == protocol.MaxBlocksPerPage {
-			select {
-			case full <- pg:
-			case <-ctx.Done():
-				p.client.drop(pc)
-				return pg, canceled(context.Cause(ctx))
-			}
-			pg = newPage()
-		}
 		p.digest.Write(pc.Plain)
 		p.launch(ctx, cancel, pg, pc)
-		next, err := k.Next(ctx)
-		if errors.Is(err, io.EOF) {
+		more, err := k.More()
+		if err == nil && !more {
 			return pg, nil
+		}
+		if err == nil && len(pg.blocks) == protocol.MaxBlocksPerPage {
+			select {
+			case full <- pg:
+				pg = newPage()
+			case <-ctx.Done():
+				return pg, canceled(context.Cause(ctx))
+			}
+		}
+		if err == nil {
+			pc, err = k.Next(ctx)
 		}
 		if err != nil {
 			cancel(err)
 			return pg, err
 		}
-		pc = next
 	}
 }
 
@@ -114,6 +124,8 @@ type upload struct {
 	ended chan struct{}
 	id    []byte
 	pages uint32
+	// keeper is the goroutine that keeps the session in use.
+	keeper sync.WaitGroup
 }
 
 // run appends full pages in order as their blocks arrive. A failure cancels the
@@ -152,27 +164,71 @@ func (u *upload) append(ctx context.Context, pg *page) error {
 			return q
 		}, &pb.UploadAppendAnswer{})
 	})
+	if err == nil && u.pages == 0 {
+		first := &pb.Blocks{Hashes: q.GetBlocks().GetHashes()[:protocol.HashSize], PlainSizes: q.GetBlocks().GetPlainSizes()[:1], StoredSizes: q.GetBlocks().GetStoredSizes()[:1]}
+		u.keeper.Go(func() { u.keep(ctx, first) })
+	}
 	if err == nil {
 		u.pages++
 	}
 	return err
 }
 
+// keep uses the session now and then until ctx ends, by sending page 0 again: it
+// is there already, so that changes nothing.
+func (u *upload) keep(ctx context.Context, first *pb.Blocks) {
+	c := u.put.client
+	tick := time.NewTicker(c.keepAlive)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		err := c.meta.Mutate(ctx, u.put.session, protocol.PathUploadAppend, func(call *pb.Call) rpc.Message {
+			return &pb.UploadAppendRequest{Call: call, Upload: u.id, Blocks: first}
+		}, &pb.UploadAppendAnswer{})
+		if protocol.KindOf(err) != protocol.Changed && ctx.Err() == nil {
+			c.cfg.Logger.Debug("upload was not kept alive", "err", err)
+		}
+	}
+}
+
+// create opens the upload. It is carried through even if ctx ends meanwhile, and
+// then aborted: an upload that nobody knows of would count against its session.
 func (u *upload) create(ctx context.Context) error {
-	m := u.put.client.meta
-	session, err := m.Pin(ctx)
+	c := u.put.client
+	session, err := c.meta.Pin(ctx)
 	if err != nil {
 		return err
 	}
+	created := make(chan error)
 	var ans pb.UploadCreateAnswer
-	err = m.Mutate(ctx, session, protocol.PathUploadCreate, func(call *pb.Call) rpc.Message {
-		return &pb.UploadCreateRequest{Call: call}
-	}, &ans)
-	if err != nil {
-		return err
+	// The call under way has begun, so Close waits for this one too.
+	c.calls.Go(func() {
+		through, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+		defer cancel()
+		err := c.meta.Mutate(through, session, protocol.PathUploadCreate, func(call *pb.Call) rpc.Message {
+			return &pb.UploadCreateRequest{Call: call}
+		}, &ans)
+		select {
+		case created <- err:
+		case <-ctx.Done():
+			if err == nil {
+				c.abort(ctx, session, ans.GetUpload())
+			}
+		}
+	})
+	select {
+	case err = <-created:
+	case <-ctx.Done():
+		return canceled(context.Cause(ctx))
 	}
-	u.id, u.put.session = ans.GetUpload(), session
-	return nil
+	if err == nil {
+		u.id, u.put.session = ans.GetUpload(), session
+	}
+	return err
 }
 
 // finish commits the last page by itself, or as the upload's last.
@@ -192,17 +248,19 @@ func (u *upload) finish(ctx context.Context, last *page) (Object, error) {
 	return obj, err
 }
 
-// abort gives the pages back early. It outlives ctx, which may be why the put
-// has failed.
+// abort gives the pages back early.
 func (u *upload) abort(ctx context.Context) {
-	if u.id == nil {
-		return
+	if u.id != nil {
+		u.put.client.abort(ctx, u.put.session, u.id)
 	}
-	c := u.put.client
+}
+
+// abort ends an upload. It outlives ctx, which may be why the put has failed.
+func (c *Client) abort(ctx context.Context, session *meta.Session, upload []byte) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	err := c.meta.Mutate(ctx, u.put.session, protocol.PathUploadAbort, func(call *pb.Call) rpc.Message {
-		return &pb.UploadAbortRequest{Call: call, Upload: u.id}
+	err := c.meta.Mutate(ctx, session, protocol.PathUploadAbort, func(call *pb.Call) rpc.Message {
+		return &pb.UploadAbortRequest{Call: call, Upload: upload}
 	}, &pb.UploadAbortAnswer{})
 	if err != nil {
 		c.cfg.Logger.Debug("upload left to its session", "err", err)

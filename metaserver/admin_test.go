@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
 	"github.com/seed-7d21a5b5/ashlar/metaserver/api/admin"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -87,6 +89,16 @@ func testAdmin(t *testing.T, g *group) {
 		if status != tc.status || !strings.Contains(body, tc.has) {
 			t.Errorf("%s %s: %d %s", tc.method, tc.path, status, body)
 		}
+	}
+	_, metrics := curl(t, "GET", base+admin.PathMetrics, "", "")
+	problems, err := promlint.New(strings.NewReader(metrics)).Lint()
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "ashlar_") {
+			t.Errorf("metric %s: %s", p.Metric, p.Text)
+		}
+	}
+	if err != nil {
+		t.Error(err)
 	}
 	status, body := curl(t, "GET", base+admin.PathHello, "", "", protocol.HeaderCluster, strings.Repeat("ab", 16))
 	if status != 409 || !strings.Contains(body, `"wrong-cluster"`) {

@@ -11,5 +11,9 @@
 //   - Absent is ENOENT: only fs.ErrNotExist means that a name is not there.
 //   - A failed sync is final: it is never repeated, because the system marks the
 //     pages clean and a second sync would succeed without them.
-//   - Stays below its root: no name leads out, and no link is followed.
+//   - Stays below its root: no name leads out, and no link is followed to a file.
+//
+// Assumed of the system, and not checked: a write in place changes no bytes beside
+// it, whatever tears it; and what a failed sync lost is seen to be lost by the
+// next process, because the file system was unmounted or went read-only.
 package durable

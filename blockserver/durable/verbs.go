@@ -59,15 +59,6 @@ func Replace(f FS, name, tmp string, content []byte) error {
 	return Publish(f, tmp, name)
 }
 
-// MakeDir makes a directory durable with its name; one that exists is synced
-// all the same, because nothing says who made it or whether it was synced.
-func MakeDir(f FS, name string) error {
-	if err := f.Mkdir(name); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return f.SyncDir(path.Dir(name))
-}
-
 // Read returns the content of a file of at most limit bytes; a longer one is an
 // error.
 func Read(f FS, name string, limit int64) ([]byte, error) {

@@ -111,6 +111,7 @@ type acks struct {
 	disk *disk
 	file durable.File
 	jobs chan *job
+	// done is closed when the committer has ended; nil before it has started.
 	done chan struct{}
 
 	mu sync.Mutex
@@ -136,7 +137,7 @@ func openAcks(d *disk) (*acks, error) {
 	if err != nil {
 		return nil, d.trouble("open "+nameAcks, err)
 	}
-	return &acks{disk: d, file: file, now: now, met: now.highest}, nil
+	return &acks{disk: d, file: file, now: now, met: now.highest, jobs: make(chan *job, maxCommit)}, nil
 }
 
 // meet raises the highest version met. It is durable with the next slot.
@@ -184,7 +185,7 @@ func (a *acks) write(count int, clean bool) error {
 
 // close waits for the committer and notes that the counts are exact.
 func (a *acks) close() error {
-	if a.jobs != nil {
+	if a.done != nil {
 		close(a.jobs)
 		<-a.done
 	}

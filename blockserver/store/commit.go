@@ -6,36 +6,26 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
-// maxCommit bounds the jobs that one round of the committer takes together, and
-// those that wait for the next.
+// maxCommit bounds the acknowledgements that one round of the committer counts
+// together, and those that wait for the next.
 const maxCommit = 256
 
-// job is one operation's wish to have names made durable, and to be counted.
+// job is one operation's wish to be counted. What it acknowledges is durable
+// before it is submitted.
 type job struct {
-	// dirs are the directories to sync.
-	dirs []string
-	// leaf, if markLeaf, is the fan-out directory that is durable then.
-	leaf     uint16
-	markLeaf bool
-	// count asks for an acknowledgement number, meet for a slot that carries the
-	// highest version met.
-	count, meet bool
-
 	ack  uint64
 	err  error
 	done chan struct{}
 }
 
-// submit hands a job to the committer, which serves in order. Who submits under
-// a hash's lock and waits outside is therefore answered before, and fails before,
-// whoever takes the lock next.
-func (a *acks) submit(j *job) *job {
-	j.done = make(chan struct{})
+// submit hands a job to the committer, which serves in order.
+func (a *acks) submit() *job {
+	j := &job{done: make(chan struct{})}
 	a.jobs <- j
 	return j
 }
 
-// wait returns the acknowledgement number, once everything is durable.
+// wait returns the acknowledgement number, once the count is durable.
 func (j *job) wait(ctx context.Context) (uint64, error) {
 	select {
 	case <-j.done:
@@ -47,7 +37,7 @@ func (j *job) wait(ctx context.Context) (uint64, error) {
 
 // start runs the committer.
 func (a *acks) start() {
-	a.jobs, a.done = make(chan *job, maxCommit), make(chan struct{})
+	a.done = make(chan struct{})
 	go func() {
 		defer close(a.done)
 		for first := range a.jobs {
@@ -73,52 +63,18 @@ func (a *acks) gather(first *job) []*job {
 	return jobs
 }
 
-// round makes the jobs' names durable, then their count, then answers.
+// round counts the jobs with one durable write, then answers them. A disk that
+// has failed counts nothing.
 func (a *acks) round(jobs []*job) {
+	base := a.durable()
 	err := a.disk.usable()
 	if err == nil {
-		err = a.syncDirs(jobs)
+		err = a.write(len(jobs), false)
 	}
-	count, meet := 0, false
-	for _, j := range jobs {
-		if j.count {
-			count++
-		}
-		meet = meet || j.meet
-	}
-	base := a.durable()
-	if err == nil && (count > 0 || meet) {
-		err = a.write(count, false)
-	}
-	for _, j := range jobs {
-		if j.err = err; err == nil && j.count {
-			base++
-			j.ack = base
+	for i, j := range jobs {
+		if j.err = err; err == nil {
+			j.ack = base + uint64(i) + 1
 		}
 		close(j.done)
 	}
-}
-
-// syncDirs syncs each directory once, and remembers the leaves that are durable.
-func (a *acks) syncDirs(jobs []*job) error {
-	synced := map[string]bool{}
-	for _, j := range jobs {
-		for _, dir := range j.dirs {
-			if synced[dir] {
-				continue
-			}
-			if err := a.disk.fs.SyncDir(dir); err != nil {
-				return a.disk.fail("sync "+dir, err)
-			}
-			synced[dir] = true
-		}
-	}
-	a.disk.mu.Lock()
-	defer a.disk.mu.Unlock()
-	for _, j := range jobs {
-		if j.markLeaf {
-			a.disk.leaves[j.leaf] = true
-		}
-	}
-	return nil
 }

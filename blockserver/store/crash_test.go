@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/seed-7d21a5b5/ashlar/blockserver/durable"
 	"github.com/seed-7d21a5b5/ashlar/blockserver/durable/crashfs"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -190,5 +191,23 @@ func TestTouchRewritesAfterAFailedSync(t *testing.T) {
 		if err := w.check(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
+	}
+}
+
+// TestForeignFilesDoNotStopARecount: what is no directory of blocks is passed over
+// when a crash has the store count again, as it is in listings.
+func TestForeignFilesDoNotStopARecount(t *testing.T) {
+	w := &world{t: t, disk: crashfs.New(crashfs.Config{})}
+	if err := inOrder(w.open, w.adopt, func() error { return w.put(0, 3) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"data/7f/notes", "data/7f/7f", "data/7f/x"} {
+		if err := durable.Write(w.disk, name, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.disk = w.disk.Restart()
+	if err := w.check(); err != nil {
+		t.Fatal(err)
 	}
 }

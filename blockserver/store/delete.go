@@ -19,10 +19,9 @@ type Deleted struct {
 
 // Delete removes every copy of h whose version is below, quarantined ones too,
 // and answers when that is durable. On a disk that failed what is absent now may
-// come back, which makes it a stray and harms nothing. A copy at below or above it stays. One whose
-// version cannot be read is set aside instead. Errors: Disk, NotRegistered,
-// Unsupported; UnknownOutcome if ctx ends while the disk syncs. An error is no
-// acknowledgement.
+// come back, which makes it a stray and harms nothing. A copy at below or above it
+// stays. One whose version cannot be read is set aside instead. Errors: Disk,
+// NotRegistered, Unsupported, Canceled. An error is no acknowledgement.
 func (s *Store) Delete(ctx context.Context, h protocol.Hash, below protocol.Version) (Deleted, error) {
 	if _, err := s.enter(ctx); err != nil {
 		return Deleted{}, err
@@ -32,57 +31,45 @@ func (s *Store) Delete(ctx context.Context, h protocol.Hash, below protocol.Vers
 	if err != nil {
 		return Deleted{}, err
 	}
-	answer, jobs, err := s.deleteLocked(h, below)
-	unlock()
-	for _, j := range jobs {
-		if _, failed := j.wait(ctx); failed != nil {
-			err = errors.Join(err, failed)
-		}
+	defer unlock()
+	for _, d := range s.disks {
+		d.acks.meet(below)
 	}
+	answer, err := s.deleteCopies(h, below)
 	if err != nil {
 		return Deleted{}, err
+	}
+	for _, d := range s.disks {
+		if v, found := d.quarantinedVersion(h); found && v.Less(below) {
+			if err := d.unlinkQuarantined(h); err != nil {
+				return Deleted{}, err
+			}
+		}
 	}
 	return answer, nil
 }
 
-func (s *Store) deleteLocked(h protocol.Hash, below protocol.Version) (answer Deleted, jobs []*job, err error) {
-	for _, d := range s.disks {
-		d.acks.meet(below)
-		if d.usable() == nil {
-			// An earlier Delete may have found the file and be waiting still.
-			jobs = append(jobs, d.acks.submit(&job{}))
-		}
-	}
+func (s *Store) deleteCopies(h protocol.Hash, below protocol.Version) (answer Deleted, err error) {
 	for _, c := range s.locate(h) {
 		switch {
 		case protocol.KindOf(c.err) == protocol.Corrupt:
-			if _, err := s.setAside(c.disk, h); err != nil {
-				return Deleted{}, jobs, err
-			}
+			_, err = s.setAside(c.disk, h)
 		case c.err != nil:
-			return Deleted{}, jobs, c.err
+			err = c.err
 		case c.head.Version().Less(below):
-			if err := s.unlink(c, h); err != nil {
-				return Deleted{}, jobs, err
-			}
-			jobs = append(jobs, c.disk.acks.submit(&job{dirs: []string{leafName(h)}}))
-		case c.disk.usable() != nil:
-			return Deleted{}, jobs, c.disk.usable()
+			err = s.unlink(c, h)
 		default:
 			answer.Kept, answer.Version = true, answer.Version.Max(c.head.Version())
+			err = c.disk.usable()
+		}
+		if err != nil {
+			return Deleted{}, err
 		}
 	}
-	for _, d := range s.disks {
-		if v, found := d.quarantinedVersion(h); found && v.Less(below) {
-			if err := d.unlinkQuarantined(h, v); err != nil {
-				return Deleted{}, jobs, err
-			}
-			jobs = append(jobs, d.acks.submit(&job{dirs: []string{dirQuarantine}}))
-		}
-	}
-	return answer, jobs, nil
+	return answer, nil
 }
 
+// unlink removes a copy, durably.
 func (s *Store) unlink(c copyOf, h protocol.Hash) error {
 	s.sound.remove(h)
 	if err := c.disk.fs.Remove(blockName(h)); err != nil && !durable.IsAbsent(err) {
@@ -90,7 +77,7 @@ func (s *Store) unlink(c copyOf, h protocol.Hash) error {
 	}
 	c.disk.blocks.Add(-1)
 	c.disk.used.Add(-blockfile.HeaderSize - int64(c.head.StoredSize))
-	return nil
+	return c.disk.syncDir(leafName(h))
 }
 
 // Meet makes v, or what is higher, the highest version that every working disk
@@ -105,7 +92,7 @@ func (s *Store) Meet(ctx context.Context, v protocol.Version) error {
 	for _, d := range s.disks {
 		d.acks.meet(v)
 		if d.usable() == nil {
-			jobs = append(jobs, d.acks.submit(&job{meet: true}))
+			jobs = append(jobs, d.acks.submit())
 		}
 	}
 	var failed error

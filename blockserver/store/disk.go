@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -21,6 +22,7 @@ const (
 	nameAcks      = dirData + "/ashlar-acks"
 	nameLock      = dirData + "/ashlar-lock"
 	nameMarkerTmp = dirTmp + "/marker"
+	nameAcksTmp   = dirTmp + "/acks"
 )
 
 // disk is one folder of blocks.
@@ -57,6 +59,9 @@ func topName(h protocol.Hash) string { return dirData + "/" + hex.EncodeToString
 func leafName(h protocol.Hash) string { return topName(h) + "/" + hex.EncodeToString(h[1:2]) }
 
 func blockName(h protocol.Hash) string { return leafName(h) + "/" + h.String() }
+
+// leafOf numbers the directory of h.
+func leafOf(h protocol.Hash) uint16 { return binary.BigEndian.Uint16(h[:2]) }
 
 func (d *disk) tmpName() string {
 	return dirTmp + "/" + strconv.FormatUint(d.tmpNumber.Add(1), 10)

@@ -51,12 +51,13 @@ func (s *Store) describe(h protocol.Hash) (Info, bool) {
 	for i := range copies {
 		return Info{Hash: h, Disk: copies[i].disk.number.Load(), State: Unreadable}, true
 	}
+	item := Info{Hash: h}
 	for _, d := range s.disks {
-		if v, found := d.quarantinedVersion(h); found {
-			return Info{Hash: h, Version: v, Disk: d.number.Load(), State: Quarantined}, true
+		if v, found := d.quarantinedVersion(h); found && (item.State == 0 || item.Version.Less(v)) {
+			item = Info{Hash: h, Version: v, Disk: d.number.Load(), State: Quarantined}
 		}
 	}
-	return Info{}, false
+	return item, item.State != 0
 }
 
 // hashes walks every hash above after that has a file, leaf by leaf, so that one
@@ -99,7 +100,7 @@ func (s *Store) leavesOf(top string, bad map[string][]protocol.Hash) ([]string, 
 			return nil, d.trouble("list "+dirData+"/"+top, err)
 		}
 		for _, e := range entries {
-			if _, err := hex.DecodeString(e.Name); err == nil && len(e.Name) == 2 && e.Type.IsDir() {
+			if isLeaf(e) {
 				set[top+e.Name] = true
 			}
 		}
@@ -110,6 +111,13 @@ func (s *Store) leavesOf(top string, bad map[string][]protocol.Hash) ([]string, 
 		}
 	}
 	return slices.Sorted(maps.Keys(set)), nil
+}
+
+// isLeaf reports whether an entry of a top directory may hold blocks: anything
+// else there is somebody else's, and no reason to stop.
+func isLeaf(e durable.Entry) bool {
+	_, err := hex.DecodeString(e.Name)
+	return err == nil && len(e.Name) == 2 && e.Type.IsDir()
 }
 
 func (s *Store) hashesOf(leaf string, bad map[string][]protocol.Hash) ([]protocol.Hash, error) {

@@ -124,6 +124,12 @@ func (d *disk) checkEmpty() error {
 			return err
 		}
 	}
+	if foreign == "" {
+		// Formatting leaves no other names there; a start would sweep them away.
+		if foreign, err = d.firstOther(dirTmp, path.Base(nameAcksTmp), path.Base(nameMarkerTmp)); err != nil {
+			return err
+		}
+	}
 	inner := []string{dirQuarantine}
 	for _, top := range topDigits() {
 		inner = append(inner, dirData+"/"+top)
@@ -225,7 +231,7 @@ func (d *disk) format(agreed *marker, random io.Reader) error {
 			return d.fail("sync "+dir, err)
 		}
 	}
-	if err := durable.Replace(d.fs, nameAcks, dirTmp+"/acks", newAcks(id)); err != nil {
+	if err := durable.Replace(d.fs, nameAcks, nameAcksTmp, newAcks(id)); err != nil {
 		return d.trouble("write "+nameAcks, err)
 	}
 	agreed.Disks = append(agreed.Disks, id)
@@ -280,6 +286,9 @@ func (d *disk) recount() error {
 			return d.trouble("list "+dirData+"/"+top, err)
 		}
 		for _, leaf := range leaves {
+			if !isLeaf(leaf) {
+				continue
+			}
 			hashes, err := d.listLeaf(top + leaf.Name)
 			if err != nil {
 				return err

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io/fs"
 
@@ -131,28 +130,52 @@ func (s *Store) storeNew(adm *admission, p parcel, v protocol.Version) (*held, e
 	d.blocks.Add(1)
 	d.used.Add(size)
 	s.sound.add(p.hash, d)
-	j := &job{dirs: []string{leafName(p.hash)}, leaf: binary.BigEndian.Uint16(p.hash[:2]), markLeaf: true, count: true}
-	if !d.leafDurable(j.leaf) {
-		j.dirs = append(j.dirs, topName(p.hash))
-	}
-	return &held{disk: d, info: (&copyOf{disk: d, head: head}).info(p.hash), job: d.acks.submit(j)}, nil
+	return &held{disk: d, info: (&copyOf{disk: d, head: head}).info(p.hash), job: d.acks.submit()}, nil
 }
 
-func (d *disk) leafDurable(leaf uint16) bool {
+// leafDurable reports whether the directory of p's hashes is known to be durable.
+func (d *disk) leafDurable(p uint16) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.leaves[leaf]
+	return d.leaves[p]
 }
 
-// publish writes the file aside, syncs it, and gives it its name. After an error
-// nothing has the name, or the disk has failed.
+// syncNames makes h's name durable, and that of its directory. Every hand syncs
+// for itself: file systems commit their journal for all who wait at once.
+func (d *disk) syncNames(h protocol.Hash) error {
+	if err := d.syncDir(leafName(h)); err != nil {
+		return err
+	}
+	p := leafOf(h)
+	if d.leafDurable(p) {
+		return nil
+	}
+	if err := d.syncDir(topName(h)); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.leaves[p] = true
+	return nil
+}
+
+// syncDir syncs a directory. An error is final: the disk has failed.
+func (d *disk) syncDir(dir string) error {
+	if err := d.fs.SyncDir(dir); err != nil {
+		return d.fail("sync "+dir, err)
+	}
+	return nil
+}
+
+// publish writes the file aside, syncs it, gives it its name and syncs that.
+// After an error nothing has the name, or the disk has failed.
 func (d *disk) publish(p parcel, head blockfile.Header) error {
 	tmp, name := d.tmpName(), blockName(p.hash)
 	header := head.Encode()
 	if err := d.writeSynced(tmp, header[:], p.stored); err != nil {
 		return errors.Join(err, d.drop(tmp))
 	}
-	if !d.leafDurable(binary.BigEndian.Uint16(p.hash[:2])) {
+	if !d.leafDurable(leafOf(p.hash)) {
 		if err := d.fs.Mkdir(leafName(p.hash)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return errors.Join(d.trouble("make "+leafName(p.hash), err), d.drop(tmp))
 		}
@@ -162,7 +185,7 @@ func (d *disk) publish(p parcel, head blockfile.Header) error {
 		// found by the next Put.
 		return errors.Join(d.trouble("rename", err), d.drop(tmp), d.drop(name))
 	}
-	return nil
+	return d.syncNames(p.hash)
 }
 
 // writeSynced writes a new file. Its sync is the one that counts, and is never

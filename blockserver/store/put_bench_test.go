@@ -154,3 +154,35 @@ func (l plainLoop) put(place int, r *store.PutRequest) error {
 	defer d.Close()
 	return d.Sync()
 }
+
+// BenchmarkGet reads blocks that the system has in memory: as stored, and decoded
+// and verified.
+func BenchmarkGet(b *testing.B) {
+	s := benchStores(b)[0]
+	for _, size := range []int{4 << 10, protocol.DefaultBlockSize} {
+		body := storetest.Random(1, size)
+		h := protocol.HashOf(body)
+		if _, err := s.Put(b.Context(), store.PutRequest{Hash: h, Body: body, PlainSize: size}); err != nil {
+			b.Fatal(err)
+		}
+		for _, way := range []string{"stored", "plain"} {
+			b.Run("size="+strconv.Itoa(size)+"/"+way, func(b *testing.B) {
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				var buf []byte
+				for b.Loop() {
+					blk, err := s.Get(b.Context(), h)
+					if err == nil && way == "stored" {
+						buf, err = blk.Stored(buf[:0])
+					} else if err == nil {
+						buf, err = blk.Plain(buf[:0])
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+					_ = blk.Close()
+				}
+			})
+		}
+	}
+}

@@ -87,8 +87,8 @@ func (s *Store) setAside(d *disk, h protocol.Hash) (protocol.Version, error) {
 		return protocol.Version{}, d.trouble("quarantine", err)
 	}
 	for _, dir := range []string{dirQuarantine, leafName(h)} {
-		if err := d.fs.SyncDir(dir); err != nil {
-			return protocol.Version{}, d.fail("sync "+dir, err)
+		if err := d.syncDir(dir); err != nil {
+			return protocol.Version{}, err
 		}
 	}
 	d.blocks.Add(-1)
@@ -154,8 +154,8 @@ func (d *disk) quarantinedAt(h protocol.Hash) protocol.Version {
 	return v
 }
 
-// unlinkQuarantined removes what was set aside of h up to version v, the highest.
-func (d *disk) unlinkQuarantined(h protocol.Hash, v protocol.Version) error {
+// unlinkQuarantined removes what was set aside of h, durably.
+func (d *disk) unlinkQuarantined(h protocol.Hash) error {
 	entries, err := d.fs.ReadDir(dirQuarantine)
 	if err != nil {
 		return d.trouble("list "+dirQuarantine, err)
@@ -167,6 +167,9 @@ func (d *disk) unlinkQuarantined(h protocol.Hash, v protocol.Version) error {
 		if err := d.fs.Remove(dirQuarantine + "/" + e.Name); err != nil && !durable.IsAbsent(err) {
 			return d.writeTrouble("remove", err)
 		}
+	}
+	if err := d.syncDir(dirQuarantine); err != nil {
+		return err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

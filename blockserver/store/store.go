@@ -3,9 +3,9 @@
 // last stored or touched at in its header (package blockfile).
 //
 // A Put verifies the bytes, writes them under a temporary name, syncs them, gives
-// them their name, and hands the names to be synced to the disk's committer. The
-// committer syncs the directories of all who wait, then counts their
-// acknowledgements in one durable write, then lets them answer. A Touch verifies
+// them their name, and syncs that. Then it waits for the disk's committer, which
+// counts the acknowledgements of all who wait in one durable write, and answers. A
+// Touch verifies
 // the file instead and rewrites the older of its two version slots. Delete, the
 // other way, removes a file if and only if its version is below the order's. What
 // turns out bad is moved to quarantine/, durably, before anybody is told.

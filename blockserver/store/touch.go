@@ -103,7 +103,7 @@ func (s *Store) touchCopy(ctx context.Context, h protocol.Hash, c copyOf, v prot
 		c.head.Raise(v)
 		s.sound.add(h, c.disk)
 	}
-	return &held{disk: c.disk, info: c.info(h), job: c.disk.acks.submit(&job{count: true})}, nil
+	return &held{disk: c.disk, info: c.info(h), job: c.disk.acks.submit()}, nil
 }
 
 // raise rewrites the older slot of h's header and syncs it.

@@ -94,10 +94,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{cfg: cfg, book: b, meta: make([]*metaserver.Server, cfg.Metaservers), blocks: make([]*blockserver.Server, cfg.Blockservers)}
-	if err = c.startAll(ctx, ports); err == nil {
-		err = c.waitReady(ctx)
-	}
-	if err != nil {
+	if err = c.startAll(ctx, ports); err != nil {
 		// Closing a listener twice does no harm, and servers that have not started
 		// do not close theirs.
 		ports.close()
@@ -114,9 +111,16 @@ func (c *Cluster) startAll(ctx context.Context, ports *opened) error {
 			return fmt.Errorf("metaserver %d: %w", i+1, err)
 		}
 	}
+	if err := c.waitReady(ctx); err != nil {
+		return err
+	}
+	// One after the other, so that a new cluster numbers them in this order.
 	for i := range c.blocks {
 		if err := c.startBlock(ctx, i, ports.block[i]); err != nil {
 			return fmt.Errorf("blockserver %d: %w", i+1, err)
+		}
+		if err := c.waitReady(ctx); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -61,7 +61,7 @@ func (r *Replica) shut(ctx context.Context, courtesy bool) error {
 	}
 	if courtesy && r.healthy() == nil {
 		r.batcher.close(ctx)
-		if r.raft.State() == raft.Leader {
+		if r.node().State() == raft.Leader {
 			if err := r.TransferLeadership(ctx); err != nil {
 				r.cfg.Logger.Info("leadership was not handed on", "error", err)
 			}
@@ -75,7 +75,7 @@ func (r *Replica) shut(ctx context.Context, courtesy bool) error {
 	r.rounds.close()
 	err := r.layer.Close()
 	r.logs.Release()
-	err = errors.Join(err, r.raft.Shutdown().Error(), r.transport.Close())
+	err = errors.Join(err, r.stopRaft())
 	r.lead.close()
 	return errors.Join(err, r.closeDisk(ctx.Done()))
 }
@@ -89,4 +89,24 @@ func (r *Replica) closeDisk(giveUp <-chan struct{}) (err error) {
 		err = errors.Join(err, r.logs.Close())
 	}
 	return err
+}
+
+// stallFactor times ElectionTimeout is how long a write of the log may take before
+// this member hangs up.
+const stallFactor = 2
+
+// watchDisk mutes the port while a write of the log takes too long: raft's
+// heartbeats would go on meanwhile and keep a leader that cannot lead.
+func (r *Replica) watchDisk() {
+	stalled := r.logs.Stalled() > stallFactor*r.cfg.ElectionTimeout
+	switch {
+	case stalled && r.unmute == nil:
+		r.unmute = r.layer.Mute()
+	case !stalled && r.unmute != nil:
+		r.unmute()
+		r.unmute = nil
+	default:
+		return
+	}
+	r.cfg.Logger.Warn("the raft log's disk", "stalled", stalled)
 }

@@ -33,8 +33,6 @@ const (
 	MaxInstall = 1 << 40
 	// MaxConnectionsPerMember bounds the idle connections to one member.
 	MaxConnectionsPerMember = 3
-	// KeepSnapshots is how many snapshots stay on disk.
-	KeepSnapshots = 2
 )
 
 // Config is what a replica needs to know. Zero fields take the defaults named.
@@ -85,6 +83,8 @@ type Config struct {
 	// Tests choose how an address is reached, and leave out the log's syncs.
 	dial   func(ctx context.Context, address string) (net.Conn, error)
 	noSync bool
+	// inFlight is MaxInFlight unless a measurement says otherwise.
+	inFlight int
 }
 
 // withDefaults returns cfg with zero fields filled in, or InvalidArgument.
@@ -106,6 +106,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.SnapshotInterval = cmp.Or(cfg.SnapshotInterval, 120*time.Second)
 	cfg.SnapshotThreshold = cmp.Or(cfg.SnapshotThreshold, 8192)
 	cfg.TrailingLogs = cmp.Or(cfg.TrailingLogs, 10240)
+	cfg.inFlight = cmp.Or(cfg.inFlight, MaxInFlight)
 	cfg.CacheBytes = cmp.Or(cfg.CacheBytes, 64<<20)
 	return cfg, nil
 }

@@ -24,11 +24,12 @@ func (stub) Addr() net.Addr { return &net.TCPAddr{} }
 // A failed append ends the leader: its proposer learns nothing false, its port
 // closes, OnFatal is told, and the others go on.
 func TestFailedAppendEndsTheLeader(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("input/output error")
 	g := newGroup(t, 3, nil)
 	g.put("key", "before")
 	l := g.leader()
-	l.logs.Inject(broken)
+	l.logs.Inject(func() error { return broken })
 	_, err := l.Propose(within(t), put("key", "lost"))
 	switch protocol.KindOf(err) {
 	case protocol.UnknownOutcome, protocol.Unavailable:
@@ -60,6 +61,7 @@ func TestFailedAppendEndsTheLeader(t *testing.T) {
 
 // A digest that differs from the leader's stops the replica that finds it.
 func TestDivergedStateEndsTheReplica(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 1, nil)
 	m := g.members[0]
 	marked, err := m.Propose(within(t), &record.Command{Body: &record.Command_MarkDigest{MarkDigest: &record.MarkDigest{}}})
@@ -81,9 +83,10 @@ func TestDivergedStateEndsTheReplica(t *testing.T) {
 }
 
 func TestForeignClusterReachesNobody(t *testing.T) {
+	t.Parallel()
 	a, b := newGroup(t, 1, nil), newGroup(t, 1, nil)
 	x, y := a.members[0], b.members[0]
-	if _, err := x.layer.Dial(raft.ServerAddress(y.address), 5*time.Second); protocol.KindOf(err) != protocol.WrongCluster {
+	if _, err := x.layer.Stream().Dial(raft.ServerAddress(y.address), 5*time.Second); protocol.KindOf(err) != protocol.WrongCluster {
 		t.Fatalf("raft role: %v", err)
 	}
 	if _, err := x.layer.DialTerm(within(t), y.name, y.address); protocol.KindOf(err) != protocol.WrongCluster {
@@ -104,4 +107,34 @@ func TestForeignClusterReachesNobody(t *testing.T) {
 	}
 	a.put("key", "a")
 	b.put("key", "b")
+}
+
+// A leader whose disk stalls still sends heartbeats; it must not keep the group
+// from electing another, and comes back when the disk does.
+func TestAStalledDiskGivesLeadershipUp(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, 3, nil)
+	g.put("key", "before")
+	l := g.leader()
+	resume := make(chan struct{})
+	l.logs.Inject(func() error { <-resume; return nil })
+	outcome := make(chan error, 1)
+	go func() {
+		_, err := l.Propose(context.Background(), put("key", "stalled"))
+		outcome <- err
+	}()
+	until(t, "another leader", func() bool {
+		for _, m := range g.others(l) {
+			if m.lead.now.Load().Leader {
+				return true
+			}
+		}
+		return false
+	})
+	close(resume)
+	if err := <-outcome; err != nil && protocol.KindOf(err) != protocol.UnknownOutcome && protocol.KindOf(err) != protocol.NotLeader {
+		t.Fatalf("the stalled proposal: %v", err)
+	}
+	g.put("key", "after")
+	g.same()
 }

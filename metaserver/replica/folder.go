@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/bundle"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/snapshots"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/table"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -26,13 +27,12 @@ import (
 // CURRENT is replaced by rename, so it names a complete state at any moment.
 // What it does not name is left from a restore that did not finish, and goes.
 const (
-	logFile      = "raft.db"
-	stateFolder  = "state"
-	snapFolder   = "snapshots"
-	currentFile  = "CURRENT"
-	firstState   = "00000001"
-	stateDigits  = 8
-	scratchStart = "tmp-"
+	logFile     = "raft.db"
+	stateFolder = "state"
+	snapFolder  = "snapshots"
+	currentFile = "CURRENT"
+	firstState  = "00000001"
+	stateDigits = 8
 )
 
 // folder is where the states lie, and how they are opened.
@@ -91,7 +91,7 @@ func (f *folder) point(name string) error {
 	if err := errors.Join(bundle.SyncDir(filepath.Join(f.dir, name)), bundle.SyncDir(f.dir)); err != nil {
 		return err
 	}
-	return writeFile(f.dir, currentFile, []byte(name+"\n"))
+	return bundle.WriteFile(f.dir, currentFile, []byte(name+"\n"))
 }
 
 // open opens the state called name.
@@ -112,12 +112,12 @@ func (f *folder) open(name string) (*generation, error) {
 // install opens a copy of a snapshot's checkpoint as the next state, checks that
 // it is what the snapshot says, and makes it the one that counts. It may be
 // repeated after a crash at any point.
-func (f *folder) install(s snapshot) (*generation, error) {
+func (f *folder) install(s snapshots.Snapshot) (*generation, error) {
 	name, err := f.next()
 	if err != nil {
 		return nil, err
 	}
-	if err := clone(s.checkpoint(), filepath.Join(f.dir, name)); err != nil {
+	if err := clone(s.Checkpoint(), filepath.Join(f.dir, name)); err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
 	g, err := f.open(name)
@@ -208,21 +208,44 @@ func copyFile(from, to string) (err error) {
 	return out.Sync()
 }
 
-// writeFile replaces dir/name durably and at once.
-func writeFile(dir, name string, b []byte) error {
-	temp := filepath.Join(dir, name+".tmp")
-	if err := os.WriteFile(temp, b, 0o600); err != nil {
-		return err
+// evidence is what lies in the folder at a start.
+type evidence struct {
+	// first and last bound the log; 0 and 0: empty.
+	first, last uint64
+	// snapshot is the newest one, if there is one.
+	snapshot    snapshots.Snapshot
+	hasSnapshot bool
+	// applied and appliedTerm are the last entry in the state; logTerm is the
+	// log's term for that entry, 0 if the log does not have it.
+	applied, appliedTerm, logTerm uint64
+}
+
+// recoverBy is the step that every refusal ends with.
+const recoverBy = "recovery step replace-member: remove this member from the group, empty its folder, and let it join as a new member"
+
+func refuse(format string, args ...any) error {
+	return protocol.Errorf(protocol.Corrupt, format+"; "+recoverBy, args...)
+}
+
+// judge decides how a start goes on: as it is, or with the newest snapshot first.
+// It refuses where log, snapshots and state cannot be parts of one history, as
+// after a folder was lost or put back from an older copy.
+func judge(e evidence) (restore bool, err error) {
+	covered := uint64(0)
+	if e.hasSnapshot {
+		covered = e.snapshot.Index
 	}
-	file, err := os.Open(temp)
-	if err != nil {
-		return err
+	if e.last > 0 && e.first > covered+1 {
+		return false, refuse("the log begins at entry %d, and no snapshot covers the entries before it (the newest ends at %d)", e.first, covered)
 	}
-	if err := errors.Join(file.Sync(), file.Close()); err != nil {
-		return err
+	if end := max(e.last, covered); e.applied > end {
+		return false, refuse("the state has applied entry %d, but the log ends at %d: the log was lost or is an older one", e.applied, end)
 	}
-	if err := os.Rename(temp, filepath.Join(dir, name)); err != nil {
-		return err
+	if e.hasSnapshot && e.applied < e.snapshot.StateIndex {
+		return true, nil
 	}
-	return bundle.SyncDir(dir)
+	if e.applied > covered && e.logTerm != e.appliedTerm {
+		return false, refuse("the state has applied entry %d of term %d, but the log's is of term %d: they are not of one history", e.applied, e.appliedTerm, e.logTerm)
+	}
+	return false, nil
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/bundle"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/logstore"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/snapshots"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -19,11 +21,14 @@ import (
 type fsm struct {
 	states    *states
 	folder    *folder
-	snapshots *snapshots
+	snapshots *snapshots.Store
+	logs      *logstore.Store
 	progress  *progress
 	// fatal ends the replica; healthy is its error afterwards.
 	fatal   func(error)
 	healthy func() error
+	// replace ends this raft, and the port's silence ends with the next one.
+	replace func()
 }
 
 var _ raft.BatchingFSM = (*fsm)(nil)
@@ -84,17 +89,18 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 		return nil, err
 	}
 	g := f.states.current
-	c := &checkpoint{dir: f.snapshots.scratch()}
-	c.index, c.term = g.machine.Applied()
-	if err := g.table.Checkpoint(c.dir); err != nil {
+	c := &checkpoint{snapshots.Checkpoint{Dir: f.snapshots.Scratch()}}
+	c.Index, c.Term = g.machine.Applied()
+	if err := g.table.Checkpoint(c.Dir); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// Restore makes a snapshot that has just been received the state. The stream is
-// read up to its header only: its bytes already lie, verified and durable, in the
-// snapshot store. A state that covers the snapshot stays as it is.
+// Restore makes a snapshot that has just been received the state, and the log fit
+// it. The stream is read up to its header only: its bytes already lie, verified and
+// durable, in the snapshot store. A state that covers the snapshot stays as it is.
+// What a crash leaves undone here, the next start does.
 func (f *fsm) Restore(r io.ReadCloser) error {
 	h, err := bundle.ReadHeader(r)
 	if err != nil {
@@ -103,7 +109,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	if err := f.healthy(); err != nil {
 		return err
 	}
-	one, ok := f.snapshots.find(h.Index, h.Term)
+	one, ok := f.snapshots.Find(h.Index, h.Term)
 	if !ok {
 		return protocol.Errorf(protocol.NotFound, "restore: no snapshot of entry %d, term %d", h.Index, h.Term)
 	}
@@ -114,28 +120,31 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 		}
 		f.states.replace(g)
 	}
+	f.logs.SetSnapshot(one.Index, one.Term)
 	f.progress.configuration.Store(one.ConfigurationIndex)
 	f.progress.publish(one.Index, f.states.current.machine.Version())
-	return nil
+	stale, err := settleLog(f.logs, one.Index, one.Term)
+	if stale && err == nil {
+		f.replace()
+		return errReplaced
+	}
+	return err
 }
 
 // checkpoint is a Pebble checkpoint on its way to the snapshot store.
-type checkpoint struct {
-	dir         string
-	index, term uint64
-}
+type checkpoint struct{ snapshots.Checkpoint }
 
 // Persist hands the checkpoint over; everything in it is durable already.
 func (c *checkpoint) Persist(s raft.SnapshotSink) error {
-	k, ok := s.(*sink)
+	k, ok := s.(*snapshots.Sink)
 	if !ok {
 		return protocol.Errorf(protocol.Internal, "snapshot: a sink of another store")
 	}
-	return k.adopt(c)
+	return k.Adopt(c.Checkpoint)
 }
 
 // Release removes a checkpoint that was not handed over.
-func (c *checkpoint) Release() { _ = os.RemoveAll(c.dir) }
+func (c *checkpoint) Release() { _ = os.RemoveAll(c.Dir) }
 
 // progress is how far the applier has come, and who waits for more.
 type progress struct {

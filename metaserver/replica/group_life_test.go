@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/raft"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -14,6 +17,7 @@ import (
 )
 
 func TestLeaderIsKilledAndComesBack(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	for i := range 20 {
 		g.put(fmt.Sprintf("key-%d", i), "before")
@@ -32,6 +36,7 @@ func TestLeaderIsKilledAndComesBack(t *testing.T) {
 }
 
 func TestEveryoneStopsAndStarts(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	for i := range 50 {
 		g.put(fmt.Sprintf("key-%d", i), "value")
@@ -54,10 +59,12 @@ func TestEveryoneStopsAndStarts(t *testing.T) {
 // A follower that misses more than the log still holds takes a snapshot, while
 // the group serves; a new member does too.
 func TestSnapshotIsInstalledWhileServing(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, func(cfg *Config) { cfg.SnapshotThreshold, cfg.TrailingLogs = 20, 1 })
 	behind := g.others(g.leader())[0]
 	behind.kill()
 	stop, done := make(chan struct{}), make(chan struct{})
+	side := g.members[0]
 	go func() {
 		defer close(done)
 		for i := 0; ; i++ {
@@ -65,7 +72,7 @@ func TestSnapshotIsInstalledWhileServing(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				_, _ = g.members[0].Propose(context.Background(), put(fmt.Sprintf("side-%d", i), "value"))
+				_, _ = side.now().Propose(context.Background(), put(fmt.Sprintf("side-%d", i), "value"))
 			}
 		}
 	}()
@@ -96,6 +103,7 @@ func TestSnapshotIsInstalledWhileServing(t *testing.T) {
 
 // A reader keeps its moment while a restore puts another state in its place.
 func TestViewOutlivesARestore(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, func(cfg *Config) { cfg.TrailingLogs = 1 })
 	g.put("key", "old")
 	behind := g.others(g.leader())[0]
@@ -129,6 +137,7 @@ func TestViewOutlivesARestore(t *testing.T) {
 }
 
 func TestMembersComeAndGo(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	l := g.leader()
 	gone := g.others(l)[0]
@@ -169,6 +178,7 @@ func TestMembersComeAndGo(t *testing.T) {
 }
 
 func TestCloseHandsLeadershipOn(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	old := g.leader()
 	term := old.Status().Term
@@ -191,6 +201,7 @@ func TestCloseHandsLeadershipOn(t *testing.T) {
 }
 
 func TestLeadershipIsToldAfterTheTermsOwnEntry(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 1, nil)
 	m := g.members[0]
 	var got Leadership
@@ -205,6 +216,7 @@ func TestLeadershipIsToldAfterTheTermsOwnEntry(t *testing.T) {
 }
 
 func TestBootstrapIsRepeatable(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 1, nil)
 	m := g.members[0]
 	if err := m.Bootstrap(within(t), g.cluster, &record.Settings{Redundancy: 3, Quorum: 2}); err != nil {
@@ -218,4 +230,46 @@ func TestBootstrapIsRepeatable(t *testing.T) {
 	if err := m.Bootstrap(within(t), g.cluster, nil); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A deposed leader holds entries of its own that nobody else has, beyond the
+// others' snapshot. It takes the snapshot, gives those entries up, and goes on.
+func TestALongerLogOfAnotherHistoryIsGivenUp(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, 3, func(cfg *Config) {
+		cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = time.Second, time.Second, time.Second
+		cfg.TrailingLogs = 1
+	})
+	g.put("key", "before")
+	g.same()
+	old := g.leader()
+	g.isolate(old)
+	var lost sync.WaitGroup
+	end, _ := old.logs.LastIndex()
+	for i := range MaxInFlight {
+		lost.Go(func() { _, _ = old.Propose(within(t), put("key", "lost")) })
+		until(t, "the entry is in its log", func() bool {
+			last, _ := old.logs.LastIndex()
+			return last > end+uint64(i) || old.node().State() != raft.Leader
+		})
+	}
+	lost.Wait()
+	last, _ := old.logs.LastIndex()
+	g.put("key", "after")
+	for {
+		l := g.leader()
+		until(t, "a snapshot", func() bool { return l.Snapshot() == nil && l.Status().Snapshot.Index > end })
+		if s := l.Status(); s.FirstLog > end+1 || s.LastLog > last+10 {
+			t.Logf("the old log ends at %d, the snapshot at %d, the log begins at %d", last, s.Snapshot.Index, s.FirstLog)
+			break
+		}
+		g.put("key", "after")
+	}
+	g.net.heal()
+	until(t, "the old leader has the new value", func() bool {
+		got, err := old.get(within(t), pb.Level_LEVEL_STALE, "key")
+		return err == nil && got == "after"
+	})
+	g.put("key", "last")
+	g.same()
 }

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft"
 	"go.uber.org/goleak"
 
-	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/link"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -62,6 +62,7 @@ type group struct {
 // member is one folder and address, with a replica on it while it runs.
 type member struct {
 	*Replica
+	mu      sync.Mutex // guards Replica and running against clients beside the test
 	g       *group
 	name    string
 	dir     string
@@ -79,6 +80,7 @@ func newGroup(t testing.TB, n int, tweak func(*Config)) *group {
 		m := g.add(fmt.Sprintf("m%d", i))
 		m.start()
 		if i == 0 {
+			go m.hurry()
 			if err := m.Bootstrap(within(t), g.cluster, &record.Settings{Redundancy: 3, Quorum: 2}); err != nil {
 				t.Fatal(err)
 			}
@@ -87,6 +89,22 @@ func newGroup(t testing.TB, n int, tweak func(*Config)) *group {
 		g.join(m)
 	}
 	return g
+}
+
+// hurry has a member stand for election as soon as it is one, whatever its
+// timeouts are.
+func (m *member) hurry() {
+	deadline := time.Now().Add(patience)
+	for !m.isMember() && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	m.elect(m)
+}
+
+// elect tells another member to stand for election now.
+func (m *member) elect(other *member) {
+	now := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}}
+	_ = m.engine.transport.TimeoutNow(raft.ServerID(other.name), raft.ServerAddress(other.address), now, &raft.TimeoutNowResponse{})
 }
 
 // join makes a running replica a voter, whoever leads meanwhile.
@@ -152,6 +170,8 @@ func (m *member) open() error {
 	if err != nil {
 		return err
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.Replica, m.running = r, true
 	return nil
 }
@@ -161,6 +181,13 @@ func (m *member) start() {
 	if err := m.open(); err != nil {
 		m.g.t.Fatal(err)
 	}
+}
+
+// now is the member as it is, for a client beside the test.
+func (m *member) now() *Replica {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.Replica
 }
 
 // kill stops the replica without any courtesy to the others.
@@ -247,7 +274,11 @@ func read(v state.View, key string) (string, error) {
 }
 
 func (m *member) get(ctx context.Context, level pb.Level, key string) (string, error) {
-	v, err := m.View(ctx, level, protocol.Version{})
+	return getFrom(ctx, m.Replica, level, key)
+}
+
+func getFrom(ctx context.Context, r *Replica, level pb.Level, key string) (string, error) {
+	v, err := r.View(ctx, level, protocol.Version{})
 	if err != nil {
 		return "", err
 	}
@@ -293,145 +324,4 @@ func (g *group) same() {
 			g.t.Fatalf("%s has digest %x at entry %d, the leader %x", m.name, row.Digest, target, want)
 		}
 	}
-}
-
-// network decides which member reaches which.
-type network struct {
-	mu    sync.Mutex
-	names map[string]string // address: member
-	cuts  map[[2]string]bool
-	conns map[*wire]bool
-}
-
-// wire is one connection, by who dialed it and to whom.
-type wire struct {
-	net.Conn
-	net      *network
-	from, to string
-	role     link.Role
-	mu       sync.Mutex
-	hold     chan struct{} // not nil: what comes back waits for its closing
-}
-
-func newNetwork() *network {
-	return &network{names: map[string]string{}, cuts: map[[2]string]bool{}, conns: map[*wire]bool{}}
-}
-
-func (n *network) name(address, member string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.names[address] = member
-}
-
-var errCut = errors.New("the network is cut")
-
-func (n *network) dialer(from string) func(context.Context, string) (net.Conn, error) {
-	return func(ctx context.Context, address string) (net.Conn, error) {
-		n.mu.Lock()
-		to := n.names[address]
-		cut := n.cuts[[2]string{from, to}]
-		n.mu.Unlock()
-		if cut {
-			return nil, errCut
-		}
-		var d net.Dialer
-		c, err := d.DialContext(ctx, "tcp", address)
-		if err != nil {
-			return nil, err
-		}
-		w := &wire{Conn: c, net: n, from: from, to: to}
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if n.cuts[[2]string{from, to}] {
-			_ = c.Close()
-			return nil, errCut
-		}
-		n.conns[w] = true
-		return w, nil
-	}
-}
-
-func (w *wire) Close() error {
-	w.net.mu.Lock()
-	delete(w.net.conns, w)
-	w.net.mu.Unlock()
-	return w.Conn.Close()
-}
-
-// Write notes the role, which the first bytes name.
-func (w *wire) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	if w.role == 0 {
-		if h, err := link.ParseHello(p); err == nil {
-			w.role = h.Role
-		}
-	}
-	w.mu.Unlock()
-	return w.Conn.Write(p)
-}
-
-func (w *wire) Read(p []byte) (int, error) {
-	n, err := w.Conn.Read(p)
-	w.mu.Lock()
-	hold := w.hold
-	w.mu.Unlock()
-	if hold != nil {
-		<-hold
-	}
-	return n, err
-}
-
-// cut ends what goes between a and b, in both directions, and keeps it ended.
-func (n *network) cut(a, b string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.cuts[[2]string{a, b}], n.cuts[[2]string{b, a}] = true, true
-	for w := range n.conns {
-		if w.from == a && w.to == b || w.from == b && w.to == a {
-			_ = w.Conn.Close()
-			delete(n.conns, w)
-		}
-	}
-}
-
-// hold keeps back what comes back to a member over the raft role, until the
-// function it returns is called. Other roles go on.
-func (n *network) hold(from string) (release func()) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	gate := make(chan struct{})
-	for w := range n.conns {
-		w.mu.Lock()
-		if w.from == from && w.role == link.RoleRaft {
-			w.hold = gate
-		}
-		w.mu.Unlock()
-	}
-	return sync.OnceFunc(func() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		for w := range n.conns {
-			w.mu.Lock()
-			if w.hold == gate {
-				w.hold = nil
-			}
-			w.mu.Unlock()
-		}
-		close(gate)
-	})
-}
-
-// isolate cuts one member off from all others.
-func (g *group) isolate(m *member) {
-	for _, o := range g.members {
-		if o != m {
-			g.net.cut(m.name, o.name)
-		}
-	}
-}
-
-func (n *network) heal() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	clear(n.cuts)
 }

@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/snapshots"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 func TestJudge(t *testing.T) {
+	t.Parallel()
 	snap := func(index, state uint64) evidence {
-		return evidence{snapshot: snapshot{Index: index, Term: 2, StateIndex: state, StateTerm: 2}, hasSnapshot: true}
+		return evidence{snapshot: snapshots.Snapshot{Index: index, Term: 2, StateIndex: state, StateTerm: 2}, hasSnapshot: true}
 	}
 	with := func(e evidence, first, last, applied, appliedTerm, logTerm uint64) evidence {
 		e.first, e.last, e.applied, e.appliedTerm, e.logTerm = first, last, applied, appliedTerm, logTerm
@@ -91,6 +93,7 @@ func refused(t *testing.T, m *member) {
 }
 
 func TestFoldersThatLostAPartAreRefused(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(dir string) error{
 		"log":       func(dir string) error { return os.Remove(filepath.Join(dir, logFile)) },
 		"state":     func(dir string) error { return os.RemoveAll(filepath.Join(dir, stateFolder)) },
@@ -101,6 +104,7 @@ func TestFoldersThatLostAPartAreRefused(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			m := stopped(t)
 			if err := damage(m.dir); err != nil {
 				t.Fatal(err)
@@ -111,6 +115,7 @@ func TestFoldersThatLostAPartAreRefused(t *testing.T) {
 }
 
 func TestAnOlderLogIsRefused(t *testing.T) {
+	t.Parallel()
 	m := stopped(t)
 	backup := copyTree(t, m.dir)
 	m.start()
@@ -125,6 +130,7 @@ func TestAnOlderLogIsRefused(t *testing.T) {
 // A state that is older than the snapshot, as after a crash between a snapshot's
 // arrival and its restore, is replaced by the snapshot; the log does the rest.
 func TestAnOlderStateIsReplacedByTheSnapshot(t *testing.T) {
+	t.Parallel()
 	m := stopped(t)
 	empty := t.TempDir()
 	cfg, err := Config{Dir: empty, Listener: stub{}, Advertise: "x"}.withDefaults()
@@ -150,9 +156,10 @@ func TestAnOlderStateIsReplacedByTheSnapshot(t *testing.T) {
 
 // What a crash leaves beside the state that counts goes.
 func TestUnfinishedWorkIsSwept(t *testing.T) {
+	t.Parallel()
 	m := stopped(t)
 	left := []string{
-		filepath.Join(m.dir, stateFolder, "00000009"), filepath.Join(m.dir, snapFolder, scratchStart+"1"),
+		filepath.Join(m.dir, stateFolder, "00000009"), filepath.Join(m.dir, snapFolder, "tmp-1"),
 	}
 	for _, dir := range left {
 		if err := os.Mkdir(dir, 0o700); err != nil {
@@ -169,6 +176,7 @@ func TestUnfinishedWorkIsSwept(t *testing.T) {
 }
 
 func TestABrokenCurrentIsRefused(t *testing.T) {
+	t.Parallel()
 	m := stopped(t)
 	for _, content := range []string{"", "1\n", "00000001", "../0001\n", "000000001\n"} {
 		if err := os.WriteFile(filepath.Join(m.dir, stateFolder, currentFile), []byte(content), 0o600); err != nil {
@@ -181,6 +189,7 @@ func TestABrokenCurrentIsRefused(t *testing.T) {
 }
 
 func TestTheFolderIsOneMembersOfOneCluster(t *testing.T) {
+	t.Parallel()
 	m := stopped(t)
 	m.g.tweak = func(cfg *Config) { cfg.ID = "another" }
 	if err := m.open(); protocol.KindOf(err) != protocol.InvalidArgument {

@@ -8,17 +8,29 @@ import (
 	"github.com/hashicorp/raft"
 )
 
+// Leadership says whether this replica leads, and since which term. Leader is
+// true only once an entry of the term's own has been applied here, so that the
+// applied state is at least as new as everything acknowledged in earlier terms.
+type Leadership struct {
+	Leader bool
+	Term   uint64
+}
+
 // leadership follows raft's notices and turns them into what others may rely on:
 // Leader is true only after a barrier of the term has come out of the applier.
 type leadership struct {
-	raft   *raft.Raft
+	raft   func() *raft.Raft
 	notify <-chan bool
 	// poll is how often a waiting step looks again.
 	poll time.Duration
+	// watch is called at each poll.
+	watch func()
 	// member says whether the newest configuration names this member; removed is
 	// told when it did and does not any more.
 	member  func() bool
 	removed func()
+	// confirmBy takes confirm's place in tests.
+	confirmBy func(cancel <-chan struct{}, confirmed chan<- Leadership)
 
 	now  atomic.Pointer[Leadership]
 	out  chan Leadership
@@ -44,6 +56,10 @@ func (l *leadership) run() {
 	tick := time.NewTicker(l.poll)
 	defer tick.Stop()
 	was := l.member()
+	confirm := l.confirm
+	if l.confirmBy != nil {
+		confirm = l.confirmBy
+	}
 	for {
 		select {
 		case <-l.stop:
@@ -53,14 +69,16 @@ func (l *leadership) run() {
 			return
 		case leads := <-l.notify:
 			close(cancel)
-			cancel = make(chan struct{})
+			// A confirmation under way is of a leadership that is over: nobody hears it.
+			cancel, confirmed = make(chan struct{}), make(chan Leadership)
 			l.set(Leadership{})
 			if leads {
-				go l.confirm(cancel, confirmed)
+				go confirm(cancel, confirmed)
 			}
 		case c := <-confirmed:
 			l.set(c)
 		case <-tick.C:
+			l.watch()
 			is := l.member()
 			if was && !is && l.removed != nil {
 				go l.removed()
@@ -74,10 +92,11 @@ func (l *leadership) run() {
 // confirm sends the term once an entry of it has been applied here. It ends with
 // cancel, with lost leadership, or with raft.
 func (l *leadership) confirm(cancel <-chan struct{}, confirmed chan<- Leadership) {
+	node := l.raft()
 	for {
-		term := l.raft.CurrentTerm()
-		err := l.raft.Barrier(0).Error()
-		if err == nil && l.raft.CurrentTerm() == term {
+		term := node.CurrentTerm()
+		err := node.Barrier(0).Error()
+		if err == nil && node.CurrentTerm() == term {
 			select {
 			case confirmed <- Leadership{Leader: true, Term: term}:
 			case <-cancel:
@@ -89,7 +108,7 @@ func (l *leadership) confirm(cancel <-chan struct{}, confirmed chan<- Leadership
 			return
 		case <-time.After(l.poll):
 		}
-		if l.raft.State() != raft.Leader {
+		if node.State() != raft.Leader {
 			return
 		}
 	}

@@ -11,12 +11,58 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
+// Member is one member of the Raft group.
+type Member struct {
+	ID          string
+	RaftAddress string
+	// Voter is false while the member only follows.
+	Voter bool
+}
+
+// Status is what a replica knows about itself and its group, at one moment or
+// nearly so.
+type Status struct {
+	ID          string
+	Cluster     protocol.ID
+	RaftAddress string
+	// Leadership is this replica's own.
+	Leadership Leadership
+	// LeaderID and LeaderAddress name the leader that this replica follows or is;
+	// empty while none is known.
+	LeaderID, LeaderAddress string
+	Term                    uint64
+	// AppliedIndex is the last entry handed to the state, FirstLog and LastLog
+	// bound the log, CommitIndex is what a majority is known to have.
+	AppliedIndex, CommitIndex, FirstLog, LastLog uint64
+	// Version is the state's last version here.
+	Version protocol.Version
+	Members []Member
+	// Snapshot is the newest snapshot on disk; zero if there is none.
+	Snapshot SnapshotStatus
+	// Connections is how many the raft port has accepted and holds.
+	Connections int
+	// Entries and Commands count what this member has proposed: commands divided
+	// by entries is the mean batch.
+	Entries, Commands uint64
+	// Fatal is why the replica has stopped answering; empty while it works.
+	Fatal string
+}
+
+// SnapshotStatus describes one snapshot.
+type SnapshotStatus struct {
+	Index, Term uint64
+	// Size is the length of its stream in bytes.
+	Size int64
+	// Taken is the wall clock's reading, for people.
+	Taken time.Time
+}
+
 // caughtUp is how many entries a new member may lag and still become a voter.
 const caughtUp = 64
 
 // servers is the newest configuration, committed or not.
 func (r *Replica) servers() []raft.Server {
-	f := r.raft.GetConfiguration()
+	f := r.node().GetConfiguration()
 	if f.Error() != nil {
 		return nil
 	}
@@ -64,7 +110,7 @@ func (r *Replica) AddMember(ctx context.Context, id, raftAddress string) error {
 		if len(servers) >= protocol.MaxMetaservers {
 			return protocol.Errorf(protocol.LimitExceeded, "a group has at most %d members", protocol.MaxMetaservers)
 		}
-		if err := r.change(ctx, r.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress(raftAddress), index, r.remaining(ctx))); err != nil {
+		if err := r.change(ctx, r.node().AddNonvoter(raft.ServerID(id), raft.ServerAddress(raftAddress), index, r.remaining(ctx))); err != nil {
 			return err
 		}
 	}
@@ -75,7 +121,7 @@ func (r *Replica) AddMember(ctx context.Context, id, raftAddress string) error {
 	if have, err := known(r.servers(), id, raftAddress); err != nil || have == raft.Voter {
 		return err
 	}
-	voter := r.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(raftAddress), index, r.remaining(ctx))
+	voter := r.node().AddVoter(raft.ServerID(id), raft.ServerAddress(raftAddress), index, r.remaining(ctx))
 	if err := r.change(ctx, voter); err != nil {
 		return err
 	}
@@ -175,16 +221,16 @@ func (r *Replica) RemoveMember(ctx context.Context, id string) error {
 		}
 		return errNotLeader()
 	}
-	return r.change(ctx, r.raft.RemoveServer(raft.ServerID(id), index, r.remaining(ctx)))
+	return r.change(ctx, r.node().RemoveServer(raft.ServerID(id), index, r.remaining(ctx)))
 }
 
 // TransferLeadership hands leadership to the voter that is most up to date, and
 // returns once this member does not lead any more.
 func (r *Replica) TransferLeadership(ctx context.Context) error {
-	if r.raft.State() != raft.Leader {
+	if r.node().State() != raft.Leader {
 		return errNotLeader()
 	}
-	return r.change(ctx, r.raft.LeadershipTransfer())
+	return r.change(ctx, r.node().LeadershipTransfer())
 }
 
 // leading is nil if this member leads and has applied an entry of its term.
@@ -236,21 +282,21 @@ func (r *Replica) remaining(ctx context.Context) time.Duration {
 
 // Status tells what this member knows now.
 func (r *Replica) Status() Status {
-	address, id := r.raft.LeaderWithID()
+	address, id := r.node().LeaderWithID()
 	first, _ := r.logs.FirstIndex()
 	last, _ := r.logs.LastIndex()
 	applied, version := r.progress.read()
 	s := Status{
 		ID: r.id, Cluster: r.Cluster(), RaftAddress: r.cfg.Advertise,
 		Leadership: *r.lead.now.Load(), LeaderID: string(id), LeaderAddress: string(address),
-		Term: r.logs.Term(), AppliedIndex: applied, CommitIndex: r.raft.CommitIndex(),
+		Term: r.logs.Term(), AppliedIndex: applied, CommitIndex: r.node().CommitIndex(),
 		FirstLog: first, LastLog: last, Version: version, Connections: r.layer.Connections(),
 		Entries: r.batcher.counts.entries.Load(), Commands: r.batcher.counts.commands.Load(),
 	}
 	for _, m := range r.servers() {
 		s.Members = append(s.Members, Member{ID: string(m.ID), RaftAddress: string(m.Address), Voter: m.Suffrage == raft.Voter})
 	}
-	if one, ok := r.snapshots.newest(); ok {
+	if one, ok := r.snapshots.Newest(); ok {
 		s.Snapshot = SnapshotStatus{Index: one.Index, Term: one.Term, Size: one.Size, Taken: time.UnixMilli(one.TakenUnixMS)}
 	}
 	if err := r.healthy(); err != nil {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -16,6 +18,11 @@ import (
 // commandTag is record.Entry's field 1, length-delimited: an entry is its
 // commands one after the other, each behind this byte and its length.
 const commandTag = 1<<3 | 2
+
+// maxBatchRows bounds the rows of one entry as state.Rows counts them. The window of
+// one session is what Rows leaves out and apply keeps room for; beyond both, apply
+// answers Busy.
+const maxBatchRows = protocol.MaxEntryRows - protocol.SessionWindow
 
 // proposal is one command on its way.
 type proposal struct {
@@ -35,7 +42,7 @@ type outcome struct {
 // on their way. A command's fate is known unless its entry was handed to raft and
 // nothing came back.
 type batcher struct {
-	raft    *raft.Raft
+	raft    func() *raft.Raft
 	queue   chan *proposal
 	flight  chan struct{} // holds a token for each entry on its way
 	stop    chan struct{}
@@ -49,11 +56,11 @@ type batcher struct {
 // batchCounts tells how well batching works.
 type batchCounts struct{ entries, commands atomic.Uint64 }
 
-func newBatcher(r *raft.Raft) *batcher {
+func newBatcher(r func() *raft.Raft, inFlight int) *batcher {
 	return &batcher{
 		raft:    r,
 		queue:   make(chan *proposal, MaxQueued),
-		flight:  make(chan struct{}, MaxInFlight),
+		flight:  make(chan struct{}, inFlight),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
@@ -72,9 +79,10 @@ func (b *batcher) run() {
 		if len(batch) == 0 {
 			return
 		}
-		future := b.raft.ApplyLog(raft.Log{Data: entry}, 0)
+		future := b.raft().ApplyLog(raft.Log{Data: entry}, 0)
 		b.group.Go(func() {
 			b.settle(batch, future)
+			runtime.Gosched()
 			<-b.flight
 		})
 	}
@@ -89,7 +97,7 @@ func (b *batcher) collect() (batch []*proposal, entry []byte) {
 			return batch, entry
 		}
 		size := 1 + binary.MaxVarintLen32 + len(p.bytes)
-		full := len(entry)+size > protocol.MaxEntrySize || len(batch) == MaxBatch || rows+p.rows > protocol.MaxEntryRows
+		full := len(entry)+size > protocol.MaxEntrySize || len(batch) == MaxBatch || rows+p.rows > maxBatchRows
 		if len(batch) > 0 && full {
 			b.over = p
 			return batch, entry
@@ -194,10 +202,10 @@ func (r *Replica) Propose(ctx context.Context, cmd *record.Command) (*record.Res
 	if err := r.serving(); err != nil {
 		return nil, err
 	}
-	if r.raft.State() != raft.Leader {
+	if r.node().State() != raft.Leader {
 		return nil, errNotLeader()
 	}
-	p := &proposal{bytes: bytes, rows: rowsOf(cmd), done: make(chan outcome, 1)}
+	p := &proposal{bytes: bytes, rows: state.Rows(cmd), done: make(chan outcome, 1)}
 	select {
 	case r.batcher.queue <- p:
 	default:
@@ -243,33 +251,5 @@ func applyError(err error) error {
 		return protocol.Errorf(protocol.Unavailable, "a restore has overtaken the command: %w", err)
 	default:
 		return protocol.Errorf(protocol.UnknownOutcome, "the command may or may not take effect: %w", err)
-	}
-}
-
-// baseRows is about what any command touches beside its blocks and names: the
-// cluster's row, a session's, an object's.
-const baseRows = 8
-
-// rowsOf is an upper guess of the rows that a command touches, so that a batch
-// keeps within MaxEntryRows.
-func rowsOf(cmd *record.Command) int {
-	blocks := func(hashes []byte) int { return len(hashes) / protocol.HashSize }
-	switch body := cmd.Body.(type) {
-	case *record.Command_Commit:
-		return baseRows + blocks(body.Commit.GetBlocks().GetHashes())
-	case *record.Command_AppendUpload:
-		return baseRows + blocks(body.AppendUpload.GetBlocks().GetHashes())
-	case *record.Command_Copied:
-		return baseRows + blocks(body.Copied.GetBlocks().GetHashes())
-	case *record.Command_Delete:
-		return baseRows + 3*len(body.Delete.GetItems())
-	case *record.Command_Unreference:
-		rows := baseRows
-		for _, s := range body.Unreference.GetSteps() {
-			rows += 2 + int(s.GetCount())
-		}
-		return rows
-	default:
-		return baseRows
 	}
 }

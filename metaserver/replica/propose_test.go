@@ -10,12 +10,15 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/table"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 func TestWhatRaftsErrorsMean(t *testing.T) {
+	t.Parallel()
 	for err, kind := range map[error]protocol.Kind{
 		raft.ErrNotLeader:                    protocol.NotLeader,
 		raft.ErrLeadershipTransferInProgress: protocol.Unavailable,
@@ -34,6 +37,7 @@ func TestWhatRaftsErrorsMean(t *testing.T) {
 // What the batcher concatenates is record.Entry, and each command gets its own
 // result.
 func TestEachCommandGetsItsOwnResult(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 1, nil)
 	m := g.members[0]
 	const n = 300
@@ -69,6 +73,7 @@ func TestEachCommandGetsItsOwnResult(t *testing.T) {
 }
 
 func TestLimitsOfACommand(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 1, nil)
 	m := g.members[0]
 	big := put("key", "")
@@ -83,7 +88,7 @@ func TestLimitsOfACommand(t *testing.T) {
 }
 
 // unstarted is a batcher whose batches a test takes by hand.
-func unstarted() *batcher { return newBatcher(nil) }
+func unstarted() *batcher { return newBatcher(nil, 1) }
 
 func (b *batcher) enqueue(size, rows int) *proposal {
 	p := &proposal{bytes: make([]byte, size), rows: rows, done: make(chan outcome, 1)}
@@ -92,6 +97,7 @@ func (b *batcher) enqueue(size, rows int) *proposal {
 }
 
 func TestLimitsOfABatch(t *testing.T) {
+	t.Parallel()
 	b := unstarted()
 	for range MaxBatch + 10 {
 		b.enqueue(10, 1)
@@ -112,7 +118,7 @@ func TestLimitsOfABatch(t *testing.T) {
 		}
 	}
 	b.collect()
-	b.enqueue(10, protocol.MaxEntryRows-5)
+	b.enqueue(10, maxBatchRows-5)
 	b.enqueue(10, 6)
 	if batch, _ := b.collect(); len(batch) != 1 {
 		t.Fatalf("%d commands of too many rows", len(batch))
@@ -125,6 +131,7 @@ func TestLimitsOfABatch(t *testing.T) {
 }
 
 func TestWithdrawnCommandsAreNotProposed(t *testing.T) {
+	t.Parallel()
 	b := unstarted()
 	first, second := b.enqueue(1, 1), b.enqueue(2, 1)
 	if _, err := first.giveUp(protocol.Canceled, context.Canceled); protocol.KindOf(err) != protocol.Canceled {
@@ -144,6 +151,7 @@ func TestWithdrawnCommandsAreNotProposed(t *testing.T) {
 }
 
 func TestEntryIsRecordEntry(t *testing.T) {
+	t.Parallel()
 	b := unstarted()
 	want := &record.Entry{}
 	for i := range 3 {
@@ -164,6 +172,7 @@ func TestEntryIsRecordEntry(t *testing.T) {
 
 // The queue is bounded, and a full one says so at once.
 func TestFullQueueIsBusy(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	l := g.leader()
 	g.isolate(l)
@@ -184,4 +193,56 @@ func TestFullQueueIsBusy(t *testing.T) {
 	<-busy
 	cancel()
 	callers.Wait()
+}
+
+// TestBatchesFitIntoEntries: what is packed together has room in one entry, so that
+// apply refuses none of it as Busy.
+func TestBatchesFitIntoEntries(t *testing.T) {
+	t.Parallel()
+	m, err := state.Open(table.NewMemory())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := unstarted()
+	index := uint64(0)
+	run := func(commands ...*record.Command) {
+		t.Helper()
+		for _, c := range commands {
+			bytes, err := c.MarshalVT()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.queue <- &proposal{bytes: bytes, rows: state.Rows(c)}
+		}
+		for left := len(commands); left > 0; {
+			batch, entry := b.collect()
+			left -= len(batch)
+			index++
+			results, err := m.Apply(index, 1, entry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, r := range results {
+				if r.GetKind() != 0 {
+					t.Fatalf("command %d of %d: %s: %s", i, len(batch), protocol.Kind(r.GetKind()), r.GetDetail())
+				}
+			}
+		}
+	}
+	run(&record.Command{Body: &record.Command_Bootstrap{Bootstrap: &record.Bootstrap{
+		Cluster: append(make([]byte, 15), 1), Settings: &record.Settings{Redundancy: 1, Quorum: 1},
+	}}})
+	var opens, commits, closes []*record.Command
+	for i := range byte(100) {
+		session := append(make([]byte, 15), i+1)
+		opens = append(opens, &record.Command{Body: &record.Command_OpenSession{OpenSession: &record.OpenSession{Session: session}}})
+		for n := range uint64(protocol.SessionWindow) {
+			call := &pb.Call{Session: session, Sequence: n + 1, LowestUnacked: 1}
+			commits = append(commits, &record.Command{Body: &record.Command_Commit{Commit: &pb.CommitRequest{Call: call, Bucket: "bucket", Name: "name"}}})
+		}
+		closes = append(closes, &record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: session}}})
+	}
+	run(opens...)
+	run(commits...)
+	run(closes...)
 }

@@ -18,6 +18,7 @@ import (
 )
 
 func TestIsolatedLeaderServesNothing(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, func(cfg *Config) { cfg.ReadTimeout = 2 * time.Second })
 	g.put("key", "old")
 	old := g.leader()
@@ -56,6 +57,7 @@ func TestIsolatedLeaderServesNothing(t *testing.T) {
 // VerifyLeader, which does not know when an acknowledgement was given; they must
 // not satisfy a linearizable View.
 func TestHeldBackAcknowledgementsProveNothing(t *testing.T) {
+	t.Parallel()
 	for range 5 {
 		if heldBack(t) {
 			return
@@ -66,10 +68,11 @@ func TestHeldBackAcknowledgementsProveNothing(t *testing.T) {
 
 func heldBack(t *testing.T) (judged bool) {
 	g := newGroup(t, 3, func(cfg *Config) {
-		cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = 2*time.Second, 2*time.Second, 2*time.Second
+		cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLeaseTimeout = 10*time.Second, 10*time.Second, 10*time.Second
 	})
 	defer g.close()
 	g.put("key", "old")
+	g.same() // anyone may be elected
 	old := g.leader()
 	next, third := g.others(old)[0], g.others(old)[1]
 	if _, err := old.get(within(t), pb.Level_LEVEL_LINEARIZABLE, "key"); err != nil {
@@ -77,7 +80,7 @@ func heldBack(t *testing.T) (judged bool) {
 	}
 	release := g.net.hold(old.name)
 	defer release()
-	first := old.raft.VerifyLeader() // sends heartbeats; their answers wait
+	first := old.node().VerifyLeader() // sends heartbeats; their answers wait
 	g.net.mu.Lock()
 	for _, m := range []*member{next, third} {
 		g.net.cuts[[2]string{m.name, old.name}] = true
@@ -85,8 +88,7 @@ func heldBack(t *testing.T) (judged bool) {
 	g.net.mu.Unlock()
 	g.net.sever(next.name, old.name)
 	g.net.sever(third.name, old.name)
-	now := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: 3}}
-	_ = third.transport.TimeoutNow(raft.ServerID(next.name), raft.ServerAddress(next.address), now, &raft.TimeoutNowResponse{})
+	third.elect(next)
 	until(t, "another leader", func() bool { return next.lead.now.Load().Leader || third.lead.now.Load().Leader })
 	until(t, "its write", func() bool {
 		for _, m := range []*member{next, third} {
@@ -96,32 +98,21 @@ func heldBack(t *testing.T) (judged bool) {
 		}
 		return false
 	})
-	second := old.raft.VerifyLeader()
-	if old.raft.State() != raft.Leader {
+	second := old.node().VerifyLeader()
+	if old.node().State() != raft.Leader {
 		return false
 	}
 	if got, err := old.get(within(t), pb.Level_LEVEL_LINEARIZABLE, "key"); protocol.KindOf(err) != protocol.NotLeader {
 		t.Fatalf("a deposed leader read %q, %v", got, err)
 	}
-	stillLeads := old.raft.State() == raft.Leader
+	stillLeads := old.node().State() == raft.Leader
 	release()
 	t.Logf("still a leader in its own eyes: %v; VerifyLeader said %v, then %v", stillLeads, first.Error(), second.Error())
 	return stillLeads
 }
 
-// sever closes what from has dialed to to.
-func (n *network) sever(from, to string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for w := range n.conns {
-		if w.from == from && w.to == to {
-			_ = w.Conn.Close()
-			delete(n.conns, w)
-		}
-	}
-}
-
 func TestSessionReadsWaitForTheirVersion(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	for i := range 30 {
 		want := strconv.Itoa(i)
@@ -204,6 +195,7 @@ func (h *history) add(o porcupine.Operation) {
 }
 
 func TestHistoriesAreLinearizable(t *testing.T) {
+	t.Parallel()
 	seed := time.Now().UnixNano()
 	if s := os.Getenv("ASHLAR_SEED"); s != "" {
 		seed, _ = strconv.ParseInt(s, 10, 64)
@@ -235,11 +227,19 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 			l.start()
 		}
 		g.net.heal()
+		before := h.len()
+		until(t, "some operations in peace", func() bool { return h.len() > before+100 })
 	}
 	close(stop)
 	clients.Wait()
 	g.same()
 	h.judge(t)
+}
+
+func (h *history) len() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.ops)
 }
 
 // client works on random members until stop.
@@ -256,17 +256,17 @@ func (g *group) client(h *history, id int, r *rand.Rand, stop <-chan struct{}) {
 			o.value = fmt.Sprintf("%d-%d", id, n)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		h.do(ctx, m, id, o)
+		h.do(ctx, m.now(), id, o)
 		cancel()
 	}
 }
 
 // do runs one operation. A write whose outcome is unknown may take effect at any
 // time later; what was certainly not done, and a read that failed, is left out.
-func (h *history) do(ctx context.Context, m *member, id int, o operation) {
+func (h *history) do(ctx context.Context, m *Replica, id int, o operation) {
 	call := h.now()
 	if !o.write {
-		got, err := m.get(ctx, pb.Level_LEVEL_LINEARIZABLE, o.key)
+		got, err := getFrom(ctx, m, pb.Level_LEVEL_LINEARIZABLE, o.key)
 		if err == nil {
 			h.add(porcupine.Operation{ClientId: id, Input: o, Output: got, Call: call, Return: h.now()})
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/bundle"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/link"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/logstore"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/snapshots"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -25,18 +26,18 @@ type Replica struct {
 	cluster atomic.Pointer[protocol.ID]
 
 	logs      *logstore.Store
-	snapshots *snapshots
+	snapshots *snapshots.Store
 	folder    *folder
 	states    *states
 	progress  *progress
 	layer     *link.Layer
 	port      atomic.Pointer[link.Layer] // layer, for whoever may come before it is there
-	transport *raft.NetworkTransport
-	raft      *raft.Raft
+	engine    engine
 	batcher   *batcher
 	lead      *leadership
 	rounds    *rounds
 	reads     atomic.Int64
+	unmute    func() // of the leadership's goroutine; nil while the port speaks
 
 	// failure is why the replica answers nothing any more; ended is closed with
 	// it, and at the end of Close.
@@ -71,7 +72,7 @@ func Open(cfg Config) (*Replica, error) {
 // log, and a log that is not empty without CURRENT, are folders that lost a part.
 func (r *Replica) openDisk() (err error) {
 	r.folder = newFolder(r.cfg, r.fatal)
-	if err := os.MkdirAll(filepath.Join(r.cfg.Dir, snapFolder), 0o700); err != nil {
+	if err := os.MkdirAll(r.cfg.Dir, 0o700); err != nil {
 		return err
 	}
 	current, err := r.folder.current()
@@ -86,10 +87,12 @@ func (r *Replica) openDisk() (err error) {
 	if err != nil {
 		return err
 	}
-	if r.snapshots, err = openSnapshots(filepath.Join(r.cfg.Dir, snapFolder), r.Cluster); err != nil {
+	r.snapshots, err = snapshots.Open(snapshots.Config{
+		Dir: filepath.Join(r.cfg.Dir, snapFolder), Cluster: r.Cluster, Covered: r.logs.SetSnapshot,
+	})
+	if err != nil {
 		return err
 	}
-	r.snapshots.taken = r.logs.SetSnapshot
 	if current == "" {
 		if err := r.format(); err != nil {
 			return err
@@ -111,7 +114,7 @@ func (r *Replica) openDisk() (err error) {
 // format makes the state of a first start, and only then.
 func (r *Replica) format() error {
 	last, _ := r.logs.LastIndex()
-	if _, kept := r.snapshots.newest(); kept || last > 0 || r.logs.Term() > 0 {
+	if _, kept := r.snapshots.Newest(); kept || last > 0 || r.logs.Term() > 0 {
 		return refuse("there is a log or a snapshot, but no state")
 	}
 	return errors.Join(r.folder.format(), bundle.SyncDir(r.cfg.Dir))
@@ -156,24 +159,30 @@ func (r *Replica) openState() (*generation, error) {
 	}
 	e, err := r.evidence(g)
 	if err != nil {
-		return nil, errors.Join(err, g.table.Close())
+		return nil, errors.Join(err, g.close())
 	}
 	restore, err := judge(e)
-	if err == nil && !restore {
-		return g, nil
+	if err == nil && restore {
+		r.cfg.Logger.Info("the state is older than the newest snapshot, which takes its place", "applied", e.applied, "snapshot", e.snapshot.ID)
+		err = g.table.Close()
+		if err == nil {
+			g, err = r.folder.install(e.snapshot)
+		}
 	}
-	if err := errors.Join(err, g.table.Close()); err != nil {
-		return nil, err
+	if err == nil && e.hasSnapshot {
+		_, err = settleLog(r.logs, e.snapshot.Index, e.snapshot.Term)
 	}
-	r.cfg.Logger.Info("the state is older than the newest snapshot, which takes its place", "applied", e.applied, "snapshot", e.snapshot.ID)
-	return r.folder.install(e.snapshot)
+	if err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	return g, nil
 }
 
 func (r *Replica) evidence(g *generation) (e evidence, err error) {
 	e.first, _ = r.logs.FirstIndex()
 	e.last, _ = r.logs.LastIndex()
 	e.applied, e.appliedTerm = g.machine.Applied()
-	if e.snapshot, e.hasSnapshot = r.snapshots.newest(); e.hasSnapshot {
+	if e.snapshot, e.hasSnapshot = r.snapshots.Newest(); e.hasSnapshot {
 		if e.snapshot.Cluster != r.Cluster() {
 			return e, protocol.Errorf(protocol.WrongCluster, "snapshot %s is of cluster %s", e.snapshot.ID, e.snapshot.Cluster)
 		}
@@ -192,7 +201,6 @@ func (r *Replica) evidence(g *generation) (e evidence, err error) {
 
 // join starts the port and raft, and what stands on them.
 func (r *Replica) join() (err error) {
-	logger := newRaftLogger(r.cfg.Logger)
 	r.layer = link.New(link.Config{
 		Listener: r.cfg.Listener, Advertise: r.cfg.Advertise, ID: r.id, Cluster: r.Cluster,
 		Expect: r.expect, Term: r.termAnswer, Dial: r.cfg.dial, HandshakeTimeout: r.cfg.DialTimeout,
@@ -202,30 +210,21 @@ func (r *Replica) join() (err error) {
 	if err := r.healthy(); err != nil {
 		return err
 	}
-	r.transport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: r.layer, MaxPool: MaxConnectionsPerMember, MaxRPCsInFlight: 1, Timeout: r.cfg.DialTimeout, Logger: logger,
-	})
-	notify := make(chan bool, 16)
-	rc, err := r.cfg.raftConfig(r.id, notify)
-	if err != nil {
-		return errors.Join(err, r.transport.Close())
+	r.engine.notify = make(chan bool, 16)
+	if err := r.startRaft(); err != nil {
+		return err
 	}
-	machine := &fsm{
-		states: r.states, folder: r.folder, snapshots: r.snapshots, progress: r.progress,
-		fatal: r.fatal, healthy: r.healthy,
+	r.lead = &leadership{
+		raft: r.node, notify: r.engine.notify, poll: r.cfg.HeartbeatTimeout / 10,
+		watch: r.watchDisk, member: r.isMember, removed: r.cfg.OnRemoved,
 	}
-	r.raft, err = raft.NewRaft(rc, machine, r.logs, r.logs, r.snapshots, r.transport)
-	if err != nil {
-		return errors.Join(err, r.transport.Close())
-	}
-	r.lead = &leadership{raft: r.raft, notify: notify, poll: r.cfg.HeartbeatTimeout / 10, member: r.isMember, removed: r.cfg.OnRemoved}
 	r.lead.start()
 	r.rounds = &rounds{
 		id: r.id, layer: r.layer, lead: r.lead, voters: r.servers, ownTerm: r.logs.Term,
 		limit: r.cfg.ReadTimeout, ask: r.cfg.HeartbeatTimeout, redial: r.cfg.HeartbeatTimeout / 20,
 	}
 	r.rounds.run()
-	r.batcher = newBatcher(r.raft)
+	r.batcher = newBatcher(r.node, r.cfg.inFlight)
 	go r.batcher.run()
 	return nil
 }
@@ -270,7 +269,7 @@ func (r *Replica) Bootstrap(ctx context.Context, cluster protocol.ID, settings *
 		return err
 	}
 	self := raft.Server{ID: raft.ServerID(r.id), Address: raft.ServerAddress(r.cfg.Advertise)}
-	err := r.raft.BootstrapCluster(raft.Configuration{Servers: []raft.Server{self}}).Error()
+	err := r.node().BootstrapCluster(raft.Configuration{Servers: []raft.Server{self}}).Error()
 	if err != nil && !errors.Is(err, raft.ErrCantBootstrap) {
 		return protocol.Errorf(protocol.Unavailable, "bootstrap: %w", err)
 	}
@@ -314,7 +313,7 @@ func (r *Replica) Snapshot() error {
 	if err := r.serving(); err != nil {
 		return err
 	}
-	err := r.raft.Snapshot().Error()
+	err := r.node().Snapshot().Error()
 	switch {
 	case err == nil, errors.Is(err, raft.ErrNothingNewToSnapshot):
 		return nil

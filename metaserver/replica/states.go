@@ -22,6 +22,14 @@ type generation struct {
 	remove bool
 }
 
+// close closes a generation that nobody reads; nil has nothing to close.
+func (g *generation) close() error {
+	if g == nil {
+		return nil
+	}
+	return g.table.Close()
+}
+
 // moment is one View of a generation, shared by every reader that came between
 // two applied batches.
 type moment struct {

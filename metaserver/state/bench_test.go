@@ -3,9 +3,12 @@ package state_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/table"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
@@ -42,6 +45,36 @@ func BenchmarkCommit(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(len(entries)*batch)/b.Elapsed().Seconds(), "commits/s")
+		})
+	}
+}
+
+// BenchmarkLookup looks one-block objects up, among 100,000.
+func BenchmarkLookup(b *testing.B) {
+	disk, err := table.OpenPebble(table.PebbleConfig{Dir: filepath.Join(b.TempDir(), "table"), Create: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer disk.Close()
+	for name, t := range map[string]state.Table{"memory": table.NewMemory(), "pebble": disk} {
+		m := newMachineOn(b, t)
+		m.unchecked = true
+		m.bootstrap(3)
+		m.must(openSession("s"))
+		const objects = 100_000
+		for n := range objects {
+			m.must(singleBlockCommit(n, uint64(n+1), "s", m.Version()))
+		}
+		b.Run(name, func(b *testing.B) {
+			view := t.View()
+			defer view.Close()
+			b.ReportAllocs()
+			for n := range b.N {
+				q := &pb.LookupRequest{Bucket: "bench", Name: fmt.Sprintf("some/where/object-%010d", n*7919%objects)}
+				if answer, err := state.Lookup(view, q); err != nil || len(answer.Copies) != 3 {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
@@ -115,4 +116,15 @@ func TestMaxMetaservers(t *testing.T) {
 		m.must(member(n))
 	}
 	wantLimit(t, m, member(protocol.MaxMetaservers))
+}
+
+// TestLastSequence: a session that has used the last of all numbers leaves nothing
+// behind either.
+func TestLastSequence(t *testing.T) {
+	m := bootstrapped(t, 0)
+	m.must(openSession("session"))
+	for n := uint64(math.MaxUint64 - 2); n != 0; n++ {
+		m.must(commitCommand(&pb.CommitRequest{Call: call("session", n, math.MaxUint64-2), Bucket: "bucket", Name: "name"}))
+	}
+	m.must(&record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: id("session")}}})
 }

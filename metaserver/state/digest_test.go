@@ -13,10 +13,17 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/metaserver/table"
 )
 
-// fullRun says that a test is to run as long as its claim says; elsewhere, and
-// under the race detector, which is ten times slower, it runs a tenth of it.
-func fullRun() bool {
-	return !raceEnabled && (os.Getenv("ASHLAR_CI") != "" || os.Getenv("ASHLAR_FULL") != "")
+// runLength is how long a random test runs: as long as its claim says in CI or on
+// request, a tenth of it elsewhere, and less under the race detector, which is ten
+// times slower.
+func runLength(full int) int {
+	switch {
+	case raceEnabled:
+		return full / 100
+	case os.Getenv("ASHLAR_CI") != "" || os.Getenv("ASHLAR_FULL") != "":
+		return full
+	}
+	return full / 10
 }
 
 // seedOf returns ASHLAR_SEED, or a number that no clock chose, and prints it.
@@ -32,15 +39,12 @@ func seedOf(tb testing.TB) uint64 {
 	return seed
 }
 
-// TestDigest: 100,000 Commit entries of random commands (10,000 outside CI), each
+// TestDigest: 100,000 Commit entries of random commands (a tenth of them outside CI), each
 // followed now and then by the other commands that keep the space small, give
 // the same digest on Pebble and on the table in memory after every entry, the
 // same rows at the end, and every invariant holds after each.
 func TestDigest(t *testing.T) {
-	commits := 10_000
-	if fullRun() {
-		commits = 100_000
-	}
+	commits := runLength(100_000)
 	disk, err := table.OpenPebble(table.PebbleConfig{Dir: filepath.Join(t.TempDir(), "table"), Create: true})
 	if err != nil {
 		t.Fatal(err)

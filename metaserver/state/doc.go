@@ -5,10 +5,12 @@
 // runs them in order against an overlay of the table and writes everything they
 // changed as one sorted, atomic batch, together with the index and term of the
 // entry, the counters and the running digest. Each command is one rule of
-// shared/design/reclamation.md or system.md, in one file with one test of that
-// name: commit.go, unreference.go, copied.go, register.go, session.go,
-// upload.go, delete.go, settings.go, bootstrap.go, digest.go, member.go. A rule
-// first reads and judges, then changes: a refused command has changed nothing.
+// docs/design/reclamation.md or of system.md, in one file with one scenario of
+// that name under testdata: commit.go, unreference.go, copied.go, register.go,
+// session.go, upload.go, delete.go, settings.go, bootstrap.go, digest.go,
+// member.go. A rule first reads and judges, then changes: a refused command has
+// changed nothing. Under a session its outcome, a refusal included, is kept for
+// its sequence; a client that brings new facts uses a new one.
 // What a command was decided on travels in it and is checked again here, its
 // form and limits included, since a log may hold anything.
 //
@@ -22,15 +24,19 @@
 //     hash, are exactly the refs of block records.
 //   - phases: live if and only if referenced; condemned has neither copies nor
 //     drops; only condemned has pending nodes.
-//   - floors: no floor is below F, no copy is below its record's floor.
+//   - floors: no copy is below its record's floor, no drop above it, no version
+//     above the present one.
 //   - nodes: copies, drops and pending name nodes that the log has admitted.
+//   - layout: every partition names distinct members.
 //   - sessions: every result row belongs to an open session and its window.
 //   - uploads: pages are contiguous and belong to an upload, object or job.
+//   - objects, jobs: contents are whole; a job has something left.
 //   - counters: those kept by apply are those of a recount.
 //
 // The package is pure: no I/O of its own, no clock, no randomness, no goroutine,
 // no lock, no global that changes, and no iteration over a Go map. Two replicas
 // that apply the same entries hold the same rows, bit for bit, and the same
-// digest. Text for people (the detail of an error) is never persisted, so that
-// builds with other words still agree.
+// digest, which covers every changed row and the digest before. Text for people
+// (the detail of an error) is never persisted, so that builds with other words
+// still agree.
 package state

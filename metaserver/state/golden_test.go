@@ -23,10 +23,6 @@ func sampleBlocks() *pb.Blocks {
 	return &pb.Blocks{Hashes: []byte(strings.Repeat("h", 64)), PlainSizes: []uint32{100, 1 << 20}, StoredSizes: []uint32{60, 1 << 20}}
 }
 
-func sampleClaims() []*pb.Claim {
-	return []*pb.Claim{{Block: 1, Node: 2, Incarnation: 3, Disk: 4, Ack: 5, Generation: 1, Counter: 300}}
-}
-
 func sampleMember() *record.MetaMember {
 	return &record.MetaMember{Id: "a", ClientAddress: "c", RaftAddress: "r", AdminAddress: "d", FeatureLevel: 1}
 }

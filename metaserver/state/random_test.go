@@ -23,9 +23,12 @@ func TestTwin(t *testing.T) {
 		m := bootstrapped(t, someNodes)
 		g := newGenerator(m, uniform(rt))
 		w := newTwin(m)
-		for range rapid.IntRange(1, 300).Draw(rt, "steps") {
+		for range rapid.IntRange(1, max(60, runLength(3000))).Draw(rt, "steps") {
 			if g.chance(8) {
-				condemnBoth(rt, m, w)
+				condemnBoth(m, w)
+			}
+			if g.chance(3) {
+				reapBoth(m, w)
 			}
 			c := g.any()
 			got := m.one(c)
@@ -59,7 +62,7 @@ func newTwin(m *machine) *twin {
 
 // condemnBoth condemns the first unreferenced block in both, by hand: the rule
 // itself comes with the next commands of the log.
-func condemnBoth(rt *rapid.T, m *machine, w *twin) {
+func condemnBoth(m *machine, w *twin) {
 	for i := range someBlocks {
 		name := fmt.Sprintf("block%d", i)
 		hash := protocol.HashOf([]byte(name))
@@ -79,6 +82,22 @@ func condemnBoth(rt *rapid.T, m *machine, w *twin) {
 		s.run(fmt.Sprintf("plant present=1.%d", w.version))
 		s.run(fmt.Sprintf("plant %s phase=condemned floor=1.%d pending=%s", name, b.floor, strings.Join(nodes, ",")))
 		return
+	}
+}
+
+// reapBoth forgets the first condemned block in both, as if all its nodes had
+// acknowledged, and raises the watermark.
+func reapBoth(m *machine, w *twin) {
+	for i := range someBlocks {
+		name := fmt.Sprintf("block%d", i)
+		hash := protocol.HashOf([]byte(name))
+		if b := w.blocks[string(hash[:])]; b != nil && b.condemned {
+			w.watermark = max(w.watermark, b.floor)
+			delete(w.blocks, string(hash[:]))
+			s := &scenario{m: m}
+			s.run(fmt.Sprintf("plant %s phase=none watermark=1.%d", name, w.watermark))
+			return
+		}
 	}
 }
 

@@ -21,7 +21,6 @@ type scenario struct {
 	// held are commands gathered for one entry, between `entry` and `apply`.
 	held     []*record.Command
 	gather   bool
-	uploads  []string
 	starts   uint32
 	lastMark *record.DigestResult
 }
@@ -89,7 +88,7 @@ func (s *scenario) commands() map[string]func(*arguments) *record.Command {
 		},
 		"member": func(a *arguments) *record.Command {
 			return &record.Command{Body: &record.Command_PutMetaMember{PutMetaMember: &record.PutMetaMember{Member: &record.MetaMember{
-				Id: a.word(0), ClientAddress: a.text("client"), RaftAddress: "raft", AdminAddress: "admin",
+				Id: a.word(0), ClientAddress: a.text("client"), RaftAddress: "raft", AdminAddress: "admin", FeatureLevel: uint32(a.number("feature", 0)),
 			}}}}
 		},
 		"forget": func(a *arguments) *record.Command {

@@ -15,6 +15,7 @@ import (
 //
 //	plant watermark=1.7
 //	plant A phase=condemned floor=1.7 pending=1,2
+//	plant A phase=none
 func (s *scenario) plant(a *arguments) string {
 	cluster, err := state.ClusterRow(s.m.table)
 	s.fail(err)
@@ -27,7 +28,11 @@ func (s *scenario) plant(a *arguments) string {
 	if len(a.words) > 0 {
 		hash := protocol.HashOf([]byte(a.word(0)))
 		s.blocksNamed(a.words[:1])
-		s.write(state.KeyBlock(hash[:]), s.plantedBlock(a))
+		if phase, _ := a.get("phase"); phase == "none" {
+			s.fail(s.m.table.Write([]state.Mutation{{Key: state.KeyBlock(hash[:]), Delete: true}}))
+		} else {
+			s.write(state.KeyBlock(hash[:]), s.plantedBlock(a))
+		}
 	}
 	s.write(state.KeyCluster(), cluster)
 	cluster.Counters, err = state.Recount(s.m.table)

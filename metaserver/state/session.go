@@ -38,7 +38,7 @@ func (a *applier) closeSession(q *record.CloseSession) *record.Result {
 	if q.Expire && session.Highest != q.IfHighest {
 		return a.refuse(protocol.Changed, "the session has executed sequence %d since it was judged idle at %d", session.Highest, q.IfHighest)
 	}
-	a.trim(q.Session, session, session.LowestUnacked+protocol.SessionWindow)
+	a.forget(q.Session, session.LowestUnacked, session.Done)
 	a.next()
 	for _, upload := range a.uploadsOf(q.Session) {
 		row := &record.Upload{}
@@ -127,10 +127,15 @@ func (a *applier) trim(id []byte, s *record.Session, lowest uint64) {
 	} else {
 		s.Done = 0
 	}
-	for ; gone != 0; gone &= gone - 1 {
-		a.delete(keyResult(id, s.LowestUnacked+uint64(bits.TrailingZeros64(gone))))
-	}
+	a.forget(id, s.LowestUnacked, gone)
 	s.LowestUnacked = lowest
+}
+
+// forget deletes the results of gone, a window's bitmap that begins at lowest.
+func (a *applier) forget(id []byte, lowest, gone uint64) {
+	for ; gone != 0; gone &= gone - 1 {
+		a.delete(keyResult(id, lowest+uint64(bits.TrailingZeros64(gone))))
+	}
 }
 
 // SessionInfo is an open session as the leader needs it to expire idle ones.

@@ -34,7 +34,7 @@ func plainSettings(s *record.Settings) *record.Settings {
 
 // putSettings replaces the settings if they still are those that the change was
 // decided on. The feature level is only ever raised, since entries of the level
-// may be in the log already.
+// may be in the log already, and only to what every metaserver announces.
 func (a *applier) putSettings(q *record.PutSettings) *record.Result {
 	present := fromPB(a.cluster.SettingsVersion)
 	if fromPB(q.IfVersion) != present {
@@ -42,6 +42,9 @@ func (a *applier) putSettings(q *record.PutSettings) *record.Result {
 	}
 	if q.Settings.FeatureLevel < a.cluster.Settings.FeatureLevel {
 		return a.refuse(protocol.InvalidArgument, "the feature level is %d and never falls", a.cluster.Settings.FeatureLevel)
+	}
+	if behind := a.memberBehind(q.Settings.FeatureLevel); behind != "" {
+		return a.refuse(protocol.PreconditionFailed, "metaserver %s does not announce feature level %d", protocol.Quote(behind), q.Settings.FeatureLevel)
 	}
 	before := a.cluster.Settings
 	wider := q.Settings.Redundancy != before.Redundancy
@@ -58,4 +61,16 @@ func (a *applier) putSettings(q *record.PutSettings) *record.Result {
 		a.startReindex(before)
 	}
 	return a.done()
+}
+
+// memberBehind returns a metaserver that does not announce the level, or "".
+func (a *applier) memberBehind(level uint32) string {
+	members, err := MetaMembers(a)
+	a.fail(err)
+	for _, m := range members {
+		if m.FeatureLevel < level {
+			return m.Id
+		}
+	}
+	return ""
 }

@@ -115,6 +115,7 @@ var smuggling = map[string]string{
 	"space before chunks colon": "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n%s",
 	"unknown coding":            "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n%s",
 	"list of codings":           "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n%s",
+	"coding that is none":       "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n%s",
 	"coding twice":              "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n%s",
 	"chunks in HTTP/1.0":        "POST /v1/raw/x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n%s",
 	"folded header":             "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nX: a\r\n Content-Length: 60\r\n\r\n%s",

@@ -347,7 +347,7 @@ func TestEarlyRefusalIsRead(t *testing.T) {
 // TestStatusesWithoutKind: what something between the two ends may say.
 func TestStatusesWithoutKind(t *testing.T) {
 	for status, want := range map[int]protocol.Kind{
-		400: protocol.InvalidArgument, 401: protocol.Unauthorized, 403: protocol.Unauthorized, 404: protocol.NotFound, 413: protocol.TooLarge, 431: protocol.TooLarge,
+		400: protocol.InvalidArgument, 401: protocol.Unauthorized, 403: protocol.Unauthorized, 404: protocol.UnknownOutcome, 413: protocol.TooLarge, 431: protocol.TooLarge,
 		429: protocol.Busy, 503: protocol.Unavailable, 500: protocol.UnknownOutcome, 502: protocol.UnknownOutcome, 504: protocol.UnknownOutcome, 418: protocol.UnknownOutcome,
 	} {
 		for _, body := range []string{"", "<html>", `{"kind":""}`, `{"kind":5}`, "{"} {

@@ -92,7 +92,9 @@ func readProblem(resp *fasthttp.Response) *protocol.Error {
 }
 
 // kindOfStatus judges a status that came without a kind. Only the statuses with
-// which a server turns a connection away before it reads may mean "not done".
+// which a server turns a connection away before it reads may mean "not done". A 404
+// of ours has a kind: another one is a stranger's at an address that was ours, and
+// does not tell that an object or a copy is absent.
 func kindOfStatus(status int) protocol.Kind {
 	switch status {
 	case fasthttp.StatusServiceUnavailable:
@@ -101,8 +103,6 @@ func kindOfStatus(status int) protocol.Kind {
 		return protocol.Busy
 	case fasthttp.StatusBadRequest:
 		return protocol.InvalidArgument
-	case fasthttp.StatusNotFound:
-		return protocol.NotFound
 	case fasthttp.StatusRequestEntityTooLarge, fasthttp.StatusRequestHeaderFieldsTooLarge:
 		return protocol.TooLarge
 	case fasthttp.StatusUnauthorized, fasthttp.StatusForbidden:

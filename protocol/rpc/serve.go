@@ -16,6 +16,9 @@ const (
 	jsonType     = protocol.TypeJSON
 )
 
+// chunked is fasthttp's content length of a body in chunks.
+const chunked = -1
+
 // exchange is one request on its way through the server.
 type exchange struct {
 	server *Server
@@ -100,8 +103,8 @@ func (x *exchange) run(inFlight int64) error {
 }
 
 // framing refuses a request whose end, or whose headers, two readers could see
-// differently (RFC 9112: 2.2, 5.2, 6.1): both a length and chunks, a folded
-// header, a line that does not end in CRLF. fasthttp reads all of them.
+// differently (RFC 9112: 2.2, 5.2, 6.1): both a length and chunks, a coding that
+// is not chunks, a folded header, a line that does not end in CRLF. fasthttp reads all of them.
 func (x *exchange) framing() error {
 	length, chunks := false, false
 	for raw := x.http.Request.Header.RawHeaders(); len(raw) > 0; {
@@ -119,8 +122,11 @@ func (x *exchange) framing() error {
 		}
 		raw = raw[i+1:]
 	}
-	if length && chunks {
+	switch {
+	case length && chunks:
 		return protocol.Errorf(protocol.InvalidArgument, "a request has Content-Length or Transfer-Encoding, not both")
+	case chunks && x.http.Request.Header.ContentLength() != chunked:
+		return protocol.Errorf(protocol.InvalidArgument, "the only Transfer-Encoding is chunked")
 	}
 	return nil
 }

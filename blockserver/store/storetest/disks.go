@@ -99,6 +99,13 @@ func unmountedIsNotEmpty(t *testing.T, b *Bed) {
 		t.Fatalf("a refused folder was changed: %v", err)
 	}
 	fs, path = b.make(t)
+	b.answers(0, fs.Mkdir("tmp"))
+	b.answers(0, durable.Write(fs, "tmp/thesis.txt", []byte("draft")))
+	refused("somebody else's tmp", store.Config{Dirs: append(all[:2:2], store.Dir{Path: path, FS: fs})})
+	if _, err := fs.Stat("tmp/thesis.txt"); err != nil {
+		t.Fatalf("a refused folder was swept: %v", err)
+	}
+	fs, path = b.make(t)
 	other := &Bed{t: t, make: b.make, Disks: []store.Dir{{Path: path, FS: fs}}}
 	other.start()
 	other.stop()

@@ -14,7 +14,9 @@ import (
 func putGet(t *testing.T, b *Bed) {
 	b.start()
 	for i, plain := range [][]byte{
-		{}, {0}, Text(1, 1000), Random(2, 1000), Text(3, protocol.DefaultBlockSize),
+		{},
+		{0},
+		Text(1, 1000), Random(2, 1000), Text(3, protocol.DefaultBlockSize),
 		Random(4, protocol.DefaultBlockSize), Text(5, protocol.MaxBlockSize),
 	} {
 		b.put(plain, uint64(10+i), uint64(10+i))

@@ -75,19 +75,10 @@ func (f *Fleet) prepare(batch []*question) {
 	var a pb.PrepareAnswer
 	err := f.meta.Read(ctx, protocol.PathPrepare, &pb.PrepareRequest{Hashes: packed}, &a)
 	if err == nil {
-		f.noteLayout(a.GetLayoutVersion())
+		f.layouts.heard(a.GetLayoutVersion())
 	}
 	for i, q := range batch {
 		q.live = err == nil && len(a.GetLive()) == len(batch) && a.GetLive()[i]
 		close(q.done)
-	}
-}
-
-// noteLayout forgets a layout that is older than version.
-func (f *Fleet) noteLayout(version uint64) {
-	f.layoutMu.Lock()
-	defer f.layoutMu.Unlock()
-	if f.layout != nil && f.layout.answer.GetLayoutVersion() < version {
-		f.layout = nil
 	}
 }

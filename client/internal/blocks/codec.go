@@ -18,14 +18,16 @@ type Codec struct {
 }
 
 // NewCodec returns a codec that compresses fast, with checksums, and decodes
-// within protocol.MaxBlockSize.
+// within protocol.MaxBlockSize, without checking those.
 func NewCodec() (*Codec, error) {
 	n := runtime.GOMAXPROCS(0)
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(n), zstd.WithEncoderCRC(true))
 	if err != nil {
 		return nil, err
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(n), zstd.WithDecoderMaxMemory(protocol.MaxBlockSize),
+	// Whoever decodes a block checks it against its hash, which is the stronger of
+	// the two checks; the frame's own is for those who have no hash, as zstd -t.
+	dec, err := zstd.NewReader(nil, zstd.IgnoreChecksum(true), zstd.WithDecoderConcurrency(n), zstd.WithDecoderMaxMemory(protocol.MaxBlockSize),
 		zstd.WithDecoderMaxWindow(protocol.MaxBlockSize), zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		return nil, err
@@ -42,7 +44,8 @@ func (c *Codec) Encode(dst, plain []byte) []byte { return c.encoder.EncodeAll(pl
 func MaxEncoded(n int) int { return n + 3*(n>>16+1) + 22 }
 
 // Decode decodes frames into dst[:0] without growing it: what would exceed its
-// capacity is SizeExceeded, what is no zstd Corrupt.
+// capacity is SizeExceeded, what is no zstd Corrupt. The caller checks the result
+// against the block's hash.
 func (c *Codec) Decode(dst, frames []byte) ([]byte, error) {
 	out, err := c.decoder.DecodeAll(frames, dst[:0])
 	switch {

@@ -41,6 +41,7 @@ type world struct {
 	prepared []int
 	live     map[protocol.Hash]bool
 	layout   *pb.Layout
+	layouts  int
 	// hold, if set, is waited for by prepare.
 	hold chan struct{}
 }
@@ -186,16 +187,17 @@ func (w *world) Call(_ context.Context, _, path string, req, ans rpc.Message) er
 	defer w.mu.Unlock()
 	switch path {
 	case protocol.PathLayout:
+		w.layouts++
 		body, _ := w.layout.MarshalVT()
 		return ans.UnmarshalVT(body)
 	case protocol.PathPrepare:
+		hashes := req.(*pb.PrepareRequest).GetHashes()
+		w.prepared = append(w.prepared, len(hashes)/protocol.HashSize)
 		if w.hold != nil {
 			w.mu.Unlock()
 			<-w.hold
 			w.mu.Lock()
 		}
-		hashes := req.(*pb.PrepareRequest).GetHashes()
-		w.prepared = append(w.prepared, len(hashes)/protocol.HashSize)
 		for ; len(hashes) > 0; hashes = hashes[protocol.HashSize:] {
 			a := ans.(*pb.PrepareAnswer)
 			a.Live = append(a.Live, w.live[protocol.Hash(hashes)])
@@ -207,6 +209,13 @@ func (w *world) Call(_ context.Context, _, path string, req, ans rpc.Message) er
 		w.told = append(w.told, req.(*pb.ClaimsRequest))
 	}
 	return nil
+}
+
+// asked counts the requests for a layout.
+func (w *world) asked() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.layouts
 }
 
 func (w *world) reported() map[string]int {

@@ -133,9 +133,8 @@ func (f *Fleet) discard(results chan got, pending int) {
 
 // strangers tells whether r has a copy on a node that the layout lacks.
 func (f *Fleet) strangers(r Ref) bool {
-	f.layoutMu.Lock()
-	defer f.layoutMu.Unlock()
-	return f.layout != nil && slices.ContainsFunc(r.Copies, func(c Copy) bool { return f.layout.nodes[c.Node] == nil })
+	l := f.layouts.current.Load()
+	return l != nil && slices.ContainsFunc(r.Copies, func(c Copy) bool { return l.nodes[c.Node] == nil })
 }
 
 // order ranks r's copies: those on nodes in good health first, then trusted

@@ -47,16 +47,14 @@ type Config struct {
 // Fleet is the blockservers as one client sees them. It is safe for concurrent
 // use.
 type Fleet struct {
-	cfg    Config
-	meta   *meta.Group
-	roster *roster
-	local  map[string]bool
-	pace   pace
-	asks   asks
-	tell   *teller
-
-	layoutMu sync.Mutex
-	layout   *layout
+	cfg     Config
+	meta    *meta.Group
+	layouts layouts
+	roster  *roster
+	local   map[string]bool
+	pace    pace
+	asks    asks
+	tell    *teller
 
 	// ctx ends when the fleet closes for good; work counts what runs behind the
 	// callers' backs.
@@ -77,6 +75,7 @@ func NewFleet(cfg Config) *Fleet {
 	}
 	f := &Fleet{cfg: cfg, meta: cfg.Meta, roster: newRoster(), local: localHosts()}
 	f.ctx, f.stop = context.WithCancel(context.Background())
+	f.layouts.asking = make(chan struct{}, 1)
 	f.stragglers.limit = cfg.StragglerBytes
 	f.tell = newTeller(f.meta, cfg.Logger)
 	f.work.Go(func() { f.tell.run(f.ctx) })

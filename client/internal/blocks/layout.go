@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -77,23 +78,63 @@ func rank(h protocol.Hash, n protocol.NodeID) uint64 {
 	return x ^ x>>31
 }
 
+// layouts keeps the newest layout met.
+type layouts struct {
+	current atomic.Pointer[layout]
+	// atLeast is the highest layout version heard of.
+	atLeast atomic.Uint64
+	// asking is held by whoever asks for a layout.
+	asking chan struct{}
+}
+
+// usable returns the current layout unless it is too old for this use.
+func (c *layouts) usable(refresh bool) *layout {
+	l := c.current.Load()
+	if l == nil || l.answer.GetLayoutVersion() < c.atLeast.Load() || refresh && time.Since(l.fetched) > layoutAge {
+		return nil
+	}
+	return l
+}
+
 // place returns the layout to use: the cached one, or a fresh one when there is
-// none or the cached one is older than layoutAge and refresh is set.
+// none, a newer one was heard of, or it is older than layoutAge and refresh is
+// set. Where nobody answers, the cached one is used on.
 func (f *Fleet) place(ctx context.Context, refresh bool) (*layout, error) {
-	f.layoutMu.Lock()
-	defer f.layoutMu.Unlock()
-	if l := f.layout; l != nil && (!refresh || time.Since(l.fetched) < layoutAge) {
+	c := &f.layouts
+	if l := c.usable(refresh); l != nil {
+		return l, nil
+	}
+	select {
+	case c.asking <- struct{}{}:
+		defer func() { <-c.asking }()
+	case <-ctx.Done():
+		return nil, protocol.Errorf(protocol.Canceled, "asking for the layout: %w", context.Cause(ctx))
+	}
+	if l := c.usable(refresh); l != nil {
 		return l, nil
 	}
 	var a pb.Layout
 	if err := f.meta.Read(ctx, protocol.PathLayout, &pb.LayoutRequest{}, &a); err != nil {
-		if f.layout != nil && ctx.Err() == nil {
-			return f.layout, nil
+		if l := c.current.Load(); l != nil && ctx.Err() == nil {
+			return l, nil
 		}
 		return nil, err
 	}
-	f.layout = newLayout(&a, time.Now())
-	return f.layout, nil
+	l := newLayout(&a, time.Now())
+	c.current.Store(l)
+	// A replica that lags is not asked again before the next word of a newer one.
+	c.atLeast.Store(l.answer.GetLayoutVersion())
+	return l, nil
+}
+
+// heard notes that a layout of this version exists.
+func (c *layouts) heard(version uint64) {
+	for {
+		old := c.atLeast.Load()
+		if version <= old || c.atLeast.CompareAndSwap(old, version) {
+			return
+		}
+	}
 }
 
 // Quorum returns W, the acknowledgements that a store waits for.

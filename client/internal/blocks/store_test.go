@@ -206,9 +206,11 @@ func TestLive(t *testing.T) {
 		})
 	}
 	eventually(t, "all have asked", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.fleet.asks.mu.Lock()
 		defer w.fleet.asks.mu.Unlock()
-		return len(w.fleet.asks.waiting) >= 499-maxAsk
+		return len(w.prepared) == 1 && w.prepared[0]+len(w.fleet.asks.waiting) == 500
 	})
 	close(w.hold)
 	wg.Wait()

@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -168,20 +169,46 @@ func (t *teller) drain(ctx context.Context) {
 	}
 }
 
-// claimsRequest lists each claim's block once, in order of first mention.
+// claimsRequest lists each claim's block once, in order of first mention, with a
+// node's newest claim of it, and no more nodes than a request may name. Puts of the
+// same bytes at once claim one block over and over.
 func claimsRequest(claims []protocol.Claim) *pb.ClaimsRequest {
 	q := &pb.ClaimsRequest{Blocks: &pb.Blocks{}}
 	at := map[protocol.Hash]uint32{}
+	var newest [][]protocol.Claim
 	for _, c := range claims {
 		i, ok := at[c.Hash]
 		if !ok {
 			i = uint32(len(at))
 			at[c.Hash] = i
 			AppendBlock(q.Blocks, c.Hash, c.PlainSize, c.StoredSize)
+			newest = append(newest, nil)
 		}
-		q.Claims = append(q.Claims, WireClaim(i, c))
+		newest[i] = keepNewest(newest[i], c)
+	}
+	for i, list := range newest {
+		for _, c := range list {
+			q.Claims = append(q.Claims, WireClaim(uint32(i), c))
+		}
 	}
 	return q
+}
+
+// keepNewest adds c to a block's claims, in the place of an older one of its node.
+func keepNewest(list []protocol.Claim, c protocol.Claim) []protocol.Claim {
+	for i, o := range list {
+		if o.Node != c.Node {
+			continue
+		}
+		if cmp.Or(cmp.Compare(o.Incarnation, c.Incarnation), o.Version.Compare(c.Version), cmp.Compare(o.Ack, c.Ack)) < 0 {
+			list[i] = c
+		}
+		return list
+	}
+	if len(list) == protocol.MaxClaimsPerBlock {
+		return list
+	}
+	return append(list, c)
 }
 
 // AppendBlock adds one block to b's columns.

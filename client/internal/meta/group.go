@@ -148,6 +148,7 @@ func (g *Group) Read(ctx context.Context, path string, req, ans rpc.Message) err
 func (g *Group) ask(ctx context.Context, path string, req, ans rpc.Message) (err error, unknown bool) {
 	w := walk{group: g, addr: g.prefer("")}
 	var last error
+	foreign := 0
 	for n := range MaxAttempts {
 		if ctx.Err() != nil {
 			return gaveUp(ctx, path, last, unknown), unknown
@@ -165,6 +166,17 @@ func (g *Group) ask(ctx context.Context, path string, req, ans rpc.Message) (err
 			g.answered(w.addr, ans)
 			return nil, false
 		}
+		if protocol.KindOf(err) == protocol.WrongCluster {
+			// The address may have gone to another cluster's server; that says nothing
+			// about the others, unless all of them say so.
+			if foreign++; foreign == len(g.Endpoints()) {
+				return err, unknown
+			}
+			last = err
+			w.skip()
+			continue
+		}
+		foreign = 0
 		if !again(err) {
 			g.prefer(w.addr)
 			return err, unknown
@@ -257,12 +269,15 @@ func (w *walk) follow(err error) bool {
 		w.group.Learn([]string{e.Leader})
 		return true
 	}
-	w.hops = 0
 	if e.Kind != protocol.Busy {
-		w.addr = w.group.after(w.addr)
+		w.skip()
 	}
+	w.hops = 0
 	return false
 }
+
+// skip moves on to the next endpoint.
+func (w *walk) skip() { w.hops, w.addr = 0, w.group.after(w.addr) }
 
 // after returns the endpoint that follows addr.
 func (g *Group) after(addr string) string {

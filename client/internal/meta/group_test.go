@@ -269,7 +269,8 @@ func TestPinned(t *testing.T) {
 func TestFind(t *testing.T) {
 	hang := make(chan struct{})
 	s := &script{t: t}
-	g, err := NewGroup(Config{Endpoints: []string{"hangs", "down", "well"}, Pause: func(context.Context, time.Duration) {},
+	g, err := NewGroup(Config{
+		Endpoints: []string{"hangs", "down", "well"}, Pause: func(context.Context, time.Duration) {},
 		Caller: callerFunc(func(ctx context.Context, addr, path string, req, ans rpc.Message) error {
 			switch addr {
 			case "hangs":
@@ -281,7 +282,8 @@ func TestFind(t *testing.T) {
 			}
 			ans.(*pb.ClusterStatus).Version = &pb.Version{Generation: 1, Counter: 5}
 			return nil
-		})})
+		}),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,5 +313,24 @@ func TestBackoff(t *testing.T) {
 	}
 	if n := len(g.Endpoints()); n != MaxEndpoints {
 		t.Errorf("%d endpoints are remembered", n)
+	}
+}
+
+// TestForeignServer: an address that now belongs to another cluster's server is
+// passed over, and not asked first the next time; when all are foreign, that is
+// the answer.
+func TestForeignServer(t *testing.T) {
+	s, g := newScript(t, "a unavailable", "b wrong-cluster", "c ok", "c unavailable", "a wrong-cluster", "b unavailable", "c ok")
+	for range 2 {
+		if err := g.Read(t.Context(), protocol.PathDelete, &pb.DeleteRequest{}, &pb.DeleteAnswer{}); err != nil {
+			t.Error(err)
+		}
+	}
+	s.lines = []string{"c wrong-cluster", "a wrong-cluster", "b wrong-cluster", "c ok"}
+	if err := g.Read(t.Context(), protocol.PathDelete, &pb.DeleteRequest{}, &pb.DeleteAnswer{}); protocol.KindOf(err) != protocol.WrongCluster {
+		t.Errorf("all foreign: %v", err)
+	}
+	if err := g.Read(t.Context(), protocol.PathDelete, &pb.DeleteRequest{}, &pb.DeleteAnswer{}); err != nil {
+		t.Errorf("the address asked first has changed: %v", err)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/zeebo/blake3"
-
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
@@ -20,7 +18,7 @@ const (
 	// HeaderSize is the length of the header in bytes.
 	HeaderSize = 4 + 2 + 2 + 16 + 4*8 + 4 + 4
 	fieldsSize = 2 + 8
-	hashSize   = 32
+	hashSize   = protocol.HashSize
 	// MaxFiles bounds the files of one stream, MaxName the bytes of a name.
 	MaxFiles = 1 << 20
 	MaxName  = 255
@@ -148,4 +146,7 @@ func Size(dir string) (int64, error) {
 	return total, nil
 }
 
-func newHash() *blake3.Hasher { return blake3.New() }
+func sumOf(h *protocol.Hasher) []byte {
+	sum := h.Sum()
+	return sum[:]
+}

@@ -7,9 +7,8 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 
-	"github.com/zeebo/blake3"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
 // Check looks at a header before anything is written.
@@ -19,7 +18,7 @@ type Check func(Header) error
 // durable (*all or error*). It reads to the stream's end, which must follow the
 // trailer. On an error dir holds rubbish.
 func Read(r io.Reader, dir string, check Check) (Header, error) {
-	in := &verified{r: bufio.NewReaderSize(r, bufferSize), all: newHash()}
+	in := &verified{r: bufio.NewReaderSize(r, bufferSize), all: protocol.NewHasher()}
 	h, err := ReadHeader(in)
 	if err != nil {
 		return Header{}, err
@@ -47,8 +46,8 @@ func Read(r io.Reader, dir string, check Check) (Header, error) {
 // verified reads and hashes at once.
 type verified struct {
 	r   *bufio.Reader
-	all *blake3.Hasher
-	one *blake3.Hasher
+	all *protocol.Hasher
+	one *protocol.Hasher
 }
 
 func (v *verified) Read(p []byte) (int, error) {
@@ -70,7 +69,7 @@ func (v *verified) take(n int) ([]byte, error) {
 
 // file unpacks the next file and returns its name, which comes after previous.
 func (v *verified) file(root *os.Root, previous string) (string, error) {
-	v.one = newHash()
+	v.one = protocol.NewHasher()
 	fields, err := v.take(fieldsSize)
 	if err != nil {
 		return "", err
@@ -93,7 +92,7 @@ func (v *verified) file(root *os.Root, previous string) (string, error) {
 	if err := v.unpack(root, name, int64(size)); err != nil {
 		return "", err
 	}
-	sum := v.one.Sum(nil)
+	sum := sumOf(v.one)
 	v.one = nil
 	if said, err := v.take(hashSize); err != nil {
 		return "", err
@@ -124,7 +123,7 @@ func (v *verified) end() error {
 	if err != nil {
 		return err
 	}
-	sum := v.all.Sum(nil)
+	sum := sumOf(v.all)
 	said, err := v.take(hashSize)
 	if err != nil {
 		return err
@@ -136,13 +135,4 @@ func (v *verified) end() error {
 		return corrupt("goes on after its end")
 	}
 	return nil
-}
-
-// SyncDir makes a folder's names durable.
-func SyncDir(dir string) error {
-	d, err := os.Open(filepath.Clean(dir))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

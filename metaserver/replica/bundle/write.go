@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/zeebo/blake3"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
 const bufferSize = 256 << 10
@@ -19,7 +19,7 @@ func Write(w io.Writer, dir string, h Header) error {
 		return err
 	}
 	h.files = uint32(len(files))
-	out := &hashed{w: bufio.NewWriterSize(w, bufferSize), all: newHash()}
+	out := &hashed{w: bufio.NewWriterSize(w, bufferSize), all: protocol.NewHasher()}
 	if err := out.put(h.append(nil)); err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func Write(w io.Writer, dir string, h Header) error {
 	if err := out.put([]byte(trailerMagic)); err != nil {
 		return err
 	}
-	if _, err := out.w.Write(out.all.Sum(nil)); err != nil {
+	if _, err := out.w.Write(sumOf(out.all)); err != nil {
 		return err
 	}
 	return out.w.Flush()
@@ -40,8 +40,8 @@ func Write(w io.Writer, dir string, h Header) error {
 // hashed writes and hashes at once.
 type hashed struct {
 	w   *bufio.Writer
-	all *blake3.Hasher
-	one *blake3.Hasher
+	all *protocol.Hasher
+	one *protocol.Hasher
 }
 
 func (o *hashed) Write(p []byte) (int, error) { return len(p), o.put(p) }
@@ -61,7 +61,7 @@ func (o *hashed) file(dir string, f file) error {
 		return err
 	}
 	defer in.Close()
-	o.one = newHash()
+	o.one = protocol.NewHasher()
 	fields := binary.BigEndian.AppendUint16(nil, uint16(len(f.name)))
 	fields = binary.BigEndian.AppendUint64(fields, uint64(f.size))
 	if err := o.put(append(fields, f.name...)); err != nil {
@@ -74,7 +74,7 @@ func (o *hashed) file(dir string, f file) error {
 	if n != f.size {
 		return corrupt("%q changed while it was read", f.name)
 	}
-	sum := o.one.Sum(nil)
+	sum := sumOf(o.one)
 	o.one = nil
 	return o.put(sum)
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/hashicorp/raft"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -39,8 +39,8 @@ type Config struct {
 	Logger              *slog.Logger
 }
 
-// Layer is raft's StreamLayer, and the term role beside it. It knows every
-// connection it has made or accepted, and closes them all when it closes.
+// Layer is the port. It knows every connection it has made or accepted, and closes
+// them all when it closes. Raft takes its role through Stream.
 type Layer struct {
 	cfg    Config
 	accept chan net.Conn
@@ -50,10 +50,9 @@ type Layer struct {
 	mu     sync.Mutex
 	conns  map[net.Conn]bool // true: accepted
 	taken  int               // accepted connections, handshakes included
+	muted  int               // how many ask for silence
 	closed bool
 }
-
-var _ raft.StreamLayer = (*Layer)(nil)
 
 // New starts to take connections.
 func New(cfg Config) *Layer {
@@ -70,16 +69,6 @@ type address string
 func (address) Network() string  { return "tcp" }
 func (a address) String() string { return string(a) }
 
-// Accept hands raft the next connection of its role, its hellos done.
-func (l *Layer) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.accept:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
 // Close closes the listener and every connection, and waits for what served them.
 func (l *Layer) Close() error {
 	l.mu.Lock()
@@ -89,17 +78,35 @@ func (l *Layer) Close() error {
 	}
 	l.closed = true
 	close(l.done)
-	conns := make([]net.Conn, 0, len(l.conns))
-	for c := range l.conns {
-		conns = append(conns, c)
-	}
+	conns := l.open()
 	l.mu.Unlock()
 	err := l.cfg.Listener.Close()
+	hangUp(conns)
+	l.group.Wait()
+	return err
+}
+
+// Mute hangs up on everybody and makes no connection until the function it
+// returns is called, so that the others do without this member.
+func (l *Layer) Mute() (unmute func()) {
+	l.mu.Lock()
+	l.muted++
+	conns := l.open()
+	l.mu.Unlock()
+	hangUp(conns)
+	return sync.OnceFunc(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.muted--
+	})
+}
+
+func (l *Layer) open() []net.Conn { return slices.Collect(maps.Keys(l.conns)) }
+
+func hangUp(conns []net.Conn) {
 	for _, c := range conns {
 		_ = c.Close()
 	}
-	l.group.Wait()
-	return err
 }
 
 // listen accepts until the listener closes. What cannot be accepted now, as when
@@ -135,11 +142,12 @@ func (l *Layer) turnAway(c net.Conn) {
 	_ = c.Close()
 }
 
-// track counts a connection in; nil means that the cap or the end is reached.
+// track counts a connection in; nil means that the cap or the end is reached, or
+// that the port is mute.
 func (l *Layer) track(c net.Conn, accepted bool) *conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || accepted && l.taken >= l.cfg.MaxConnections {
+	if l.closed || l.muted > 0 || accepted && l.taken >= l.cfg.MaxConnections {
 		return nil
 	}
 	tc := &conn{Conn: c, layer: l}
@@ -242,21 +250,6 @@ func refusal(h Hello, peer string) error {
 	default:
 		return protocol.Errorf(protocol.Unsupported, "raft port: status %d", h.Status)
 	}
-}
-
-// Dial opens a connection of raft's role.
-func (l *Layer) Dial(addr raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	want := ""
-	if id, known := l.cfg.Expect(string(addr)); known {
-		want = id
-	}
-	c, err := l.dial(ctx, string(addr), want, RoleRaft)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 // dial is the calling end of the handshake (*one cluster*, *the right member*);

@@ -45,7 +45,7 @@ func start(t *testing.T, id string, tweak func(*Config)) *Layer {
 
 func dial(t *testing.T, from, to *Layer) (net.Conn, error) {
 	t.Helper()
-	c, err := from.Dial(raft.ServerAddress(to.Addr().String()), 10*time.Second)
+	c, err := from.Stream().Dial(raft.ServerAddress(to.Addr().String()), 10*time.Second)
 	if err == nil {
 		t.Cleanup(func() { _ = c.Close() })
 	}
@@ -58,7 +58,7 @@ func TestRaftRoleCarriesBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := b.Accept()
+	s, err := b.Stream().Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestConnectionsHaveACap(t *testing.T) {
 		if _, err := dial(t, a, l); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.Accept(); err != nil {
+		if _, err := l.Stream().Accept(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -185,6 +185,48 @@ func TestConnectionsHaveACap(t *testing.T) {
 	}
 	if l.Connections() != 4 {
 		t.Fatalf("%d connections after a refusal", l.Connections())
+	}
+}
+
+func TestAMutePortHangsUp(t *testing.T) {
+	a, b := start(t, "a", nil), start(t, "b", nil)
+	c, err := a.DialTerm(t.Context(), "b", b.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	unmute, again := b.Mute(), b.Mute()
+	again()
+	again()
+	if _, err := c.Ask(10 * time.Second); err == nil {
+		t.Fatal("a mute port answers")
+	}
+	if _, err := dial(t, a, b); err == nil {
+		t.Fatal("a mute port takes calls")
+	}
+	if _, err := dial(t, b, a); err == nil {
+		t.Fatal("a mute port calls")
+	}
+	unmute()
+	if _, err := dial(t, a, b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A view that is closed takes no connection away from the next one.
+func TestStreamsFollowEachOther(t *testing.T) {
+	a, b := start(t, "a", nil), start(t, "b", nil)
+	old := b.Stream()
+	if err := errors.Join(old.Close(), old.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Fatal(err)
+	}
+	if _, err := dial(t, a, b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Stream().Accept(); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -214,7 +256,7 @@ func TestTheCapEndsTheConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := b.Accept()
+	s, err := b.Stream().Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +298,7 @@ func TestInstallSnapshotsFirstByte(t *testing.T) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		}
 	})
-	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: plain{l}, MaxPool: 1, Timeout: 10 * time.Second})
+	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: plain{l.Stream()}, MaxPool: 1, Timeout: 10 * time.Second})
 	defer trans.Close()
 	args := &raft.InstallSnapshotRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: 3}}
 	_ = trans.InstallSnapshot("x", raft.ServerAddress(ln.Addr().String()), args, &raft.InstallSnapshotResponse{}, new(empty))
@@ -267,7 +309,7 @@ func TestInstallSnapshotsFirstByte(t *testing.T) {
 }
 
 // plain dials without a handshake.
-type plain struct{ *Layer }
+type plain struct{ *Stream }
 
 func (p plain) Dial(a raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	return net.DialTimeout("tcp", string(a), timeout)

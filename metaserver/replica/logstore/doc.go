@@ -13,9 +13,10 @@
 //   - *contiguous*: entries follow each other by one and their terms never go
 //     down. Only a snapshot may stand between two entries; then the older ones
 //     are dropped first, so that the log has no hole.
-//   - *bridge*: the entry that a snapshot ends with is known by index and term
-//     even when the log lacks it or holds another one there. Without that a
-//     follower with a longer, different log refuses every entry after a
-//     snapshot that it has installed, for ever (hashicorp/raft issue 697).
+//   - *bridge*: the entry that the newest snapshot ends with is known by index and
+//     term even when the log has let go of it. Without that a follower whose log
+//     differs right after it refuses every entry, for ever (hashicorp/raft issue 697).
+//   - *stall*: how long the write under way has taken is told, because raft's
+//     heartbeats go on while its disk does not.
 //   - *identity*: the file knows its cluster and member, and opens for no other.
 package logstore

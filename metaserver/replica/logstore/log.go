@@ -34,7 +34,9 @@ func (s *Store) SetSnapshot(index, term uint64) {
 	}
 }
 
-// GetLog reads the entry at index, or raft.ErrLogNotFound.
+// GetLog reads the entry at index, or raft.ErrLogNotFound. The entry that the
+// newest snapshot ends with has an index and a term even if it is gone (*bridge*):
+// nothing else of it is asked for, except at index 1, where replication begins.
 func (s *Store) GetLog(index uint64, out *raft.Log) error {
 	if err := s.healthy(); err != nil {
 		return err
@@ -44,33 +46,63 @@ func (s *Store) GetLog(index uint64, out *raft.Log) error {
 	s.mu.RUnlock()
 	if cached != nil && cached.Index == index {
 		*out = *cached
-		return bridge(snapshot, out)
-	}
-	err := s.disk.GetLog(index, out)
-	if err != nil && !errors.Is(err, raft.ErrLogNotFound) {
-		return s.fail("read", err)
-	}
-	if err != nil && index != snapshot.index {
-		return err
-	}
-	if err != nil {
-		*out = raft.Log{Index: index}
-	}
-	return bridge(snapshot, out)
-}
-
-// bridge gives the snapshot's last entry its term if the log lacks it. Nothing
-// but its index and term is ever used then: it is asked for as the entry before
-// others. Replication would ask for the entry itself only at index 1.
-func bridge(snapshot position, l *raft.Log) error {
-	if l.Index != snapshot.index || l.Term == snapshot.term {
 		return nil
 	}
-	if l.Index == 1 {
-		return raft.ErrLogNotFound
+	err := s.disk.GetLog(index, out)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, raft.ErrLogNotFound):
+		return s.fail("read", err)
+	case index == snapshot.index && index > 1:
+		*out = raft.Log{Index: snapshot.index, Term: snapshot.term, Type: raft.LogNoop}
+		return nil
+	default:
+		return err
 	}
-	*l = raft.Log{Index: snapshot.index, Term: snapshot.term, Type: raft.LogNoop}
-	return nil
+}
+
+// Relation says how the log stands to a snapshot.
+type Relation int
+
+// The relations.
+const (
+	// Same: the log holds the snapshot's last entry, and so, by raft's log matching
+	// property, the same entries before it; or it begins after the snapshot.
+	Same Relation = iota
+	// Shorter: the log ends before the snapshot's last entry. What it holds may be
+	// of another history.
+	Shorter
+	// Another: the log holds another entry in its place. It is of another history
+	// from there or before, and all that follows is.
+	Another
+)
+
+// Relate compares the log with a snapshot that ends with the entry at index.
+func (s *Store) Relate(index, term uint64) (Relation, error) {
+	first, _ := s.FirstIndex()
+	last, _ := s.LastIndex()
+	switch {
+	case last < index:
+		return Shorter, nil
+	case first > index:
+		return Same, nil
+	}
+	have, err := s.termOnDisk(index)
+	if err != nil {
+		return Same, s.fail("read", err)
+	}
+	if have != term {
+		return Another, nil
+	}
+	return Same, nil
+}
+
+// Drop removes every entry.
+func (s *Store) Drop() error {
+	first, _ := s.FirstIndex()
+	last, _ := s.LastIndex()
+	return s.DeleteRange(first, last)
 }
 
 // StoreLog is StoreLogs of one.
@@ -78,8 +110,7 @@ func (s *Store) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l})
 
 // StoreLogs appends entries durably, in one transaction (*contiguous*).
 func (s *Store) StoreLogs(logs []*raft.Log) error {
-	s.write.Lock()
-	defer s.write.Unlock()
+	defer s.begin()()
 	if err := s.healthy(); err != nil || len(logs) == 0 {
 		return err
 	}
@@ -143,8 +174,7 @@ func (s *Store) appended(logs []*raft.Log) {
 // DeleteRange removes entries at the beginning, by compaction, or at the end,
 // where they conflict with the leader's.
 func (s *Store) DeleteRange(low, high uint64) error {
-	s.write.Lock()
-	defer s.write.Unlock()
+	defer s.begin()()
 	if err := s.healthy(); err != nil {
 		return err
 	}

@@ -55,8 +55,7 @@ func (s *Store) loadVote() error {
 
 // Set saves a value durably. A candidate completes the vote (*torn vote*).
 func (s *Store) Set(key, val []byte) error {
-	s.write.Lock()
-	defer s.write.Unlock()
+	defer s.begin()()
 	if err := s.healthy(); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -38,8 +39,11 @@ type Store struct {
 	cfg  Config
 	disk disk
 
-	// write serialises whole writes, read-check-write included.
+	// write serialises whole writes, read-check-write included; began is when the
+	// one under way did, in nanoseconds since born, 0 if there is none.
 	write sync.Mutex
+	born  time.Time
+	began atomic.Int64
 
 	// mu guards the fields below, briefly.
 	mu          sync.RWMutex
@@ -98,7 +102,7 @@ func Open(cfg Config) (*Store, error) {
 }
 
 func newStore(cfg Config, d disk) (*Store, error) {
-	s := &Store{cfg: cfg, disk: d, released: make(chan struct{})}
+	s := &Store{cfg: cfg, disk: d, born: time.Now(), released: make(chan struct{})}
 	var err error
 	if s.first, err = d.FirstIndex(); err != nil {
 		return nil, err
@@ -140,6 +144,25 @@ func (s *Store) fail(what string, err error) error {
 	return err
 }
 
+// begin takes the writer's place; the function it returns gives it back.
+func (s *Store) begin() (end func()) {
+	s.write.Lock()
+	s.began.Store(int64(time.Since(s.born)) + 1)
+	return func() {
+		s.began.Store(0)
+		s.write.Unlock()
+	}
+}
+
+// Stalled is how long the write under way has taken so far; 0 if there is none.
+func (s *Store) Stalled() time.Duration {
+	began := s.began.Load()
+	if began == 0 {
+		return 0
+	}
+	return time.Since(s.born) - time.Duration(began)
+}
+
 // healthy holds the caller if the store has failed.
 func (s *Store) healthy() error {
 	if err := s.Err(); err != nil {
@@ -166,20 +189,38 @@ func (s *Store) Close() error {
 	return s.disk.Close()
 }
 
-// Inject makes every later write fail with err, as a broken disk does. It is for
-// rehearsing that, in tests and on a cluster that may be lost.
-func (s *Store) Inject(err error) {
+// Inject has before called at the begin of every later write, which fails with
+// its error, as on a broken disk, or waits as long as it does, as on a stalled
+// one. It is for rehearsing that, in tests and on a cluster that may be lost.
+func (s *Store) Inject(before func() error) {
 	s.write.Lock()
 	defer s.write.Unlock()
-	s.disk = broken{s.disk, err}
+	s.disk = broken{s.disk, before}
 }
 
-// broken is a disk that takes no writes any more.
+// broken is a disk whose writes somebody has a say in.
 type broken struct {
 	disk
-	err error
+	before func() error
 }
 
-func (b broken) StoreLogs([]*raft.Log) error        { return b.err }
-func (b broken) DeleteRange(low, high uint64) error { return b.err }
-func (b broken) Set(k, v []byte) error              { return b.err }
+func (b broken) StoreLogs(l []*raft.Log) error {
+	if err := b.before(); err != nil {
+		return err
+	}
+	return b.disk.StoreLogs(l)
+}
+
+func (b broken) DeleteRange(low, high uint64) error {
+	if err := b.before(); err != nil {
+		return err
+	}
+	return b.disk.DeleteRange(low, high)
+}
+
+func (b broken) Set(k, v []byte) error {
+	if err := b.before(); err != nil {
+		return err
+	}
+	return b.disk.Set(k, v)
+}

@@ -198,26 +198,22 @@ func TestOutOfTheMiddle(t *testing.T) {
 	ended(t, s, told, func() error { return s.DeleteRange(3, 5) })
 }
 
-// A follower whose longer log differs from the leader's gets a snapshot: the
-// entry before the next one must then be the snapshot's.
+// The entry before the next one is the snapshot's, also when it is gone.
 func TestBridge(t *testing.T) {
 	s := fresh(t)
-	mustStore(t, s, entries(1, 20, 1))
+	mustStore(t, s, entries(1, 20, 3))
 	s.SetSnapshot(10, 3)
-	var l raft.Log
-	if err := s.GetLog(10, &l); err != nil || l.Term != 3 || l.Index != 10 || len(l.Data) != 0 {
-		t.Fatalf("an entry that differs: %+v, %v", l, err)
-	}
 	if err := s.DeleteRange(1, 12); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.GetLog(10, &l); err != nil || l.Term != 3 {
+	var l raft.Log
+	if err := s.GetLog(10, &l); err != nil || l.Term != 3 || l.Index != 10 || len(l.Data) != 0 {
 		t.Fatalf("an entry that is gone: %+v, %v", l, err)
 	}
 	if err := s.GetLog(9, &l); !errors.Is(err, raft.ErrLogNotFound) {
 		t.Fatalf("before the snapshot: %v", err)
 	}
-	if err := s.GetLog(13, &l); err != nil || l.Term != 1 || len(l.Data) == 0 {
+	if err := s.GetLog(13, &l); err != nil || len(l.Data) == 0 {
 		t.Fatalf("after the snapshot: %+v, %v", l, err)
 	}
 	s.SetSnapshot(4, 1)
@@ -228,6 +224,31 @@ func TestBridge(t *testing.T) {
 	one.SetSnapshot(1, 3)
 	if err := one.GetLog(1, &l); !errors.Is(err, raft.ErrLogNotFound) {
 		t.Fatalf("entry 1 would be replicated: %v", err)
+	}
+}
+
+func TestRelationToASnapshot(t *testing.T) {
+	s := fresh(t)
+	if got, err := s.Relate(5, 1); err != nil || got != Shorter {
+		t.Fatalf("an empty log: %v, %v", got, err)
+	}
+	mustStore(t, s, append(entries(1, 10, 1), entries(11, 20, 2)...))
+	for _, c := range []struct {
+		index, term uint64
+		want        Relation
+	}{{20, 2, Same}, {10, 1, Same}, {21, 2, Shorter}, {10, 2, Another}, {11, 3, Another}} {
+		if got, err := s.Relate(c.index, c.term); err != nil || got != c.want {
+			t.Errorf("entry %d of term %d: %v, %v", c.index, c.term, got, err)
+		}
+	}
+	if err := s.DeleteRange(1, 15); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Relate(10, 9); err != nil || got != Same {
+		t.Fatalf("before the log: %v, %v", got, err)
+	}
+	if err := errors.Join(s.Drop(), s.Drop()); err != nil || bounds(s) != [2]uint64{} {
+		t.Fatalf("%v, %v", bounds(s), err)
 	}
 }
 

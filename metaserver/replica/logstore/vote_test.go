@@ -9,41 +9,7 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 )
 
-// failing is a disk that stops working at a chosen write.
-type failing struct {
-	disk
-	writes int // how many still work
-}
-
 var errDisk = errors.New("input/output error")
-
-func (f *failing) left() error {
-	if f.writes--; f.writes < 0 {
-		return errDisk
-	}
-	return nil
-}
-
-func (f *failing) StoreLogs(l []*raft.Log) error {
-	if err := f.left(); err != nil {
-		return err
-	}
-	return f.disk.StoreLogs(l)
-}
-
-func (f *failing) DeleteRange(a, b uint64) error {
-	if err := f.left(); err != nil {
-		return err
-	}
-	return f.disk.DeleteRange(a, b)
-}
-
-func (f *failing) Set(k, v []byte) error {
-	if err := f.left(); err != nil {
-		return err
-	}
-	return f.disk.Set(k, v)
-}
 
 func vote1(s *Store, term uint64, candidate string) error {
 	if err := s.SetUint64([]byte(keyLastVoteTerm), term); err != nil {
@@ -132,7 +98,7 @@ func TestNoAnswerAfterAFailedWrite(t *testing.T) {
 			s := fresh(t)
 			s.cfg.OnFatal = func(err error) { told <- err }
 			mustStore(t, s, entries(1, 2, 1))
-			s.disk = &failing{disk: s.disk}
+			s.Inject(func() error { return errDisk })
 			fatal := ended(t, s, told, func() error { return write(s) })
 			if !errors.Is(fatal, errDisk) || !errors.Is(s.Err(), fatal) {
 				t.Fatalf("%v", fatal)

@@ -71,6 +71,16 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// What cobra refuses is reported before Settle has run.
+func TestReportBeforeSettle(t *testing.T) {
+	a, stderr := newApp(t)
+	a.output = "json"
+	a.Report(protocol.Errorf(protocol.InvalidArgument, "no such flag"))
+	if got := stderr.String(); !strings.HasPrefix(got, `{"error":{"kind":"invalid-argument"`) {
+		t.Errorf("got %q", got)
+	}
+}
+
 // A port that takes connections and says nothing must not hold the command up.
 func TestOpenGivesUpOnSilence(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -119,7 +119,8 @@ func (a *App) Report(err error) {
 		kind = "partial"
 	}
 	hint := hints[protocol.KindOf(err)]
-	if !a.Screen.JSON {
+	// The command line may have been refused before it was settled.
+	if !a.Screen.JSON && a.output != "json" {
 		a.Screen.Notef("ashlar: %s", err)
 		if hint != "" {
 			a.Screen.Notef("        %s", hint)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -92,18 +91,10 @@ func blockGet(ctx context.Context, a *app.App, digits, to string) error {
 		_, err = a.Out.Write(plain)
 		return err
 	}
-	target, err := tree.OpenTarget(filepath.Dir(to))
-	if err != nil {
-		return err
-	}
-	err = target.File(tree.Item{Path: filepath.Base(to)}, func(w io.Writer) error {
+	return tree.Save(to, tree.Item{}, func(w io.Writer) error {
 		_, err := w.Write(plain)
 		return err
 	})
-	if closed := target.Close(); err == nil {
-		err = closed
-	}
-	return err
 }
 
 // plural counts things in words.

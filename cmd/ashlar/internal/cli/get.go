@@ -30,7 +30,8 @@ func getCommand(a *app.App) *cobra.Command {
 		Short: "Read an object into a file or to standard output",
 		Long: "get reads an object into FILE, by default a file of the key's last part in this folder;\n" +
 			"\"-\" is standard output. Every byte is verified against the hash of its block. The file\n" +
-			"is written beside its name and renamed when it is complete.",
+			"is written beside its name and renamed when it is complete; a pipe or a device is\n" +
+			"written to.",
 		Example: "  ashlar get docs/notes.txt\n  ashlar get big/disk.img - --offset 1GiB --length 1MiB | sha256sum",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -97,21 +98,14 @@ func (f *getFlags) save(a *app.App, r *client.Reader, to string) (int64, error) 
 	if info, err := os.Stat(to); err == nil && info.IsDir() {
 		to = filepath.Join(to, path.Base(r.Object().Name))
 	}
-	target, err := tree.OpenTarget(filepath.Dir(to))
-	if err != nil {
-		return 0, err
-	}
 	it := f.item(r.Object(), filepath.Base(to))
 	p := a.Screen.Progress(it.Path, f.expect(r.Object().Size))
+	defer p.Done()
 	var n int64
-	err = target.File(it, func(w io.Writer) error {
-		defer p.Done()
+	err := tree.Save(to, it, func(w io.Writer) (err error) {
 		n, err = io.Copy(p.Writer(w), r)
 		return err
 	})
-	if closed := target.Close(); err == nil {
-		err = closed
-	}
 	return n, err
 }
 

@@ -36,6 +36,9 @@ func Run(ctx context.Context, cfg app.Config, args []string) int {
 	root.SetErr(cfg.Err)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
+		err = a.Screen.Broken()
+	}
+	if err == nil {
 		return app.ExitOK
 	}
 	err = usage(err)

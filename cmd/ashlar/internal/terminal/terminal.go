@@ -17,6 +17,7 @@ import (
 	"sync"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/term"
@@ -33,7 +34,8 @@ type Screen struct {
 	// Live allows progress bars and Color colour, both on Err.
 	Live, Color bool
 
-	mu sync.Mutex
+	mu     sync.Mutex
+	broken error
 }
 
 // New returns a Screen that knows whether err is a terminal. noColor is the
@@ -71,18 +73,28 @@ func (s *Screen) Document(v any) error {
 	return err
 }
 
-// Printf prints a result for people.
+// Printf prints a result for people; Broken tells whether that failed.
 func (s *Screen) Printf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.Out, format, args...)
+	if _, err := fmt.Fprintf(s.Out, format, args...); err != nil && s.broken == nil {
+		s.broken = err
+	}
 }
 
-// Notef prints a line that is no result.
+// Notef prints what is no result. Errors of the system quote names as they are, so
+// what a terminal would obey is escaped here.
 func (s *Screen) Notef(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.Err, format+"\n", args...)
+	fmt.Fprintln(s.Err, escape(fmt.Sprintf(format, args...)))
+}
+
+// Broken returns the first error of Printf: results that nobody got.
+func (s *Screen) Broken() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken
 }
 
 // Table prints rows in columns. The first row is the heading where head is set.
@@ -119,4 +131,23 @@ func Safe(name string) string {
 		}
 	}
 	return name
+}
+
+// escape replaces all but printable text and line ends, by escapes that Go and
+// JSON both read.
+func escape(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == '\n' || (unicode.IsPrint(r) && r != unicode.ReplacementChar):
+			b.WriteRune(r)
+		case r == unicode.ReplacementChar && text[i] != "\ufffd"[0]:
+			fmt.Fprintf(&b, "\\x%02x", text[i])
+		default:
+			for _, unit := range utf16.AppendRune(nil, r) {
+				fmt.Fprintf(&b, "\\u%04x", unit)
+			}
+		}
+	}
+	return b.String()
 }

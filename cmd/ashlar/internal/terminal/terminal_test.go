@@ -56,6 +56,31 @@ func TestSafeEscapesWhatATerminalObeys(t *testing.T) {
 	}
 }
 
+func TestNotesEscapeWhatATerminalObeys(t *testing.T) {
+	var out bytes.Buffer
+	s := New(io.Discard, &out, "")
+	s.Notef("%s", "mkdir a\x1b[31m\u009b\u202e\xff\U000e0001: näme\nnext")
+	const want = "mkdir a\\u001b[31m\\u009b\\u202e\\xff\\udb40\\udc01: näme\nnext\n"
+	if got := out.String(); got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+func TestLostResultsAreKnown(t *testing.T) {
+	s := New(fullDisk{}, io.Discard, "")
+	if s.Broken() != nil {
+		t.Fatal("broken before anything was printed")
+	}
+	s.Printf("result\n")
+	if s.Broken() == nil {
+		t.Fatal("a result got lost and nobody knows")
+	}
+}
+
 func TestParseBytes(t *testing.T) {
 	for in, want := range map[string]uint64{"0": 0, "17": 17, "64KiB": 65536, "1.5GB": 1500000000} {
 		if got, err := ParseBytes(in); err != nil || got != want {

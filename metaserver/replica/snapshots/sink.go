@@ -1,4 +1,4 @@
-package replica
+package snapshots
 
 import (
 	"errors"
@@ -10,11 +10,18 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
-// sink is a snapshot that is being made. Raft uses it from one goroutine.
-type sink struct {
-	store *snapshots
+// Checkpoint is a state's checkpoint on its way into the store: its folder, and
+// the last entry that the state in it has applied.
+type Checkpoint struct {
+	Dir         string
+	Index, Term uint64
+}
+
+// Sink is a snapshot that is being made. Raft uses it from one goroutine.
+type Sink struct {
+	store *Store
 	dir   string
-	one   snapshot
+	one   Snapshot
 	// pipe and unpacked belong to a leader's stream: bytes go in, a verified
 	// checkpoint comes out.
 	pipe     *io.PipeWriter
@@ -25,21 +32,21 @@ type sink struct {
 }
 
 // ID names the snapshot once Close has made it.
-func (k *sink) ID() string { return k.one.ID }
+func (k *Sink) ID() string { return k.one.ID }
 
-func (k *sink) checkpoint() string { return filepath.Join(k.dir, "checkpoint") }
+func (k *Sink) checkpoint() string { return filepath.Join(k.dir, "checkpoint") }
 
-// adopt takes over a checkpoint that lies on the same file system.
-func (k *sink) adopt(c *checkpoint) error {
-	if err := os.Rename(c.dir, k.checkpoint()); err != nil {
+// Adopt takes over a checkpoint that lies on the same file system.
+func (k *Sink) Adopt(c Checkpoint) error {
+	if err := os.Rename(c.Dir, k.checkpoint()); err != nil {
 		return err
 	}
-	k.one.StateIndex, k.one.StateTerm, k.adopted = c.index, c.term, true
+	k.one.StateIndex, k.one.StateTerm, k.adopted = c.Index, c.Term, true
 	return nil
 }
 
 // Write takes a leader's stream and unpacks it as it comes.
-func (k *sink) Write(p []byte) (int, error) {
+func (k *Sink) Write(p []byte) (int, error) {
 	if k.pipe == nil {
 		if err := os.Mkdir(k.checkpoint(), 0o700); err != nil {
 			return 0, err
@@ -55,7 +62,7 @@ func (k *sink) Write(p []byte) (int, error) {
 	return k.pipe.Write(p)
 }
 
-func (k *sink) unpack(r io.Reader) error {
+func (k *Sink) unpack(r io.Reader) error {
 	h, err := bundle.Read(r, k.checkpoint(), func(h bundle.Header) error {
 		if h.Cluster != k.one.Cluster {
 			return protocol.Errorf(protocol.WrongCluster, "snapshot of cluster %s", h.Cluster)
@@ -70,7 +77,7 @@ func (k *sink) unpack(r io.Reader) error {
 }
 
 // Close makes the snapshot durable and known, or fails and leaves nothing.
-func (k *sink) Close() error {
+func (k *Sink) Close() error {
 	if k.ended {
 		return k.err
 	}
@@ -82,7 +89,7 @@ func (k *sink) Close() error {
 	return k.err
 }
 
-func (k *sink) finish() (err error) {
+func (k *Sink) finish() (err error) {
 	if k.pipe != nil {
 		_ = k.pipe.Close()
 		if err := <-k.unpacked; err != nil {
@@ -97,12 +104,14 @@ func (k *sink) finish() (err error) {
 	if k.one, err = k.store.add(k.dir, k.one); err != nil {
 		return err
 	}
-	k.store.taken(k.one.Index, k.one.Term)
+	if k.adopted {
+		k.store.cfg.Covered(k.one.Index, k.one.Term)
+	}
 	return nil
 }
 
 // Cancel gives up; after Close it changes nothing.
-func (k *sink) Cancel() error {
+func (k *Sink) Cancel() error {
 	if k.ended {
 		return nil
 	}
