@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			Cmds: map[string]func(*testscript.TestScript, bool, []string){
 				"random":   writeRandom,
 				"exits":    exits,
+				"waitfor":  waitFor,
 				"sametree": sameTree,
 				"fifo":     makeFIFO,
 			},

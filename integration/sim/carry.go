@@ -94,6 +94,7 @@ func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.Ord
 		return
 	}
 	if err != nil {
+		n.w.cover.Points[PointOrderRefused]++
 		reply(nil, err)
 		return
 	}

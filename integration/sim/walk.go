@@ -94,7 +94,8 @@ func (s *server) judge(id protocol.NodeID, l *link, page *pb.InventoryPage) {
 	w := s.w
 	t := l.trip
 	if protocol.NodeID(page.Node) != id || page.Incarnation != t.incarnation {
-		l.trip = nil
+		// The next batch tells the node that it has to register anew.
+		l.trip, l.met = nil, false
 		return
 	}
 	to := lastHash()

@@ -8,7 +8,7 @@
 // middle loses nothing, and two leaders that do the same work disturb nothing,
 // since each command carries the facts it was decided on and apply checks them.
 //
-// There are four loops, one file each:
+// There are six loops, one file each:
 //
 //   - unreference takes back the references of ended objects, a bounded command at
 //     a time (reclamation.md, Unreference). It wakes when a commit may have ended
@@ -19,6 +19,17 @@
 //     leader's own rounds, naming the sequence it decided on.
 //   - digests marks the running digest every so many versions and has all replicas
 //     compare theirs.
+//   - rounds asks package schedule for a plan, pushes each node its orders
+//     (send.go), has the answers settled into commands, and proposes the plan's
+//     own. A round follows what happened, a row that is due, or a tick.
+//   - walks reads every node's inventory, a page now and then, and at once and
+//     whole while a node is suspect; what follows from a page are errands, which
+//     share the node's slots with planned orders. At its end the node is no longer
+//     suspect, if every copy counted on it was borne out.
+//
+// What a leadership learns of a node (fleet.go) is its credit, what is in flight,
+// how often it failed in a row, and until when it rests: after a failure, or to
+// keep the pace (Settings.tranquility_percent).
 //
 // Invariants by name:
 //
@@ -27,6 +38,13 @@
 // Clocks only decide when to try. A round is a tick of this machine; what is
 // proposed in it is judged by apply from replicated state alone.
 //
-// One slow node is one slow node. A ping in flight never delays another node's,
-// and there is at most one a node.
+// One slow node is one slow node. A ping, a batch of orders or a walk in flight
+// never delays another node's, and there is at most one of each a node.
+//
+// No progress means issue again. An order is forgotten when its batch ends without
+// an answer, and some time after its answer; if the state still implies it, it is
+// planned and sent again. Nothing is ever taken for done but by the log.
+//
+// Its own word. Answers and pages that come from another node than the one meant
+// are thrown away.
 package dispatch

@@ -29,7 +29,8 @@ type Walk struct {
 // Strays judges one page of node's inventory by the rule Stray of reclamation.md:
 // page has what the node holds with hashes in (from, to]. Counted copies that the
 // page lacks, or shows as bad, are verified; those at a lower version than
-// counted, as after a disk was rolled back, are touched, which verifies them too.
+// counted, as after a disk was rolled back, are touched, which verifies them too,
+// and so are all that are suspect.
 //
 // The page was read before r, and a file may have come or gone meanwhile. That is
 // harmless: a verify finds a file that has come, and every other order goes by
@@ -147,12 +148,16 @@ func (w *walker) file(h protocol.Hash, item *pb.InventoryItem) error {
 	return nil
 }
 
-// counted looks whether the file bears out the copy that is counted.
+// counted looks whether the file bears out the copy that is counted. A page is no
+// acknowledgement: what it shows need not be durable, and no count tells if it is
+// rolled back afterwards. So a suspect copy has to be claimed anew, by a touch,
+// and is no longer suspect then by its version.
 func (w *walker) counted(h protocol.Hash, b *record.Block, c *record.Held, item *pb.InventoryItem) {
+	due := versionOf(w.picture.node(w.node).GetInventoryDue())
 	switch {
 	case item.State != stateGood:
 		w.doubt(h, b)
-	case versionOf(item.Version).Less(heldVersion(c)):
+	case versionOf(item.Version).Less(heldVersion(c)) || heldVersion(c).Less(due):
 		w.out.Open++
 		w.order(h, w.copyOrder(h, w.sources(h, b)))
 	}

@@ -171,6 +171,23 @@ func TestFileBelowItsCountIsTouched(t *testing.T) {
 	}
 }
 
+// TestSuspectCopyIsClaimedAnew: an inventory that shows the file is not enough. A
+// second rollback, to before the file came back, would go unseen.
+func TestSuspectCopyIsClaimedAnew(t *testing.T) {
+	b := newBed(t, 3)
+	b.put("a", 1, 2, 3)
+	b.must(&record.Command{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{Generation: 2}}})
+	w := b.strays(1)
+	one(t, w, pb.OrderKind_ORDER_KIND_COPY, b.m.Version())
+	if w.Open != 1 {
+		t.Errorf("%d copies are open, one is", w.Open)
+	}
+	b.carry(b.observe(), 1, w.Orders)
+	if w := b.strays(1); w.Open != 0 || len(w.Orders) != 0 {
+		t.Errorf("open %d, orders %v", w.Open, w.Orders)
+	}
+}
+
 func TestBadFileOfACountedCopyIsVerified(t *testing.T) {
 	b := newBed(t, 3)
 	b.put("a", 1, 2, 3)

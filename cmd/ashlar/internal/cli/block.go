@@ -41,7 +41,7 @@ func blockCommand(a *app.App) *cobra.Command {
 }
 
 func blockPut(ctx context.Context, a *app.App, from string) error {
-	in := a.In
+	in := interruptible(ctx, a.In)
 	if from != "-" {
 		f, err := os.Open(from)
 		if err != nil {

@@ -124,7 +124,7 @@ func putOnce(ctx context.Context, c *client.Client, p *terminal.Progress, from s
 }
 
 func (f *putFlags) stream(ctx context.Context, a *app.App, from string, o place.Object, opts []client.Option) error {
-	var r io.Reader = a.In
+	r := interruptible(ctx, a.In)
 	if from != "-" {
 		file, err := os.Open(from)
 		if err != nil {
@@ -143,6 +143,18 @@ func (f *putFlags) stream(ctx context.Context, a *app.App, from string, o place.
 		return err
 	}
 	return printPut(a, object)
+}
+
+// interruptible reads r until ctx ends: a read of a terminal or a pipe that
+// nobody writes to does not return by itself.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	pr, pw := io.Pipe()
+	context.AfterFunc(ctx, func() { _ = pw.CloseWithError(context.Cause(ctx)) })
+	go func() {
+		_, err := io.Copy(pw, r)
+		_ = pw.CloseWithError(err)
+	}()
+	return pr
 }
 
 func (f *putFlags) metadata() (map[string]string, error) {

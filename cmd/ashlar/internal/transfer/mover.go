@@ -78,7 +78,8 @@ func run[T any](ctx context.Context, m *mover, produce func(emit func(T) error) 
 				if ctx.Err() != nil {
 					continue
 				}
-				if name, err := work(ctx, item); err != nil {
+				// What fails once the transfer has ended says nothing new.
+				if name, err := work(ctx, item); err != nil && ctx.Err() == nil {
 					m.fail(name, err)
 					if endsAll(err) {
 						cancel(err)

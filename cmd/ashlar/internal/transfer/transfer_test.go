@@ -82,7 +82,7 @@ func TestRunGoesOnUnlessAllWouldFail(t *testing.T) {
 
 func TestRunStopsWhenCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	m, err := newMover(Config{Parallel: 2})
+	m, err := newMover(Config{Parallel: 2, Failed: func(name string, err error) { t.Errorf("told of %s: %v", name, err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +95,7 @@ func TestRunStopsWhenCanceled(t *testing.T) {
 	}, func(_ context.Context, i int) (string, error) {
 		if i == 5 {
 			cancel()
+			return "five", context.Canceled
 		}
 		return "", nil
 	})
