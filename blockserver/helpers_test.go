@@ -47,6 +47,9 @@ type registrar struct {
 	answer func(q *pb.RegisterRequest) (*pb.RegisterAnswer, error)
 }
 
+// latest is the counter that the registrar has given out.
+const latest = 1 << 40
+
 // newRegistrar serves until the test ends and admits every node as number 7.
 func newRegistrar(t testing.TB) *registrar {
 	t.Helper()
@@ -54,6 +57,9 @@ func newRegistrar(t testing.TB) *registrar {
 	r.answer = r.admit
 	server := rpc.NewServer(rpc.ServerConfig{Name: "registrar", Cluster: func() protocol.ID { return r.cluster }})
 	rpc.Handle(server, protocol.PathNodeRegister, r.register)
+	rpc.Handle(server, protocol.PathPrepare, func(context.Context, *pb.PrepareRequest) (*pb.PrepareAnswer, error) {
+		return &pb.PrepareAnswer{Version: &pb.Version{Generation: 1, Counter: latest}}, nil
+	})
 	ln := listen(t)
 	r.addr = ln.Addr().String()
 	done := make(chan error, 1)

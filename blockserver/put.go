@@ -71,6 +71,9 @@ func (s *Server) putRequest(ctx *fasthttp.RequestCtx) (store.PutRequest, error) 
 		if r.Version, err = protocol.ParseVersion(string(v)); err != nil {
 			return r, err
 		}
+		if err := s.believable(rpc.Context(ctx), r.Version); err != nil {
+			return r, err
+		}
 	}
 	if size := ctx.Request.Header.Peek(protocol.HeaderPlainSize); len(size) > 0 {
 		if r.PlainSize, err = parsePlainSize(string(size)); err != nil {

@@ -213,3 +213,24 @@ func TestPost(t *testing.T) {
 	n.wantKind(n.do(http.MethodDelete, pathOf(plain), nil), protocol.MethodNotAllowed)
 	n.wantNoLease()
 }
+
+// A version that no metaserver gave out is refused: its file could never be
+// deleted, and the node would look as if the metadata had been rolled back.
+func TestVersionNeverGivenOut(t *testing.T) {
+	t.Parallel()
+	n := startReady(t)
+	plain := []byte("poison")
+	before := n.store.HighestSeen()
+	for _, v := range []protocol.Version{{Generation: 1, Counter: latest + 1}, {Generation: 2}, {Generation: 1<<32 - 1, Counter: 1<<64 - 1}} {
+		n.wantKind(n.do(http.MethodPut, pathOf(plain), plain, protocol.HeaderVersion, v.String()), protocol.InvalidArgument)
+		n.wantKind(n.do(http.MethodPost, protocol.PathBlocks, plain, protocol.HeaderVersion, v.String()), protocol.InvalidArgument)
+		h := protocol.HashOf(plain)
+		_, a := n.touchAll(&pb.TouchRequest{Hashes: h[:], Version: versionOf(v)})
+		n.wantKind(a, protocol.InvalidArgument)
+	}
+	n.wantEmpty()
+	if got := n.store.HighestSeen(); got != before {
+		t.Errorf("the node has met %s", got)
+	}
+	n.put(plain, protocol.Version{Generation: 1, Counter: latest}.String())
+}

@@ -40,6 +40,61 @@ func (s *Server) highestSeen() protocol.Version {
 	return v
 }
 
+// believable refuses, as InvalidArgument, a version that no metaserver has given
+// out yet. Such a one would never leave the file that carries it, and at the next
+// start it would look as if the metadata had been rolled back. One at or below the
+// highest that a metaserver told costs nothing; for a higher one they are asked,
+// the requests that wait together once. Unavailable: not all of them answered.
+func (s *Server) believable(ctx context.Context, v protocol.Version) error {
+	if !s.told().Less(v) {
+		return nil
+	}
+	select {
+	case s.asking <- struct{}{}:
+		defer func() { <-s.asking }()
+	case <-ctx.Done():
+		return protocol.Errorf(protocol.Canceled, "waiting for the metaservers' version: %w", ctx.Err())
+	}
+	var failed error
+	for _, addr := range s.cfg.Metaservers {
+		if !s.told().Less(v) {
+			return nil
+		}
+		if err := s.askVersion(ctx, addr); err != nil {
+			failed = err
+		}
+	}
+	switch {
+	case !s.told().Less(v):
+		return nil
+	case failed != nil:
+		return protocol.Errorf(protocol.Unavailable, "version %s is above what this node knows (%s), and not every metaserver could be asked: %w", v, s.told(), failed)
+	}
+	return protocol.Errorf(protocol.InvalidArgument, "version %s was never given out; the metadata is at %s", v, s.told())
+}
+
+// told is the highest version that a metaserver has told this node.
+func (s *Server) told() protocol.Version {
+	if v := s.newest.Load(); v != nil {
+		return *v
+	}
+	return protocol.Version{}
+}
+
+// askVersion learns the applied version of one metaserver, leader or not; under
+// asking.
+func (s *Server) askVersion(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, registerTimeout)
+	defer cancel()
+	var answer pb.PrepareAnswer
+	if err := s.peers.Call(ctx, addr, protocol.PathPrepare, &pb.PrepareRequest{}, &answer); err != nil {
+		return err
+	}
+	v := s.told().Max(protocol.Version{Generation: answer.GetVersion().GetGeneration(), Counter: answer.GetVersion().GetCounter()})
+	s.newest.Store(&v)
+	return nil
+}
+
 // register asks until the node is admitted, refused for good, or ctx ends
 // (Canceled), and lets the store adopt the answer.
 func (s *Server) register(ctx context.Context) error {
@@ -141,6 +196,7 @@ func (s *Server) adopt(m *membership) error {
 	if err := s.store.Adopt(m.cluster, m.node, m.incarnation, m.disks); err != nil {
 		return err
 	}
+	s.newest.Store(&m.version)
 	s.member.Store(m)
 	close(s.ready)
 	s.cfg.Logger.Info("registered", "cluster", m.cluster, "node", m.node, "incarnation", uint64(m.incarnation), "address", s.cfg.Advertise)

@@ -35,6 +35,10 @@ type Server struct {
 	// member is set once, by the registration.
 	member atomic.Pointer[membership]
 	ready  chan struct{}
+	// newest is the highest version that a metaserver told; asking is held by the
+	// request that asks for a newer one.
+	newest atomic.Pointer[protocol.Version]
+	asking chan struct{}
 
 	// life ends when Close gives up on what is still running.
 	life context.Context
@@ -64,7 +68,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, ln: ln, memory: &memory{limit: cfg.MaxMemory},
 		touches: make(chan struct{}, maxTouches), slots: make(chan struct{}, touchSlots),
-		ready: make(chan struct{}), failed: make(chan error, 2), closed: make(chan struct{}),
+		asking: make(chan struct{}, 1),
+		ready:  make(chan struct{}), failed: make(chan error, 2), closed: make(chan struct{}),
 	}
 	if s.store, err = store.Open(store.Config{Dirs: cfg.Data, Logger: cfg.Logger}); err != nil {
 		return nil, errors.Join(err, ln.Close())

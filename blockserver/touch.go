@@ -28,6 +28,9 @@ func (s *Server) touch(ctx context.Context, q *pb.TouchRequest) (*pb.TouchAnswer
 	version := s.highestSeen()
 	if v := q.GetVersion(); v != nil {
 		version = protocol.Version{Generation: v.GetGeneration(), Counter: v.GetCounter()}
+		if err := s.believable(ctx, version); err != nil {
+			return nil, err
+		}
 	}
 	select {
 	case s.touches <- struct{}{}:
