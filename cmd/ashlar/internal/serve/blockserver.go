@@ -1,7 +1,10 @@
 package serve
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,13 +22,16 @@ func Blockserver(a *app.App) *cobra.Command {
 		cfg       blockserver.Config
 		data      []string
 		maxMemory string
+		format    bool
 	)
 	cmd := &cobra.Command{
 		Use:   "blockserver --data DIR --metaservers ADDRESSES",
 		Short: "Run one blockserver",
 		Long: "blockserver keeps blocks on one or more disks and does what the metaservers' leader says.\n" +
 			"Each --data is a folder on a disk of its own, with a capacity after \"=\" if the disk shall not\n" +
-			"be filled. A folder is formatted when it is empty, and refused when it is another node's.",
+			"be filled. A folder that does not exist is made and formatted. One that exists and is empty may\n" +
+			"be a disk that is not mounted: it is refused unless --format says that it is a new one. One\n" +
+			"that is another node's is refused.",
 		Example: "  ashlar blockserver --data disk0 --metaservers 127.0.0.1:7400,127.0.0.1:7401\n" +
 			"  ashlar blockserver --data /srv/a=4TB --data /srv/b=4TB --zone rack1 --listen 127.0.0.1:7421",
 		Args: cobra.NoArgs,
@@ -33,6 +39,11 @@ func Blockserver(a *app.App) *cobra.Command {
 			var err error
 			if cfg.Data, err = disks(data); err != nil {
 				return err
+			}
+			if !format {
+				if err := refuseEmpty(cfg.Data); err != nil {
+					return err
+				}
 			}
 			if maxMemory != "" {
 				n, err := terminal.ParseBytes(maxMemory)
@@ -53,9 +64,29 @@ func Blockserver(a *app.App) *cobra.Command {
 	f.StringSliceVar(&cfg.Metaservers, "metaservers", []string{app.DefaultEndpoint}, "client `addresses` of metaservers")
 	f.StringVar(&cfg.Zone, "zone", "", "`name` of where the node stands, for placement")
 	f.StringArrayVar(&data, "data", nil, "data `folder`, or FOLDER=CAPACITY; may be repeated")
+	f.BoolVar(&format, "format", false, "format data folders that exist and are empty: they are new disks")
 	f.StringVar(&maxMemory, "max-memory", "", "`size` that blocks in flight may take (default 256MiB)")
 	f.BoolVar(&cfg.Insecure, "insecure", false, "listen beyond loopback without TLS")
 	return cmd
+}
+
+// refuseEmpty refuses folders that exist and hold nothing: that is what the mount
+// point of a missing disk looks like, and a node that took it for a new disk would
+// come back as another one.
+func refuseEmpty(disks []store.Dir) error {
+	for _, d := range disks {
+		entries, err := os.ReadDir(d.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return protocol.Errorf(protocol.Disk, "look into data folder: %w", err)
+		}
+		if len(entries) == 0 || len(entries) == 1 && entries[0].Name() == "lost+found" {
+			return protocol.Errorf(protocol.InvalidArgument, "data folder %s is empty: if its disk is not mounted, mount it; if it is a new disk, start once with --format", protocol.Quote(d.Path))
+		}
+	}
+	return nil
 }
 
 // disks reads FOLDER or FOLDER=CAPACITY.
