@@ -21,11 +21,22 @@ type twin struct {
 	uploads  map[string]*twinUpload
 	jobs     map[uint64]*twinJob
 	sessions map[string]*twinSession
+	// identities number the nodes, work is the schedule.
+	identities map[string]uint32
+	work       map[twinRow]*twinWork
+	watermark  uint64
+	// settings is their version.
+	quorum, redundancy int
+	settings, grace    uint64
+	// wanted is the layout, which has tests of its own.
+	wanted func(hash string) []uint32
 }
 
 type twinNode struct {
 	incarnation, acks, due uint64
 	starts                 []string
+	removed, cleaned       bool
+	cursor                 string
 }
 
 type twinBlock struct {
@@ -55,14 +66,20 @@ type twinJob struct {
 }
 
 type twinSession struct {
-	lowest, highest uint64
-	results         map[uint64]string
+	lowest, highest, oldest uint64
+	results                 map[uint64]string
 }
 
-const twinQuorum, twinF = 2, 1
+const twinF = 1
 
 // apply returns what the machine's result must print as.
 func (w *twin) apply(c *record.Command) string {
+	answer := w.run(c)
+	w.derive(c.NowUnixMs)
+	return answer
+}
+
+func (w *twin) run(c *record.Command) string {
 	switch body := c.Body.(type) {
 	case *record.Command_OpenSession:
 		return w.openSession(string(body.OpenSession.Session))
@@ -85,7 +102,7 @@ func (w *twin) apply(c *record.Command) string {
 	case *record.Command_Register:
 		return w.register(body.Register)
 	}
-	return "?"
+	return w.runWork(c)
 }
 
 func (w *twin) say(kind protocol.Kind) string {
@@ -118,6 +135,9 @@ func (w *twin) once(c *pb.Call, rule func() string) string {
 	answer := rule()
 	s.results[c.Sequence] = answer
 	s.lowest, s.highest = lowest, max(s.highest, c.Sequence)
+	if oldest := c.OldestUpload.GetCounter(); oldest <= w.version {
+		s.oldest = max(s.oldest, oldest)
+	}
 	for sequence := range s.results {
 		if sequence < lowest {
 			delete(s.results, sequence)
@@ -133,8 +153,7 @@ func (w *twin) openSession(id string) string {
 		}
 		return w.say(0)
 	}
-	w.sessions[id] = &twinSession{lowest: 1, results: map[uint64]string{}}
-	w.next()
+	w.sessions[id] = &twinSession{lowest: 1, results: map[uint64]string{}, oldest: w.next()}
 	return w.say(0)
 }
 
@@ -220,7 +239,7 @@ func (w *twin) believed(hash string, floor uint64, b *pb.Blocks, claims []*pb.Cl
 	out := map[uint32]uint64{}
 	for _, c := range claims {
 		n := w.nodes[c.Node]
-		if hashesOf(b)[c.Block] == hash && n != nil && n.incarnation == c.Incarnation && c.Disk == 0 &&
+		if hashesOf(b)[c.Block] == hash && n != nil && !n.removed && n.incarnation == c.Incarnation && c.Disk == 0 &&
 			c.Generation == 1 && c.Counter >= floor && c.Counter <= w.version {
 			out[c.Node] = max(out[c.Node], c.Counter)
 		}
@@ -231,7 +250,7 @@ func (w *twin) believed(hash string, floor uint64, b *pb.Blocks, claims []*pb.Cl
 func (w *twin) raiseAcks(claims []*pb.Claim) (rose bool) {
 	for _, c := range claims {
 		n := w.nodes[c.Node]
-		if n != nil && n.incarnation == c.Incarnation && c.Disk == 0 && (c.Generation == 0 || c.Generation == 1 && c.Counter <= w.version) && n.acks < c.Ack {
+		if n != nil && !n.removed && n.incarnation == c.Incarnation && c.Disk == 0 && (c.Generation == 0 || c.Generation == 1 && c.Counter <= w.version) && n.acks < c.Ack {
 			n.acks, rose = c.Ack, true
 		}
 	}
@@ -269,7 +288,7 @@ func (w *twin) reference(b *pb.Blocks, claims []*pb.Claim) (refused string) {
 func (w *twin) judge(hash string, b *pb.Blocks, claims []*pb.Claim) *twinBlock {
 	old := w.blocks[hash]
 	if old == nil {
-		old = &twinBlock{condemned: true, floor: twinF}
+		old = &twinBlock{condemned: true, floor: max(twinF, w.watermark)}
 	}
 	believed := w.believed(hash, old.floor, b, claims)
 	block := &twinBlock{refs: old.refs, floor: old.floor, copies: believed, drops: map[uint32]uint64{}}
@@ -279,7 +298,7 @@ func (w *twin) judge(hash string, b *pb.Blocks, claims []*pb.Claim) *twinBlock {
 				block.drops[node] = old.floor
 			}
 		}
-		if len(believed) < twinQuorum {
+		if len(believed) < w.quorum {
 			return nil
 		}
 		return block
@@ -292,11 +311,11 @@ func (w *twin) judge(hash string, b *pb.Blocks, claims []*pb.Claim) *twinBlock {
 	}
 	trusted := 0
 	for node, u := range block.copies {
-		if u >= w.nodes[node].due {
+		if w.trusts(node, u) {
 			trusted++
 		}
 	}
-	if trusted < twinQuorum {
+	if trusted < w.quorum {
 		return nil
 	}
 	return block
@@ -416,13 +435,16 @@ func (w *twin) register(q *pb.RegisterRequest) string {
 	if q.HighestSeen.GetCounter() > w.version {
 		return w.say(protocol.Unavailable)
 	}
-	node := uint32(0)
-	for i := range uint32(someNodes) {
-		if string(q.Identity) == string(numbered("node", i+1)) {
-			node = i + 1
-		}
+	node, known := w.identities[string(q.Identity)]
+	if !known {
+		node = uint32(len(w.nodes) + 1)
+		w.identities[string(q.Identity)] = node
+		w.nodes[node] = &twinNode{starts: []string{""}}
 	}
 	n := w.nodes[node]
+	if n.removed {
+		return w.say(protocol.Removed)
+	}
 	last := len(n.starts) - 1
 	if n.starts[last] != string(q.Start) {
 		if slices.Contains(n.starts[max(0, last-8):], string(q.Start)) {
@@ -464,8 +486,9 @@ func (w *twin) print() string {
 		fmt.Fprintf(&out, "job 1.%d cursor %d left %d\n", version, j.cursor, uint64(len(j.blocks))-j.cursor)
 	}
 	for _, id := range sortedKeys(w.sessions) {
-		fmt.Fprintf(&out, "session %x highest %d lowest %d\n", id, w.sessions[id].highest, w.sessions[id].lowest)
+		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest 1.%d\n", id, w.sessions[id].highest, w.sessions[id].lowest, w.sessions[id].oldest)
 	}
+	w.printWork(&out)
 	return out.String()
 }
 
@@ -480,10 +503,12 @@ func (w *twin) printBlock(i int, b *twinBlock) string {
 		phase = "unreferenced"
 	}
 	out := fmt.Sprintf("block%d %s refs %d floor 1.%d", i, phase, b.refs, b.floor)
-	for node := range uint32(someNodes) {
+	for node := range uint32(len(w.nodes)) {
 		if u := b.copies[node+1]; u > 0 {
-			out += fmt.Sprintf(" copy %d@1.%d", node+1, u)
+			out += fmt.Sprintf(" copy %d@1.%d trusted %v", node+1, u, w.trusts(node+1, u))
 		}
+	}
+	for node := range uint32(len(w.nodes)) {
 		if t := b.drops[node+1]; t > 0 {
 			out += fmt.Sprintf(" drop %d@1.%d", node+1, t)
 		}
