@@ -59,6 +59,8 @@ func (f *fleet) since(now time.Time, wait time.Duration, present protocol.Versio
 type link struct {
 	// met: it answered a batch of this leadership since it last failed.
 	met bool
+	// generation is the highest that it was sent and has answered to.
+	generation uint32
 	// busy: a batch is in flight, with sent.
 	busy bool
 	sent []schedule.Ref

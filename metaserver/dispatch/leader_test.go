@@ -272,3 +272,33 @@ func TestRemovedNodeIsCleanedAndSentNothing(t *testing.T) {
 		t.Error("a removed node was sent orders")
 	}
 }
+
+// After a restore every node meets the generation before its inventory counts.
+func TestNewGenerationTakesAllInventories(t *testing.T) {
+	b := newBed(t, 3)
+	for i := range 6 {
+		b.put(fmt.Sprint("block", i), 1, 2, 3)
+	}
+	b.lead(b.dispatcher(), 1)
+	b.eventually("walks", func() bool { return b.nodes[0].asked() > 2 })
+	b.must(&record.Command{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{Generation: 2}}})
+	b.eventually("all inventories", func() bool {
+		rows, err := state.Nodes(b.rows.View())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, row := range rows {
+			n := b.nodes[i]
+			n.mu.Lock()
+			met := len(n.seen) > 0 && n.seen[len(n.seen)-1].Generation == 2
+			n.mu.Unlock()
+			if row.InventoryDue != nil {
+				return false
+			}
+			if !met {
+				t.Errorf("the inventory of node %d was taken before it met the generation", i+1)
+			}
+		}
+		return true
+	})
+}

@@ -27,7 +27,9 @@ func (l *leading) send(ctx context.Context, n schedule.Node, q *pb.OrdersRequest
 	}
 	took := time.Since(begun)
 	if ctx.Err() == nil {
-		l.finish(n.ID, q.Orders, ans.GetAnswers(), errands, outcome{err: err, slots: int(ans.GetFreeSlots()), rest: paceRest(took, pace)})
+		l.finish(n.ID, q.Orders, ans.GetAnswers(), errands, outcome{
+			err: err, generation: q.Generation, slots: int(ans.GetFreeSlots()), rest: paceRest(took, pace),
+		})
 		l.noteBatch(ctx, n, err)
 	}
 	l.Nudge()
@@ -73,9 +75,10 @@ func (l *leading) settle(ctx context.Context, n protocol.NodeID, sent []*pb.Orde
 
 // outcome is how a batch went.
 type outcome struct {
-	err   error
-	slots int
-	rest  time.Duration
+	err        error
+	generation uint32
+	slots      int
+	rest       time.Duration
 }
 
 // finish gives a node free after a batch. Orders that were answered are not
@@ -94,7 +97,7 @@ func (l *leading) finish(n protocol.NodeID, sent []*pb.Order, answers []*pb.Orde
 		}
 		return
 	}
-	at.met, at.failures, at.credit = true, 0, o.slots
+	at.met, at.failures, at.credit, at.generation = true, 0, o.slots, o.generation
 	at.rest = now.Add(o.rest)
 	back := handedBack(sent, answers)
 	if troubled(sent, answers) || len(back) > 0 && o.slots == 0 {

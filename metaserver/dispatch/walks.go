@@ -189,6 +189,13 @@ func (t *trip) changed(n *record.Node) bool {
 
 // page judges one page and waits until what follows from it is done.
 func (t *trip) page(ctx context.Context, addr string, from protocol.Hash) (w schedule.Walk, err error) {
+	t.fleet.mu.Lock()
+	met := t.fleet.link(t.id).generation
+	t.fleet.mu.Unlock()
+	if met < t.due.GetGeneration() {
+		// Orders of before the restore could still be carried out behind the walk.
+		return w, protocol.Errorf(protocol.Unavailable, "node %s has met generation %d, and its inventory is asked for by %d", t.id, met, t.due.GetGeneration())
+	}
 	page, err := t.cfg.Nodes.Inventory(ctx, addr, from)
 	if err != nil {
 		return w, err

@@ -19,7 +19,7 @@ func Check(r Reader) error {
 		return err
 	}
 	invariants := []func(*world) error{
-		checkPhases, checkFloors, checkDrops, checkNodes, checkSchedule, checkCritical, checkLayout, checkReferences, checkObjects,
+		checkPhases, checkFloors, checkDrops, checkNodes, checkReferences, checkSchedule, checkCritical, checkLayout, checkObjects,
 		checkUploads, checkPages, checkJobs, checkSessions,
 	}
 	for _, invariant := range invariants {

@@ -127,7 +127,6 @@ func TestCheckSees(t *testing.T) {
 		{"phases", "condemned with copies", func(d damaged) { d.block(func(b *record.Block) { b.Phase, b.Refs = record.Block_CONDEMNED, 0 }) }},
 		{"phases", "live and pending", func(d damaged) { d.block(func(b *record.Block) { b.Pending = []uint32{1} }) }},
 		{"phases", "a node twice", func(d damaged) { d.block(func(b *record.Block) { b.Copies = append(b.Copies, b.Copies[1]) }) }},
-		{"floors", "a copy below its floor", func(d damaged) { d.block(func(b *record.Block) { b.Floor.Counter = 9 }) }},
 		{"floors", "no floor", func(d damaged) { d.block(func(b *record.Block) { b.Floor = nil }) }},
 		{"floors", "a floor to come", func(d damaged) { d.block(func(b *record.Block) { b.Floor.Counter, b.Copies = 99, nil }) }},
 		{"floors", "a copy to come", func(d damaged) { d.block(func(b *record.Block) { b.Copies[0].Counter = 99 }) }},

@@ -33,12 +33,32 @@ func runScenario(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scenario{m: newMachine(t)}
-	var out strings.Builder
-	for _, paragraph := range paragraphs(string(text)) {
-		command, want, isStep := strings.Cut(paragraph.text, "----\n")
+	out, differs := play(&scenario{m: newMachine(t)}, string(text))
+	if os.Getenv("ASHLAR_REWRITE") != "" {
+		if err := os.WriteFile(file, []byte(out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if differs != nil {
+		t.Fatalf("%s:%d:\n%s\ngot:\n%s\nwant:\n%s", file, differs.line, differs.text, differs.got, differs.want)
+	}
+}
+
+// played is a step whose answer is another than the text's.
+type played struct {
+	paragraph
+	got, want string
+}
+
+// play runs the steps of a text. It returns the text with the answers that came,
+// and the first step whose answer differs.
+func play(s *scenario, text string) (out string, differs *played) {
+	var b strings.Builder
+	for _, p := range paragraphs(text) {
+		command, want, isStep := strings.Cut(p.text, "----\n")
 		if !isStep {
-			out.WriteString(paragraph.text + "\n")
+			b.WriteString(p.text + "\n")
 			continue
 		}
 		var got strings.Builder
@@ -47,16 +67,12 @@ func runScenario(t *testing.T, file string) {
 				got.WriteString(s.run(line))
 			}
 		}
-		if os.Getenv("ASHLAR_REWRITE") == "" && got.String() != want {
-			t.Fatalf("%s:%d:\n%s\ngot:\n%s\nwant:\n%s", file, paragraph.line, command, &got, want)
+		if got.String() != want && differs == nil {
+			differs = &played{paragraph{command, p.line}, got.String(), want}
 		}
-		out.WriteString(command + "----\n" + got.String() + "\n")
+		b.WriteString(command + "----\n" + got.String() + "\n")
 	}
-	if os.Getenv("ASHLAR_REWRITE") != "" {
-		if err := os.WriteFile(file, []byte(strings.TrimSuffix(out.String(), "\n")), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	return strings.TrimSuffix(b.String(), "\n"), differs
 }
 
 type paragraph struct {

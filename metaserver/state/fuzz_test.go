@@ -64,9 +64,10 @@ func (plainView) Close() error { return nil }
 // digest and every row, the invariants hold, and the index advances.
 func FuzzApply(f *testing.F) {
 	base := newMachineOn(f, &plainTable{})
-	for _, c := range sampleCommands() {
+	for _, c := range append(sampleCommands(), sampleWork()...) {
 		f.Add(encode(f, c))
 	}
+	f.Add(encode(f, sampleWork()...))
 	f.Add(encode(f, sampleCommands()...))
 	f.Add([]byte("no entry"))
 	for _, c := range sampleCommands()[:6] {

@@ -25,6 +25,8 @@ type generator struct {
 	pages, size map[string]int
 	// accepted counts commits that were.
 	accepted int
+	// identities counts those that have joined; members are not removed.
+	identities, members uint32
 }
 
 const (
@@ -40,6 +42,7 @@ func newGenerator(m *machine, draw func(int) int) *generator {
 	for n := range uint32(someNodes) {
 		g.incarnation[n+1] = 1
 	}
+	g.identities, g.members = someNodes, someNodes
 	return g
 }
 
@@ -49,7 +52,13 @@ func (g *generator) name(kind string, n int) string { return fmt.Sprintf("%s%d",
 
 // any makes a command of any kind.
 func (g *generator) any() *record.Command {
-	switch g.draw(16) {
+	c := g.anyBody()
+	c.NowUnixMs = int64(g.draw(100))
+	return c
+}
+
+func (g *generator) anyBody() *record.Command {
+	switch g.draw(26) {
 	case 0:
 		return openSession(g.name("session", someSessions))
 	case 1:
@@ -72,6 +81,8 @@ func (g *generator) any() *record.Command {
 		return g.copied()
 	case 11:
 		return g.register()
+	case 12, 13, 14, 15, 16, 17, 18, 19, 20, 21:
+		return g.work()
 	}
 	return g.commit()
 }
@@ -125,7 +136,7 @@ func (g *generator) claims(blocks *pb.Blocks) []*pb.Claim {
 }
 
 func (g *generator) claim(block uint32) *pb.Claim {
-	node := uint32(1 + g.draw(someNodes+1))
+	node := uint32(1 + g.draw(len(g.incarnation)+1))
 	c := &pb.Claim{Block: block, Node: node, Incarnation: g.incarnation[node], Generation: 1, Counter: g.m.Version().Counter, Ack: uint64(g.draw(50))}
 	switch g.draw(12) {
 	case 0:
@@ -222,14 +233,17 @@ func (g *generator) copied() *record.Command {
 }
 
 func (g *generator) register() *record.Command {
-	node := uint32(1 + g.draw(someNodes))
+	node := uint32(1 + g.draw(int(g.identities)))
+	if g.members < someNodes+2 && g.chance(20) {
+		node = g.identities + 1
+	}
 	if g.chance(70) {
 		g.starts++
 	}
 	c := register(node, 1+min(g.starts, 200))
 	c.GetRegister().Disks[0].Acks = uint64(g.draw(60))
 	if g.chance(10) {
-		c.GetRegister().HighestSeen = versionPB(protocol.Version{Generation: 1, Counter: g.m.Version().Counter + uint64(g.draw(2))})
+		c.GetRegister().HighestSeen = versionPB(protocol.Version{Generation: 1, Counter: g.m.Version().Counter - uint64(g.draw(2))})
 	}
 	return c
 }
@@ -242,7 +256,13 @@ func (g *generator) learn(c *record.Command, r *record.Result) {
 	switch body := c.Body.(type) {
 	case *record.Command_Commit:
 		g.accepted++
+	case *record.Command_RemoveNode:
+		g.members = uint32(len(g.nodes(func(n *record.Node) bool { return n.State != pb.NodeState_NODE_STATE_REMOVED })))
 	case *record.Command_Register:
+		if string(body.Register.Identity) == string(numbered("node", g.identities+1)) {
+			g.identities++
+			g.members++
+		}
 		g.incarnation[r.GetRegister().Node] = r.GetRegister().Incarnation
 	case *record.Command_CloseSession:
 		for i := range someSessions {

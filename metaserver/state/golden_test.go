@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -32,7 +33,9 @@ func sampleRows() []sample {
 	return []sample{
 		{"row cluster", &record.Cluster{
 			Cluster: []byte("cluster"), Generation: 1, Counter: 2, First: sampleVersion(), Watermark: sampleVersion(),
-			Settings: &record.Settings{Redundancy: 3, Quorum: 2, FeatureLevel: 1}, SettingsVersion: sampleVersion(), Digest: []byte("digest"),
+			Settings: &record.Settings{
+				Redundancy: 3, Quorum: 2, FeatureLevel: 1, GraceMs: 4, PausedClasses: 5, TranquilityPercent: 6, OrdersPerNode: 7,
+			}, SettingsVersion: sampleVersion(), Digest: []byte("digest"),
 			Counters: &pb.Counters{
 				Objects: 1, LogicalBytes: 2, LiveBlocks: 3, LivePlainBytes: 4, LiveStoredBytes: 5, UnreferencedBlocks: 6,
 				UnreferencedStoredBytes: 7, CondemnedBlocks: 8, CondemnedStoredBytes: 9, CopiesStoredBytes: 10, CountedCopies: 11,
@@ -41,6 +44,7 @@ func sampleRows() []sample {
 			},
 			AppliedIndex: 3, AppliedTerm: 4, LastNode: 5, Mark: sampleVersion(), MarkDigest: []byte("mark"), LayoutVersion: 6,
 			Suspects: []*record.Suspect{{Node: 1, Below: sampleVersion()}},
+			Indexed:  &record.Settings{Redundancy: 2, Quorum: 1}, ReindexCursor: []byte("cursor"), Met: sampleVersion(),
 		}},
 		{"row object", &record.Object{
 			Version: sampleVersion(), Size: 1, ContentType: "text/plain", UserMetadata: []*pb.Meta{{Key: "k", Value: "v"}}, Digest: []byte("digest"),
@@ -52,11 +56,13 @@ func sampleRows() []sample {
 			Refs: 1, Phase: record.Block_LIVE, Floor: sampleVersion(), Copies: []*record.Held{{Node: 1, Generation: 1, Counter: 300}},
 			Drops: []*record.Held{{Node: 2, Generation: 1, Counter: 300}}, Pending: []uint32{3}, PlainSize: 4, StoredSize: 5,
 		}},
-		{"row session", &record.Session{Highest: 1, LowestUnacked: 2, RenewedUnixMs: 3, Uploads: 4, Done: 5}},
+		{"row session", &record.Session{Highest: 1, LowestUnacked: 2, RenewedUnixMs: 3, Uploads: 4, Done: 5, OldestUpload: sampleVersion()}},
+		{"row work", &record.Work{Attempts: 1, Cause: 17, Detail: "detail"}},
 		{"row node", &record.Node{
 			Identity: []byte("identity"), Address: "a", Zone: "z", State: pb.NodeState_NODE_STATE_UP, Incarnation: 1, Start: []byte("start"),
 			Disks:        []*record.Disk{{Disk: []byte("disk"), Acks: 1, CapacityBytes: 2, UsedBytes: 3}},
 			InventoryDue: sampleVersion(), PastStarts: [][]byte{[]byte("past")},
+			CleanCursor: []byte("cursor"), Cleaned: true, CriticalBlocks: 4,
 		}},
 		{"row member", sampleMember()},
 		{"row job", &record.Job{Blocks: sampleBlocks(), Upload: []byte("upload"), BlockCount: 1, Cursor: 2, PagesEnd: 3}},
@@ -103,6 +109,32 @@ func sampleCommands() []*record.Command {
 	}
 }
 
+// sampleWork has every command of reclamation once, as they follow those before.
+func sampleWork() []*record.Command {
+	hash := func(name string) []byte { return blocksOf(name).Hashes }
+	version := func(counter uint64) *pb.Version { return &pb.Version{Generation: 1, Counter: counter} }
+	of := func(name string, v *pb.Version) *record.NodeBlock {
+		return &record.NodeBlock{Hash: hash(name), Node: 1, Version: v}
+	}
+	kept := &pb.Ack{Hash: hash("A"), Node: 1, Incarnation: 1, Ack: 11, Version: version(18), PlainSize: 100, StoredSize: 60}
+	return []*record.Command{
+		{NowUnixMs: 3, Body: &record.Command_Drop{Drop: &record.Drop{Items: []*record.NodeBlock{of("B", nil)}}}},
+		{Body: &record.Command_Lost{Lost: &record.Lost{Items: []*record.NodeBlock{of("B", version(2))}}}},
+		{Body: &record.Command_Postpone{Postpone: &record.Postpone{Items: []*record.PostponeItem{
+			{Class: 4, Hash: hash("A"), DueUnixMs: 9, Cause: 17, Detail: "detail"},
+		}}}},
+		{Body: &record.Command_RetryNow{RetryNow: &record.RetryNow{Class: 4, Hash: hash("A"), Limit: 1}}},
+		{Body: &record.Command_Condemn{Condemn: &record.Condemn{Hashes: hash("A")}}},
+		{Body: &record.Command_Deleted{Deleted: &record.Deleted{Items: []*record.DeletedItem{{Order: of("A", version(18)), Kept: kept}}}}},
+		{Body: &record.Command_Reap{Reap: &record.Reap{Upto: version(18), Hashes: hash("A")}}},
+		{Body: &record.Command_Reindex{Reindex: &record.Reindex{Cursor: hash("A"), Count: 1}}},
+		{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{Generation: 2}}},
+		{Body: &record.Command_InventoryTaken{InventoryTaken: &record.InventoryTaken{Node: 1, Due: &pb.Version{Generation: 2, Counter: 1}}}},
+		{Body: &record.Command_RemoveNode{RemoveNode: &record.RemoveNode{Node: 1, AcceptLoss: true}}},
+		{Body: &record.Command_CleanNode{CleanNode: &record.CleanNode{Node: 1, Count: 1}}},
+	}
+}
+
 // TestGolden pins the bytes of every row and command, the number of every enum,
 // and the digest that the sample commands lead to: a build that changes any of
 // them no longer agrees with the replicas before it.
@@ -112,7 +144,7 @@ func TestGolden(t *testing.T) {
 		fmt.Fprintf(&out, "%s %x\n", s.name, marshal(t, s.message))
 	}
 	m := newMachine(t)
-	for _, c := range sampleCommands() {
+	for _, c := range append(sampleCommands(), sampleWork()...) {
 		kind := strings.TrimPrefix(fmt.Sprintf("%T", c.Body), "*record.Command_")
 		fmt.Fprintf(&out, "command %s %x\n", kind, marshal(t, &record.Entry{Commands: []*record.Command{c}}))
 		result := m.one(c)
@@ -120,6 +152,10 @@ func TestGolden(t *testing.T) {
 	}
 	for i := range int32(len(record.Block_Phase_name)) {
 		fmt.Fprintf(&out, "phase %d %s\n", i, record.Block_Phase(i))
+	}
+	for class, name := range []string{"redundancy", "move", "delete", "condemn", "reap", "scrub"} {
+		numbers := []uint32{state.ClassRedundancy, state.ClassMove, state.ClassDelete, state.ClassCondemn, state.ClassReap, state.ClassScrub}
+		fmt.Fprintf(&out, "class %d %s\n", numbers[class], name)
 	}
 	for i := range int32(len(pb.NodeState_name)) {
 		fmt.Fprintf(&out, "node state %d %s\n", i, pb.NodeState(i))
@@ -149,10 +185,14 @@ func compareGolden(t *testing.T, file, got string) {
 // TestSampleCommandsAreAll: a new command needs a sample.
 func TestSampleCommandsAreAll(t *testing.T) {
 	oneof := (&record.Command{}).ProtoReflect().Descriptor().Oneofs().ByName("body")
-	if got := len(sampleCommands()); got != oneof.Fields().Len() {
-		t.Fatalf("%d samples for %d commands", got, oneof.Fields().Len())
+	kinds := map[string]bool{}
+	for _, c := range append(sampleCommands(), sampleWork()...) {
+		kinds[fmt.Sprintf("%T", c.Body)] = true
 	}
-	for _, c := range sampleCommands() {
+	if len(kinds) != oneof.Fields().Len() {
+		t.Fatalf("samples of %d kinds for %d commands", len(kinds), oneof.Fields().Len())
+	}
+	for _, c := range append(sampleCommands(), sampleWork()...) {
 		if err := protocol.AsError(validate(c)); err != nil {
 			t.Errorf("%T: %v", c.Body, err)
 		}

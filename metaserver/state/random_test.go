@@ -24,12 +24,6 @@ func TestTwin(t *testing.T) {
 		g := newGenerator(m, uniform(rt))
 		w := newTwin(m)
 		for range rapid.IntRange(1, max(60, runLength(3000))).Draw(rt, "steps") {
-			if g.chance(8) {
-				condemnBoth(m, w)
-			}
-			if g.chance(3) {
-				reapBoth(m, w)
-			}
 			c := g.any()
 			got := m.one(c)
 			g.learn(c, got)
@@ -53,52 +47,20 @@ func newTwin(m *machine) *twin {
 	w := &twin{
 		version: m.Version().Counter, nodes: map[uint32]*twinNode{}, blocks: map[string]*twinBlock{}, objects: map[string]*twinObject{},
 		uploads: map[string]*twinUpload{}, jobs: map[uint64]*twinJob{}, sessions: map[string]*twinSession{},
+		identities: map[string]uint32{}, work: map[twinRow]*twinWork{}, quorum: 2, redundancy: 3, settings: 1,
+	}
+	w.wanted = func(hash string) []uint32 {
+		info, err := state.BlockInfo(m.table, &pb.BlockInfoRequest{Hash: []byte(hash)})
+		if err != nil {
+			m.tb.Fatal(err)
+		}
+		return info.Wanted
 	}
 	for i := range uint32(someNodes) {
+		w.identities[string(numbered("node", i+1))] = i + 1
 		w.nodes[i+1] = &twinNode{incarnation: 1, starts: []string{string(register(i+1, 1).GetRegister().Start)}}
 	}
 	return w
-}
-
-// condemnBoth condemns the first unreferenced block in both, by hand: the rule
-// itself comes with the next commands of the log.
-func condemnBoth(m *machine, w *twin) {
-	for i := range someBlocks {
-		name := fmt.Sprintf("block%d", i)
-		hash := protocol.HashOf([]byte(name))
-		b := w.blocks[string(hash[:])]
-		if b == nil || b.condemned || b.refs > 0 {
-			continue
-		}
-		var nodes []string
-		for node := range uint32(someNodes) {
-			if b.copies[node+1] > 0 || b.drops[node+1] > 0 {
-				b.pending = append(b.pending, node+1)
-				nodes = append(nodes, fmt.Sprint(node+1))
-			}
-		}
-		b.condemned, b.floor, b.copies, b.drops = true, w.next(), nil, nil
-		s := &scenario{m: m}
-		s.run(fmt.Sprintf("plant present=1.%d", w.version))
-		s.run(fmt.Sprintf("plant %s phase=condemned floor=1.%d pending=%s", name, b.floor, strings.Join(nodes, ",")))
-		return
-	}
-}
-
-// reapBoth forgets the first condemned block in both, as if all its nodes had
-// acknowledged, and raises the watermark.
-func reapBoth(m *machine, w *twin) {
-	for i := range someBlocks {
-		name := fmt.Sprintf("block%d", i)
-		hash := protocol.HashOf([]byte(name))
-		if b := w.blocks[string(hash[:])]; b != nil && b.condemned {
-			w.watermark = max(w.watermark, b.floor)
-			delete(w.blocks, string(hash[:]))
-			s := &scenario{m: m}
-			s.run(fmt.Sprintf("plant %s phase=none watermark=1.%d", name, w.watermark))
-			return
-		}
-	}
 }
 
 func plainResult(r *record.Result) string {
@@ -132,9 +94,31 @@ func describe(rt *rapid.T, m *machine) string {
 	sessions, err := state.Sessions(m.table, protocol.ID{}, 1000)
 	check(err)
 	for _, s := range sessions {
-		fmt.Fprintf(&out, "session %x highest %d lowest %d\n", s.Session[:], s.Highest, s.LowestUnacked)
+		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest %s\n", s.Session[:], s.Highest, s.LowestUnacked, s.OldestUpload)
 	}
+	check(describeWork(m, &out))
 	return out.String()
+}
+
+// describeWork is twin.printWork for the machine.
+func describeWork(m *machine, out *strings.Builder) error {
+	nodes, err := state.Nodes(m.table)
+	if err != nil {
+		return err
+	}
+	for i, n := range nodes {
+		fmt.Fprintf(out, "node %d incarnation %d member %v cleaned %v up to %x critical %d\n", i+1, n.Incarnation,
+			n.State != pb.NodeState_NODE_STATE_REMOVED, n.Cleaned, n.CleanCursor, n.CriticalBlocks)
+	}
+	cluster, err := state.ClusterRow(m.table)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "watermark %d\n", cluster.Watermark.GetCounter())
+	return state.ScanWork(m.table, 0, func(w state.DueWork) bool {
+		fmt.Fprintf(out, "work %d lane %d due %d block %x attempts %d cause %d %q\n", w.Class, w.Lane, w.DueUnixMs, w.Hash[:4], w.Attempts, w.Cause, w.Detail)
+		return true
+	})
 }
 
 func describeBlock(i int, b *pb.BlockInfoAnswer) string {
@@ -142,17 +126,11 @@ func describeBlock(i int, b *pb.BlockInfoAnswer) string {
 		return ""
 	}
 	out := fmt.Sprintf("block%d %s refs %d floor %s", i, b.Phase, b.References, v(b.Floor))
-	for node := range uint32(someNodes) {
-		for _, c := range b.Copies {
-			if c.Node == node+1 {
-				out += fmt.Sprintf(" copy %d@%s", c.Node, v(c.Version))
-			}
-		}
-		for _, d := range b.Drops {
-			if d.Node == node+1 {
-				out += fmt.Sprintf(" drop %d@%s", d.Node, v(d.Version))
-			}
-		}
+	for _, c := range b.Copies {
+		out += fmt.Sprintf(" copy %d@%s trusted %v", c.Node, v(c.Version), c.Trusted)
+	}
+	for _, d := range b.Drops {
+		out += fmt.Sprintf(" drop %d@%s", d.Node, v(d.Version))
 	}
 	return out + pending(b.Pending) + "\n"
 }

@@ -23,12 +23,19 @@ type scenario struct {
 	gather   bool
 	starts   uint32
 	lastMark *record.DigestResult
+	// now is the proposer's clock, saved a backup of the table.
+	now   int64
+	saved []state.Mutation
+	// without lists the rules that are left out.
+	without []state.Rule
 }
 
 func (s *scenario) run(line string) string {
 	verb, a := parseLine(s.m.tb, line)
 	var out string
 	if build, isCommand := s.commands()[verb]; isCommand {
+		out = s.command(build(a))
+	} else if build, isWork := s.work()[verb]; isWork {
 		out = s.command(build(a))
 	} else if read, isRead := s.reads()[verb]; isRead {
 		out = read(a)
@@ -40,6 +47,7 @@ func (s *scenario) run(line string) string {
 }
 
 func (s *scenario) command(c *record.Command) string {
+	c.NowUnixMs = s.now
 	if s.gather {
 		s.held = append(s.held, c)
 		return ""
@@ -106,6 +114,7 @@ func (s *scenario) commands() map[string]func(*arguments) *record.Command {
 func settingsOf(a *arguments) *record.Settings {
 	return &record.Settings{
 		Redundancy: uint32(a.number("redundancy", 3)), Quorum: uint32(a.number("quorum", 2)), FeatureLevel: uint32(a.number("feature", 0)),
+		GraceMs: a.number("grace", 0), PausedClasses: uint32(a.number("paused", 0)),
 	}
 }
 
@@ -172,7 +181,8 @@ func (s *scenario) precondition(a *arguments) *pb.Precondition {
 	}
 }
 
-// call: call=SESSION:SEQUENCE or call=SESSION:SEQUENCE:LOWEST.
+// call: call=SESSION:SEQUENCE or call=SESSION:SEQUENCE:LOWEST, and oldest=VERSION
+// for the session's low-water mark.
 func (s *scenario) call(a *arguments) *pb.Call {
 	value, ok := a.get("call")
 	if !ok {
@@ -183,7 +193,11 @@ func (s *scenario) call(a *arguments) *pb.Call {
 	for i, p := range parts[1:] {
 		numbers[i], _ = strconv.ParseUint(p, 10, 64)
 	}
-	return call(parts[0], numbers[0], numbers[1])
+	c := call(parts[0], numbers[0], numbers[1])
+	if _, reported := a.get("oldest"); reported {
+		c.OldestUpload = s.version(a, "oldest")
+	}
+	return c
 }
 
 func (s *scenario) version(a *arguments, key string) *pb.Version {

@@ -35,7 +35,15 @@ func (s *scenario) reads() map[string]func(*arguments) string {
 		"nodes":    s.nodes,
 		"layout":   s.layout,
 		"status":   s.status,
-		"plant":    s.plant,
+		"schedule": s.schedule,
+		"wanted":   s.wanted,
+		"cleaning": s.cleaning,
+		"critical": s.critical,
+		"lowwater": s.lowWater,
+		"serving":  s.serving,
+		"clock":    s.clock,
+		"backup":   s.backup,
+		"restore":  s.restore,
 	}
 }
 
@@ -113,6 +121,8 @@ func (s *scenario) printResult(r *record.Result) string {
 		out += fmt.Sprintf(" counted %d", body.Copied.Counted)
 	case *record.Result_Unreference:
 		out += fmt.Sprintf(" applied %d stale %d", body.Unreference.Applied, body.Unreference.Stale)
+	case *record.Result_Effect:
+		out += fmt.Sprintf(" applied %d ignored %d", body.Effect.Applied, body.Effect.Ignored)
 	case *record.Result_Digest:
 		s.lastMark = body.Digest
 		out += " mark " + v(body.Digest.Mark)

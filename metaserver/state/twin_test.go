@@ -13,20 +13,29 @@ import (
 // window bits, written from reclamation.md alone. It knows one generation, one
 // disk a node, and well-formed commands.
 type twin struct {
-	version uint64
-	// watermark is W.
-	watermark uint64
-	nodes     map[uint32]*twinNode
-	blocks    map[string]*twinBlock
-	objects   map[string]*twinObject
-	uploads   map[string]*twinUpload
-	jobs      map[uint64]*twinJob
-	sessions  map[string]*twinSession
+	version  uint64
+	nodes    map[uint32]*twinNode
+	blocks   map[string]*twinBlock
+	objects  map[string]*twinObject
+	uploads  map[string]*twinUpload
+	jobs     map[uint64]*twinJob
+	sessions map[string]*twinSession
+	// identities number the nodes, work is the schedule.
+	identities map[string]uint32
+	work       map[twinRow]*twinWork
+	watermark  uint64
+	// settings is their version.
+	quorum, redundancy int
+	settings, grace    uint64
+	// wanted is the layout, which has tests of its own.
+	wanted func(hash string) []uint32
 }
 
 type twinNode struct {
 	incarnation, acks, due uint64
 	starts                 []string
+	removed, cleaned       bool
+	cursor                 string
 }
 
 type twinBlock struct {
@@ -56,14 +65,20 @@ type twinJob struct {
 }
 
 type twinSession struct {
-	lowest, highest uint64
-	results         map[uint64]string
+	lowest, highest, oldest uint64
+	results                 map[uint64]string
 }
 
-const twinQuorum, twinF = 2, 1
+const twinF = 1
 
 // apply returns what the machine's result must print as.
 func (w *twin) apply(c *record.Command) string {
+	answer := w.run(c)
+	w.derive(c.NowUnixMs)
+	return answer
+}
+
+func (w *twin) run(c *record.Command) string {
 	switch body := c.Body.(type) {
 	case *record.Command_OpenSession:
 		return w.openSession(string(body.OpenSession.Session))
@@ -86,7 +101,7 @@ func (w *twin) apply(c *record.Command) string {
 	case *record.Command_Register:
 		return w.register(body.Register)
 	}
-	return "?"
+	return w.runWork(c)
 }
 
 func (w *twin) say(kind protocol.Kind) string {
@@ -119,6 +134,9 @@ func (w *twin) once(c *pb.Call, rule func() string) string {
 	answer := rule()
 	s.results[c.Sequence] = answer
 	s.lowest, s.highest = lowest, max(s.highest, c.Sequence)
+	if oldest := c.OldestUpload.GetCounter(); oldest <= w.version {
+		s.oldest = max(s.oldest, oldest)
+	}
 	for sequence := range s.results {
 		if sequence < lowest {
 			delete(s.results, sequence)
@@ -134,8 +152,7 @@ func (w *twin) openSession(id string) string {
 		}
 		return w.say(0)
 	}
-	w.sessions[id] = &twinSession{lowest: 1, results: map[uint64]string{}}
-	w.next()
+	w.sessions[id] = &twinSession{lowest: 1, results: map[uint64]string{}, oldest: w.next()}
 	return w.say(0)
 }
 
@@ -313,13 +330,16 @@ func (w *twin) register(q *pb.RegisterRequest) string {
 	if q.HighestSeen.GetCounter() > w.version {
 		return w.say(protocol.Unavailable)
 	}
-	node := uint32(0)
-	for i := range uint32(someNodes) {
-		if string(q.Identity) == string(numbered("node", i+1)) {
-			node = i + 1
-		}
+	node, known := w.identities[string(q.Identity)]
+	if !known {
+		node = uint32(len(w.nodes) + 1)
+		w.identities[string(q.Identity)] = node
+		w.nodes[node] = &twinNode{starts: []string{""}}
 	}
 	n := w.nodes[node]
+	if n.removed {
+		return w.say(protocol.Removed)
+	}
 	last := len(n.starts) - 1
 	if n.starts[last] != string(q.Start) {
 		if slices.Contains(n.starts[max(0, last-8):], string(q.Start)) {

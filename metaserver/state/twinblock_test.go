@@ -22,7 +22,7 @@ func (w *twin) believed(hash string, floor uint64, b *pb.Blocks, claims []*pb.Cl
 	out := map[uint32]uint64{}
 	for _, c := range claims {
 		n := w.nodes[c.Node]
-		if hashesOf(b)[c.Block] == hash && n != nil && n.incarnation == c.Incarnation && c.Disk == 0 &&
+		if hashesOf(b)[c.Block] == hash && n != nil && !n.removed && n.incarnation == c.Incarnation && c.Disk == 0 &&
 			c.Generation == 1 && c.Counter >= floor && c.Counter <= w.version {
 			out[c.Node] = max(out[c.Node], c.Counter)
 		}
@@ -33,7 +33,7 @@ func (w *twin) believed(hash string, floor uint64, b *pb.Blocks, claims []*pb.Cl
 func (w *twin) raiseAcks(claims []*pb.Claim) (rose bool) {
 	for _, c := range claims {
 		n := w.nodes[c.Node]
-		if n != nil && n.incarnation == c.Incarnation && c.Disk == 0 && (c.Generation == 0 || c.Generation == 1 && c.Counter <= w.version) && n.acks < c.Ack {
+		if n != nil && !n.removed && n.incarnation == c.Incarnation && c.Disk == 0 && (c.Generation == 0 || c.Generation == 1 && c.Counter <= w.version) && n.acks < c.Ack {
 			n.acks, rose = c.Ack, true
 		}
 	}
@@ -81,7 +81,7 @@ func (w *twin) judge(hash string, b *pb.Blocks, claims []*pb.Claim) *twinBlock {
 				block.drops[node] = old.floor
 			}
 		}
-		if len(believed) < twinQuorum {
+		if len(believed) < w.quorum {
 			return nil
 		}
 		return block
@@ -94,11 +94,11 @@ func (w *twin) judge(hash string, b *pb.Blocks, claims []*pb.Claim) *twinBlock {
 	}
 	trusted := 0
 	for node, u := range block.copies {
-		if u >= w.nodes[node].due {
+		if w.trusts(node, u) {
 			trusted++
 		}
 	}
-	if trusted < twinQuorum {
+	if trusted < w.quorum {
 		return nil
 	}
 	return block
@@ -135,8 +135,9 @@ func (w *twin) print() string {
 		fmt.Fprintf(&out, "job 1.%d cursor %d left %d\n", version, j.cursor, uint64(len(j.blocks))-j.cursor)
 	}
 	for _, id := range sortedKeys(w.sessions) {
-		fmt.Fprintf(&out, "session %x highest %d lowest %d\n", id, w.sessions[id].highest, w.sessions[id].lowest)
+		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest 1.%d\n", id, w.sessions[id].highest, w.sessions[id].lowest, w.sessions[id].oldest)
 	}
+	w.printWork(&out)
 	return out.String()
 }
 
@@ -151,10 +152,12 @@ func (w *twin) printBlock(i int, b *twinBlock) string {
 		phase = "unreferenced"
 	}
 	out := fmt.Sprintf("block%d %s refs %d floor 1.%d", i, phase, b.refs, b.floor)
-	for node := range uint32(someNodes) {
+	for node := range uint32(len(w.nodes)) {
 		if u := b.copies[node+1]; u > 0 {
-			out += fmt.Sprintf(" copy %d@1.%d", node+1, u)
+			out += fmt.Sprintf(" copy %d@1.%d trusted %v", node+1, u, w.trusts(node+1, u))
 		}
+	}
+	for node := range uint32(len(w.nodes)) {
 		if t := b.drops[node+1]; t > 0 {
 			out += fmt.Sprintf(" drop %d@1.%d", node+1, t)
 		}
