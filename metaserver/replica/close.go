@@ -90,23 +90,3 @@ func (r *Replica) closeDisk(giveUp <-chan struct{}) (err error) {
 	}
 	return err
 }
-
-// stallFactor times ElectionTimeout is how long a write of the log may take before
-// this member hangs up.
-const stallFactor = 2
-
-// watchDisk mutes the port while a write of the log takes too long: raft's
-// heartbeats would go on meanwhile and keep a leader that cannot lead.
-func (r *Replica) watchDisk() {
-	stalled := r.logs.Stalled() > stallFactor*r.cfg.ElectionTimeout
-	switch {
-	case stalled && r.unmute == nil:
-		r.unmute = r.layer.Mute()
-	case !stalled && r.unmute != nil:
-		r.unmute()
-		r.unmute = nil
-	default:
-		return
-	}
-	r.cfg.Logger.Warn("the raft log's disk", "stalled", stalled)
-}

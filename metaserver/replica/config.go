@@ -77,7 +77,8 @@ type Config struct {
 	// The process should exit; a new start reads the disk again.
 	OnFatal func(error)
 	// OnRemoved is told, once and on a goroutine of its own, that the group has
-	// removed this member.
+	// removed this member. A member that is down or cut off when it is removed may
+	// never hear of it; raft's pre-vote keeps it from disturbing the group.
 	OnRemoved func()
 
 	// Tests choose how an address is reached, and leave out the log's syncs.

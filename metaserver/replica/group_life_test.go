@@ -138,7 +138,11 @@ func TestViewOutlivesARestore(t *testing.T) {
 
 func TestMembersComeAndGo(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t, 3, nil)
+	told := make(chan string, 3)
+	g := newGroup(t, 3, func(cfg *Config) {
+		id := cfg.ID
+		cfg.OnRemoved = func() { told <- id }
+	})
 	l := g.leader()
 	gone := g.others(l)[0]
 	until(t, "the configuration is applied", func() bool { return len(l.Status().Members) == 3 })
@@ -154,16 +158,12 @@ func TestMembersComeAndGo(t *testing.T) {
 	if err := gone.AddMember(within(t), "x", "127.0.0.1:1"); protocol.KindOf(err) != protocol.NotLeader {
 		t.Fatalf("a follower adds: %v", err)
 	}
-	removed := make(chan struct{})
-	gone.lead.removed = nil
-	gone.kill()
-	g.tweak = func(cfg *Config) { cfg.OnRemoved = func() { close(removed) } }
-	gone.start()
-	until(t, "the member knows itself in the group", gone.isMember)
-	until(t, "it has caught up", func() bool { return gone.Status().AppliedIndex >= l.Status().AppliedIndex-1 })
 	until(t, "the member is removed", func() bool { return g.leader().RemoveMember(within(t), gone.name) == nil })
 	select {
-	case <-removed:
+	case who := <-told:
+		if who != gone.name {
+			t.Fatalf("%s was told", who)
+		}
 	case <-time.After(patience):
 		t.Fatal("the member was not told")
 	}

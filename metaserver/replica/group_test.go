@@ -40,13 +40,21 @@ func within(t testing.TB) context.Context {
 // until polls for a state.
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
+	if !polled(ok) {
+		t.Fatalf("not in time: %s", what)
+	}
+}
+
+// polled looks until ok is true, or patience ends.
+func polled(ok func() bool) bool {
 	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not in time: %s", what)
+			return false
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
+	return true
 }
 
 // group is replicas in one process, on loopback, over a network that can be cut.
@@ -94,11 +102,9 @@ func newGroup(t testing.TB, n int, tweak func(*Config)) *group {
 // hurry has a member stand for election as soon as it is one, whatever its
 // timeouts are.
 func (m *member) hurry() {
-	deadline := time.Now().Add(patience)
-	for !m.isMember() && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
+	if polled(m.isMember) {
+		m.elect(m)
 	}
-	m.elect(m)
 }
 
 // elect tells another member to stand for election now.

@@ -25,10 +25,6 @@ type leadership struct {
 	poll time.Duration
 	// watch is called at each poll.
 	watch func()
-	// member says whether the newest configuration names this member; removed is
-	// told when it did and does not any more.
-	member  func() bool
-	removed func()
 	// confirmBy takes confirm's place in tests.
 	confirmBy func(cancel <-chan struct{}, confirmed chan<- Leadership)
 
@@ -55,7 +51,6 @@ func (l *leadership) run() {
 	cancel := make(chan struct{})
 	tick := time.NewTicker(l.poll)
 	defer tick.Stop()
-	was := l.member()
 	confirm := l.confirm
 	if l.confirmBy != nil {
 		confirm = l.confirmBy
@@ -79,12 +74,6 @@ func (l *leadership) run() {
 			l.set(c)
 		case <-tick.C:
 			l.watch()
-			is := l.member()
-			if was && !is && l.removed != nil {
-				go l.removed()
-				l.removed = nil
-			}
-			was = was || is
 		}
 	}
 }

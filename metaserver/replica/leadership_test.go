@@ -10,7 +10,7 @@ import (
 func TestLateConfirmation(t *testing.T) {
 	notify, idle, late, ended := make(chan bool), make(chan struct{}), make(chan struct{}), make(chan struct{})
 	l := &leadership{
-		notify: notify, poll: time.Millisecond, member: func() bool { return true },
+		notify: notify, poll: time.Millisecond,
 		watch: func() {
 			select {
 			case idle <- struct{}{}:

@@ -37,12 +37,14 @@ type Replica struct {
 	lead      *leadership
 	rounds    *rounds
 	reads     atomic.Int64
-	unmute    func() // of the leadership's goroutine; nil while the port speaks
+	watcher   watcher
 
 	// failure is why the replica answers nothing any more; ended is closed with
 	// it, and at the end of Close.
 	failure atomic.Pointer[error]
 	closing atomic.Bool
+	// joined is set once everything above is there.
+	joined  atomic.Bool
 	ended   chan struct{}
 	endOnce sync.Once
 	died    sync.Once
@@ -203,7 +205,7 @@ func (r *Replica) evidence(g *generation) (e evidence, err error) {
 func (r *Replica) join() (err error) {
 	r.layer = link.New(link.Config{
 		Listener: r.cfg.Listener, Advertise: r.cfg.Advertise, ID: r.id, Cluster: r.Cluster,
-		Expect: r.expect, Term: r.termAnswer, Dial: r.cfg.dial, HandshakeTimeout: r.cfg.DialTimeout,
+		Expect: r.expect, Removed: r.removed, Term: r.termAnswer, Dial: r.cfg.dial, HandshakeTimeout: r.cfg.DialTimeout,
 		MaxConnections: MaxConnections, MaxCall: MaxCall, MaxInstall: MaxInstall, Logger: r.cfg.Logger,
 	})
 	r.port.Store(r.layer)
@@ -216,7 +218,7 @@ func (r *Replica) join() (err error) {
 	}
 	r.lead = &leadership{
 		raft: r.node, notify: r.engine.notify, poll: r.cfg.HeartbeatTimeout / 10,
-		watch: r.watchDisk, member: r.isMember, removed: r.cfg.OnRemoved,
+		watch: r.watch,
 	}
 	r.lead.start()
 	r.rounds = &rounds{
@@ -226,6 +228,7 @@ func (r *Replica) join() (err error) {
 	r.rounds.run()
 	r.batcher = newBatcher(r.node, r.cfg.inFlight)
 	go r.batcher.run()
+	r.joined.Store(true)
 	return nil
 }
 

@@ -129,6 +129,39 @@ func TestCheckpointIsTheMoment(t *testing.T) {
 	}
 }
 
+// A checkpoint's tables are the table's own files by another name: its cost does
+// not grow with them.
+func TestCheckpointLinks(t *testing.T) {
+	from := t.TempDir()
+	p := openPebble(t, table.PebbleConfig{Dir: from, Create: true, MemTableBytes: 64 << 10})
+	for i := range 300 {
+		tabletest.Write(t, p, tabletest.Set(fmt.Sprintf("k%03d", i), strings.Repeat(fmt.Sprint(i), 1000)))
+	}
+	to := filepath.Join(t.TempDir(), "checkpoint")
+	if err := p.Checkpoint(to); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := filepath.Glob(filepath.Join(to, "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("no tables: %v", err)
+	}
+	shared := 0
+	for _, path := range tables {
+		a, errA := os.Stat(path)
+		b, errB := os.Stat(filepath.Join(from, filepath.Base(path)))
+		if errA != nil || errB != nil && !errors.Is(errB, os.ErrNotExist) {
+			t.Fatal(errA, errB)
+		}
+		if errB == nil { // a compaction may have dropped the other name
+			if !os.SameFile(a, b) {
+				t.Fatalf("%s was copied", path)
+			}
+			shared++
+		}
+	}
+	t.Logf("%d of %d tables are still shared", shared, len(tables))
+}
+
 // After a failed write of pebble's log nothing is answered any more, and OnFatal
 // was told once.
 func TestPoison(t *testing.T) {

@@ -43,6 +43,8 @@ const (
 	StatusBusy Status = 3
 	// StatusUnsupported: an unknown role or format.
 	StatusUnsupported Status = 4
+	// StatusRemoved: this end leads the group, and the caller is no member of it.
+	StatusRemoved Status = 5
 )
 
 // Hello opens a connection, in both directions:

@@ -29,7 +29,7 @@ func TestNumbersAreForEver(t *testing.T) {
 	if RoleRaft != 1 || RoleTerm != 2 {
 		t.Fatal("a role has another number")
 	}
-	for i, s := range []Status{StatusOK, StatusWrongCluster, StatusNotReady, StatusBusy, StatusUnsupported} {
+	for i, s := range []Status{StatusOK, StatusWrongCluster, StatusNotReady, StatusBusy, StatusUnsupported, StatusRemoved} {
 		if int(s) != i {
 			t.Fatalf("status %d has become %d", i, s)
 		}

@@ -25,6 +25,8 @@ type Config struct {
 	Cluster func() protocol.ID
 	// Expect names the member that an address belongs to, where it is known.
 	Expect func(address string) (id string, known bool)
+	// Removed says, on the leader, that id is no member; elsewhere nobody knows.
+	Removed func(id string) bool
 	// Term answers the term role.
 	Term func() TermAnswer
 	// Dial reaches an address; nil is TCP. Tests cut it.
@@ -225,6 +227,8 @@ func (l *Layer) judge(h Hello, parse error) Status {
 		return StatusNotReady
 	case h.Cluster != own:
 		return StatusWrongCluster
+	case l.cfg.Removed(h.ID):
+		return StatusRemoved
 	default:
 		return StatusOK
 	}
@@ -247,6 +251,8 @@ func refusal(h Hello, peer string) error {
 		return protocol.Errorf(protocol.Unavailable, "raft port: no cluster known yet")
 	case StatusBusy:
 		return protocol.Errorf(protocol.Busy, "raft port: too many connections")
+	case StatusRemoved:
+		return protocol.Errorf(protocol.Removed, "raft port: the leader %q knows no such member", peer)
 	default:
 		return protocol.Errorf(protocol.Unsupported, "raft port: status %d", h.Status)
 	}

@@ -27,7 +27,8 @@ func start(t *testing.T, id string, tweak func(*Config)) *Layer {
 	}
 	cfg := Config{
 		Listener: ln, Advertise: ln.Addr().String(), ID: id, Cluster: func() protocol.ID { return ours },
-		Expect: func(string) (string, bool) { return "", false }, Term: func() TermAnswer { return TermAnswer{7, 8, 9} },
+		Expect:  func(string) (string, bool) { return "", false },
+		Removed: func(string) bool { return false }, Term: func() TermAnswer { return TermAnswer{7, 8, 9} },
 		HandshakeTimeout: 10 * time.Second, MaxConnections: 4, MaxCall: 1000, MaxInstall: 5000,
 		Logger: slog.New(slog.DiscardHandler),
 	}
@@ -100,6 +101,16 @@ func TestForeignClusterIsRefused(t *testing.T) {
 	}
 	if _, err := dial(t, start(t, "new", none), a); protocol.KindOf(err) != protocol.Unavailable {
 		t.Fatalf("one without a cluster calls: %v", err)
+	}
+}
+
+func TestTheLeaderTellsWhoWasRemoved(t *testing.T) {
+	l := start(t, "leader", func(cfg *Config) { cfg.Removed = func(id string) bool { return id == "gone" } })
+	if _, err := start(t, "gone", nil).DialTerm(t.Context(), "leader", l.Addr().String()); protocol.KindOf(err) != protocol.Removed {
+		t.Fatalf("a removed member: %v", err)
+	}
+	if _, err := dial(t, start(t, "here", nil), l); err != nil {
+		t.Fatal(err)
 	}
 }
 
