@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -16,6 +17,10 @@ import (
 // commandTag is record.Entry's field 1, length-delimited: an entry is its
 // commands one after the other, each behind this byte and its length.
 const commandTag = 1<<3 | 2
+
+// maxRows bounds the rows of one entry, as state.Rows guesses them: Apply keeps
+// room for the results that a session's window gives up.
+const maxRows = protocol.MaxEntryRows - protocol.SessionWindow
 
 // proposal is one command on its way.
 type proposal struct {
@@ -89,7 +94,7 @@ func (b *batcher) collect() (batch []*proposal, entry []byte) {
 			return batch, entry
 		}
 		size := 1 + binary.MaxVarintLen32 + len(p.bytes)
-		full := len(entry)+size > protocol.MaxEntrySize || len(batch) == MaxBatch || rows+p.rows > protocol.MaxEntryRows
+		full := len(entry)+size > protocol.MaxEntrySize || len(batch) == MaxBatch || rows+p.rows > maxRows
 		if len(batch) > 0 && full {
 			b.over = p
 			return batch, entry
@@ -197,7 +202,7 @@ func (r *Replica) Propose(ctx context.Context, cmd *record.Command) (*record.Res
 	if r.raft.State() != raft.Leader {
 		return nil, errNotLeader()
 	}
-	p := &proposal{bytes: bytes, rows: rowsOf(cmd), done: make(chan outcome, 1)}
+	p := &proposal{bytes: bytes, rows: state.Rows(cmd), done: make(chan outcome, 1)}
 	select {
 	case r.batcher.queue <- p:
 	default:
@@ -243,33 +248,5 @@ func applyError(err error) error {
 		return protocol.Errorf(protocol.Unavailable, "a restore has overtaken the command: %w", err)
 	default:
 		return protocol.Errorf(protocol.UnknownOutcome, "the command may or may not take effect: %w", err)
-	}
-}
-
-// baseRows is about what any command touches beside its blocks and names: the
-// cluster's row, a session's, an object's.
-const baseRows = 8
-
-// rowsOf is an upper guess of the rows that a command touches, so that a batch
-// keeps within MaxEntryRows.
-func rowsOf(cmd *record.Command) int {
-	blocks := func(hashes []byte) int { return len(hashes) / protocol.HashSize }
-	switch body := cmd.Body.(type) {
-	case *record.Command_Commit:
-		return baseRows + blocks(body.Commit.GetBlocks().GetHashes())
-	case *record.Command_AppendUpload:
-		return baseRows + blocks(body.AppendUpload.GetBlocks().GetHashes())
-	case *record.Command_Copied:
-		return baseRows + blocks(body.Copied.GetBlocks().GetHashes())
-	case *record.Command_Delete:
-		return baseRows + 3*len(body.Delete.GetItems())
-	case *record.Command_Unreference:
-		rows := baseRows
-		for _, s := range body.Unreference.GetSteps() {
-			rows += 2 + int(s.GetCount())
-		}
-		return rows
-	default:
-		return baseRows
 	}
 }
