@@ -98,6 +98,7 @@ func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.Ord
 		reply(nil, err)
 		return
 	}
+	n.met = max(n.met, q.Generation)
 	if incarnation > n.incarnation || q.Generation > n.admitted {
 		n.w.say("node %d learns of generation %d, incarnation %d, and registers anew", n.slot+1, q.Generation, incarnation)
 		n.begin()

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -109,8 +110,10 @@ func (f *facts) applied(batch []proposal, results []*record.Result) {
 		f.accepted(p.cmd, results[i])
 	}
 	w.cover.nodes(members, f.members)
+	steady := !slices.ContainsFunc(batch, takesTrust)
 	for i, row := range f.rows {
 		w.cover.transition(before[i], row)
+		f.quorum(i, before[i], row, steady)
 		f.left(i, before[i], row)
 		f.mend(i, before[i], row)
 		f.floor(i, row)
@@ -145,6 +148,49 @@ func (f *facts) mend(i int, before, after *record.Block) {
 	if n := f.standing(after, i); after.GetRefs() > before.GetRefs() && n == len(after.Copies) && n >= int(f.cluster.Settings.Quorum) {
 		f.hurt[i] = false
 	}
+}
+
+// quorum: a live or unreferenced block that gains references has Q trusted copies,
+// in the eyes of the checker. It is judged after entries that take no trust away.
+func (f *facts) quorum(i int, before, after *record.Block, steady bool) {
+	if p := before.GetPhase(); p != record.Block_LIVE && p != record.Block_UNREFERENCED {
+		return
+	}
+	if !steady || after.GetRefs() <= before.GetRefs() {
+		return
+	}
+	trusted := 0
+	for _, c := range after.Copies {
+		if f.trusted(c) {
+			trusted++
+		}
+	}
+	if trusted < int(f.cluster.Settings.Quorum) {
+		f.w.violated("quorum", "%s gains references with %d trusted copies: %s", f.w.name(i), trusted, f.explain(i))
+	}
+}
+
+// takesTrust: the command may end the trust in copies.
+func takesTrust(p proposal) bool {
+	switch p.cmd.Body.(type) {
+	case *record.Command_Register, *record.Command_RemoveNode, *record.Command_Lost, *record.Command_Drop, *record.Command_StartGeneration, *record.Command_CleanNode:
+		return true
+	}
+	return false
+}
+
+// settle ends the excuse of a restore: the copies exist, and their nodes refuse
+// the orders of before.
+func (f *facts) settle(i int, row *record.Block) {
+	if n := f.standing(row, i); n < len(row.Copies) || n < int(f.cluster.Settings.Quorum) {
+		return
+	}
+	for _, c := range row.Copies {
+		if host := f.host(c.Node); host.met < f.cluster.Generation || host.restored > 0 {
+			return
+		}
+	}
+	f.hurt[i] = false
 }
 
 // floor: fl(h) never falls.
@@ -344,6 +390,9 @@ func (w *world) check() {
 	for i, row := range f.rows {
 		for _, c := range row.GetCopies() {
 			f.copies(i, c)
+		}
+		if row.GetRefs() > 0 && f.hurt[i] {
+			f.settle(i, row)
 		}
 		if row.GetRefs() > 0 && !f.hurt[i] {
 			if n := f.standing(row, i); n < int(f.cluster.Settings.Quorum) {

@@ -296,6 +296,10 @@ func (j *job) sendOne(n *node, i int, end func()) {
 func (j *job) targets(l *pb.Layout, i int) (out []*node) {
 	w := j.client.w
 	h := w.blocks[i].hash
+	if w.chance(0.15) {
+		// Nothing binds a client to the layout.
+		return []*node{w.nodes[w.n(len(w.nodes))], w.nodes[w.n(len(w.nodes))]}
+	}
 	width := int(l.Width)
 	from := (int(h[0])<<4 | int(h[1])>>4) * width
 	for k := range width {

@@ -20,6 +20,7 @@
 //   - copies: a counted, trusted copy is a good file at its version or above.
 //   - survival: a referenced block has Q counted copies that exist, as long as no
 //     disk lost one since its last commit.
+//   - quorum: a block that is there gains references only with Q trusted copies.
 //   - orders: no delete order of this generation can take a counted copy away.
 //   - claims: what a node acknowledges is there.
 //   - floors: fl(h) and W never fall.

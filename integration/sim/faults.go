@@ -19,6 +19,7 @@ const (
 	FaultSync
 	FaultElection
 	FaultOldLeaderHeard
+	FaultMeddling
 	FaultRestore
 	FaultRemove
 	FaultAcceptLoss
@@ -30,7 +31,7 @@ const (
 
 var faultNames = [faultEnd]string{
 	"message lost", "message repeated", "message late", "node crash", "node crash midway", "node killed", "node vanished", "disk rolled back",
-	"bytes rotten", "sync failed", "leader deposed", "old leader heard", "metadata restored", "node removed", "loss accepted", "clock jumped",
+	"bytes rotten", "sync failed", "leader deposed", "old leader heard", "leader meddling", "metadata restored", "node removed", "loss accepted", "clock jumped",
 	"client stalled", "client crashed",
 }
 
@@ -38,7 +39,7 @@ var faultNames = [faultEnd]string{
 // Those from crash to clock have their occasion in chaos.
 var faultRates = [faultEnd]float64{
 	FaultDrop: 0.05, FaultDuplicate: 0.12, FaultDelay: 0.08, FaultCrash: 0.15, FaultCrashMidway: 0.02, FaultKill: 0.1, FaultVanish: 0.02,
-	FaultRollback: 0.12, FaultRot: 0.08, FaultSync: 0.005, FaultElection: 0.2, FaultOldLeaderHeard: 0.3, FaultRestore: 0.06, FaultRemove: 0.04,
+	FaultRollback: 0.12, FaultRot: 0.08, FaultSync: 0.005, FaultElection: 0.2, FaultOldLeaderHeard: 0.3, FaultMeddling: 0.1, FaultRestore: 0.06, FaultRemove: 0.04,
 	FaultAcceptLoss: 0.1, FaultClock: 0.3, FaultStall: 0.15, FaultClientCrash: 0.04,
 }
 

@@ -119,6 +119,7 @@ func (s *server) tick() {
 	}
 	s.unreference()
 	s.expire()
+	s.meddle(obs)
 	for _, n := range obs.Nodes {
 		s.walk(n)
 	}
@@ -293,13 +294,45 @@ func (s *server) answer(q *pb.OrdersRequest, ans *pb.OrdersAnswer, err error) {
 }
 
 // propose hands a command to the log, if s is right, or with luck: an entry of a
-// deposed leader may have been in the log of the next one.
+// deposed leader may have been in the log of the next one. What a leader decided
+// by itself may come late, and again.
 func (s *server) propose(c *record.Command, done func(*record.Result)) {
-	if !s.right && !s.w.hits(FaultOldLeaderHeard) {
+	w := s.w
+	if !s.right && !w.hits(FaultOldLeaderHeard) {
 		return
 	}
-	c.NowUnixMs = s.w.clockOf(&s.clock)
-	s.w.log.propose(c, done)
+	c.NowUnixMs = w.clockOf(&s.clock)
+	later := func() { w.log.propose(c, nil) }
+	switch {
+	case done != nil:
+		w.log.propose(c, done)
+		return
+	case w.hits(FaultDelay):
+		w.after(w.shape.pace*int64(1+w.n(400)), later)
+	default:
+		w.log.propose(c, nil)
+	}
+	if w.hits(FaultDuplicate) {
+		w.after(w.shape.pace*int64(1+w.n(400)), later)
+	}
+}
+
+// meddle proposes what nothing asks for, and what the rules have to judge.
+func (s *server) meddle(obs schedule.Observation) {
+	w := s.w
+	if !w.hits(FaultMeddling) {
+		return
+	}
+	h := w.blocks[w.n(len(w.blocks))].hash
+	switch w.n(3) {
+	case 0:
+		item := &record.NodeBlock{Hash: h[:], Node: uint32(1 + w.n(len(obs.Nodes)+1))}
+		s.propose(&record.Command{Body: &record.Command_Drop{Drop: &record.Drop{Items: []*record.NodeBlock{item}}}}, nil)
+	case 1:
+		s.propose(&record.Command{Body: &record.Command_Condemn{Condemn: &record.Condemn{Hashes: h[:]}}}, nil)
+	case 2:
+		s.propose(&record.Command{Body: &record.Command_Reap{Reap: &record.Reap{Upto: wire(s.m.Version()), Hashes: h[:]}}}, nil)
+	}
 }
 
 // unreference takes references of ended objects back, a few at a time.

@@ -33,9 +33,10 @@ type node struct {
 	// admitted is the generation that the start was admitted in.
 	admitted uint32
 	request     *pb.RegisterRequest
-	// term is the highest met, of generation.
-	generation uint32
-	term       uint64
+	// term is the highest met, of generation, in this start; met is the highest
+	// generation that the node refuses lower orders for, durably.
+	generation, met uint32
+	term            uint64
 	// image is a snapshot of the disk that may be restored.
 	image *crashfs.FS
 	// files is what the disk holds, as anybody can see, by block.
@@ -88,10 +89,11 @@ func (n *node) start() {
 	n.store = s
 	n.worker = orders.New(orders.Config{Store: s, Logger: slog.New(slog.DiscardHandler), Charge: func(int) (func(), error) { return func() {}, nil }})
 	n.term, n.generation = 0, 0
+	n.met = max(n.met, s.HighestSeen().Generation)
 	n.look()
 	n.begin()
 	if w.opt.Mutant.Seam == SeamAckBeforeRegister && n.id != 0 {
-		n.adopt(&pb.RegisterAnswer{Node: uint32(n.id), Incarnation: n.incarnation, Cluster: w.log.cluster, DiskNumbers: []uint32{0}})
+		n.adopt(&pb.RegisterAnswer{Node: uint32(n.id), Incarnation: n.incarnation, Cluster: w.log.cluster, DiskNumbers: []uint32{0}, Version: &pb.Version{Generation: n.admitted}})
 	}
 	w.say("node %d starts, acks %d, met %s", n.slot+1, n.request.Disks[0].Acks, s.HighestSeen())
 }
@@ -232,7 +234,7 @@ func (n *node) rollBack() {
 	n.fs = n.image.Settled()
 	old.Crash(0)
 	n.shut()
-	n.restored = n.starts + 1
+	n.restored, n.met = n.starts+1, 0
 	n.look()
 	n.w.facts.rolledBack(n)
 }

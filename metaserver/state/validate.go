@@ -73,9 +73,11 @@ func validateWork(c *record.Command) error {
 	return protocol.Errorf(protocol.Unsupported, "this build does not know the command")
 }
 
-// Rows bounds the rows that applying c touches, trimmed results of its session
-// beyond two left out, so that a batcher can keep an entry within
-// protocol.MaxEntryRows. Apply answers Busy to what no longer fits.
+// Rows is how many rows applying c usually touches at most, trimmed results of its
+// session beyond two left out, so that a batcher can keep an entry within
+// protocol.MaxEntryRows, less protocol.SessionWindow. Apply counts what it really
+// touches: it answers Busy to what no longer fits, and leaves items of reclamation
+// for later.
 func Rows(c *record.Command) int {
 	const few = 4
 	switch body := c.Body.(type) {
@@ -129,7 +131,20 @@ func rowsOfWork(c *record.Command) int {
 const rowsOfBlock = 3
 
 func rowsOfBlocks(b *pb.Blocks, claims []*pb.Claim) int {
-	return rowsOfBlock*len(b.GetPlainSizes()) + min(len(claims), protocol.MaxNodes)
+	return rowsOfBlock*len(b.GetPlainSizes()) + nodesNamed(claims)
+}
+
+// nodesNamed counts the nodes that claims name, each once.
+func nodesNamed(claims []*pb.Claim) (count int) {
+	var seen [protocol.MaxNodes / 64]uint64
+	for _, c := range claims {
+		at := c.Node % protocol.MaxNodes
+		if bit := uint64(1) << (at % 64); seen[at/64]&bit == 0 {
+			seen[at/64] |= bit
+			count++
+		}
+	}
+	return count
 }
 
 // checkID accepts 16 bytes that are not all zero.
