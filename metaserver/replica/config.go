@@ -20,7 +20,7 @@ const (
 	MaxBatch = 512
 	// MaxInFlight bounds the entries between their hand-over to raft and their
 	// result, so that the log's sync and its replication overlap.
-	MaxInFlight = 3
+	MaxInFlight = 4
 	// MaxReads bounds the reads that wait for a round or a version; above it: Busy.
 	MaxReads = 8192
 	// MaxConnections bounds the connections that the raft port holds open.

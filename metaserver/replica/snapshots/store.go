@@ -242,7 +242,8 @@ func (s *Store) reap() {
 // Create begins a snapshot: raft's own, to which a checkpoint is handed, or a
 // leader's, whose stream is written.
 func (s *Store) Create(version raft.SnapshotVersion, index, term uint64, c raft.Configuration,
-	configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	configurationIndex uint64, _ raft.Transport,
+) (raft.SnapshotSink, error) {
 	if version != 1 {
 		return nil, protocol.Errorf(protocol.Unsupported, "snapshot: raft's version %d", version)
 	}
