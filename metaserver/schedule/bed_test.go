@@ -22,7 +22,6 @@ type bed struct {
 	now   int64
 	files []map[protocol.Hash]protocol.Version // of node i+1
 	down  map[protocol.NodeID]bool
-	seq   uint64
 }
 
 // newBed has R 3, Q 2 and n nodes, in incarnation 1.
