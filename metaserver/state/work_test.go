@@ -200,3 +200,19 @@ func TestCheckFindsWork(t *testing.T) {
 		}
 	}
 }
+
+// TestFullBlocksAreNotScheduled: a commit of a new block with all its copies
+// writes what it did before there was a schedule, and nothing else.
+func TestFullBlocksAreNotScheduled(t *testing.T) {
+	b := newBulk(t, 3)
+	b.counting.most = 0
+	b.object("a", 1, 1, 2, 3)
+	// The cluster, the object, the block, and three nodes' acknowledgements.
+	if b.counting.most != 6 {
+		t.Fatalf("%d rows", b.counting.most)
+	}
+	rows := 0
+	if err := state.ScanWork(b.table, 0, func(state.DueWork) bool { rows++; return true }); err != nil || rows > 0 {
+		t.Fatal(err, rows)
+	}
+}
