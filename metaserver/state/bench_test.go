@@ -87,6 +87,35 @@ func singleBlockCommit(n int, sequence uint64, session string, u protocol.Versio
 	})
 }
 
+// BenchmarkReclaim takes blocks through all of it in batches of 100: a commit with
+// two claims, the third copy, the end of the object, Condemn, Deleted by each of
+// three nodes, and Reap. It is told per block.
+func BenchmarkReclaim(b *testing.B) {
+	const batch = 100
+	m := newMachine(b)
+	m.unchecked = true
+	m.bootstrap(3)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += batch {
+		blocks := manyBlocks(fmt.Sprint(n, " "), batch)
+		m.must(commitCommand(withBlocks(blocks, claimsOf(batch, m.Version(), 1, 2))))
+		m.must(&record.Command{Body: &record.Command_Copied{Copied: &pb.ClaimsRequest{Blocks: blocks, Claims: claimsOf(batch, m.Version(), 3)}}})
+		r := m.must(&record.Command{Body: &record.Command_Delete{Delete: &pb.DeleteRequest{Bucket: "limits", Items: []*pb.DeleteItem{{Name: "blocks"}}}}})
+		m.must(&record.Command{Body: &record.Command_Unreference{Unreference: &record.Unreference{Steps: []*record.UnreferenceStep{{Job: r.Version, Count: batch}}}}})
+		condemned := m.must(&record.Command{Body: &record.Command_Condemn{Condemn: &record.Condemn{Hashes: blocks.Hashes}}}).Version
+		for node := range uint32(3) {
+			q := &record.Deleted{}
+			for i := range batch {
+				q.Items = append(q.Items, &record.DeletedItem{Order: &record.NodeBlock{Hash: blocks.Hashes[32*i : 32*i+32], Node: node + 1, Version: condemned}})
+			}
+			m.must(&record.Command{Body: &record.Command_Deleted{Deleted: q}})
+		}
+		m.must(&record.Command{Body: &record.Command_Reap{Reap: &record.Reap{Upto: condemned, Hashes: blocks.Hashes}}})
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "blocks/s")
+}
+
 // BenchmarkCheck runs every invariant over the small world of the random tests.
 func BenchmarkCheck(b *testing.B) {
 	m := bootstrapped(b, someNodes)

@@ -21,22 +21,20 @@ func checkDeleted(q *record.Deleted) error {
 		if kept != nil && (kept.Node != item.Order.Node || !bytes.Equal(kept.Hash, item.Order.Hash)) {
 			return protocol.Errorf(protocol.InvalidArgument, "an answer speaks of another copy than its order")
 		}
-		if kept != nil && fromPB(kept.Version).Less(fromPB(item.Order.Version)) {
-			return protocol.Errorf(protocol.InvalidArgument, "a file below the order's version cannot be kept by it")
-		}
 	}
 	return nil
 }
 
 // deleted takes acknowledgements of delete orders down (reclamation.md, Deleted).
 // "None below t" and "kept, at v" acknowledge alike: there is no file below t any
-// more. "Kept" is a claim at v besides.
+// more. "Kept" is a claim at v besides. A node that kept a file below t has not
+// carried the order out: its answer is as if not said.
 func (a *applier) deleted(q *record.Deleted) *record.Result {
 	var e effect
 	rose := false
 	for _, item := range q.Items {
 		d := a.open(item.Order.Hash)
-		said := a.member(item.Order.Node)
+		said := a.member(item.Order.Node) && (item.Kept == nil || !fromPB(item.Kept.Version).Less(fromPB(item.Order.Version)))
 		changed := said && a.acknowledge(&d, item)
 		if said && item.Kept != nil {
 			claim := claimOf(item.Kept)

@@ -5,18 +5,32 @@
 // runs them in order against an overlay of the table and writes everything they
 // changed as one sorted, atomic batch, together with the index and term of the
 // entry, the counters and the running digest. Each command is one rule of
-// docs/design/reclamation.md or of system.md, in one file with one scenario of
-// that name under testdata: commit.go, unreference.go, copied.go, register.go,
-// session.go, upload.go, delete.go, settings.go, bootstrap.go, digest.go,
-// member.go. A rule first reads and judges, then changes: a refused command has
-// changed nothing. Under a session its outcome, a refusal included, is kept for
-// its sequence; a client that brings new facts uses a new one.
-// What a command was decided on travels in it and is checked again here, its
-// form and limits included, since a log may hold anything.
+// docs/design/reclamation.md or system.md, in one file with one test of that
+// name: commit.go, unreference.go, copied.go, register.go, session.go,
+// upload.go, delete.go, settings.go, bootstrap.go, digest.go, member.go; those of
+// reclamation are condemn.go, drop.go, deleted.go, reap.go, lost.go,
+// removenode.go with cleannode.go, generation.go and inventory.go; and postpone.go,
+// retrynow.go and reindex.go keep the schedule. A rule first reads and judges,
+// then changes: a refused command has changed nothing. What a command was decided
+// on travels in it and is checked again here, its form and limits included, since
+// a log may hold anything. A command of many items is not refused for one of them:
+// items that are stale, or that the entry has no room for, are ignored.
+// Under a session a command's outcome, a refusal included, is kept for its
+// sequence; a client that brings new facts uses a new one.
 //
-// Reading ([Lookup], [List], [Prepare], [Layout], [BlockInfo], [Status]) works
+// Every block record changes through draft.go, which keeps what is derived from
+// records: the counters, each node's count of critical blocks, and the schedule
+// index (index.go), whose rows are the work that a record implies. A live block
+// with all its copies has no row there. Work that failed is postponed in its row;
+// nothing else is stored of it, so a new leader begins from the same index.
+//
+// Reading ([Lookup], [List], [Prepare], [Layout], [BlockInfo], [Status], and for
+// the schedule [Due], [Lanes], [WorkAbout], [BlockRow], [SessionsLowWater]) works
 // over any [Reader], so over the live table and over a view of it alike. Blocks
 // are counted by reference.go, which Commit, uploads and Copied share.
+//
+// The checks that safety rests on have names ([Rule]), and mutation tests open a
+// machine without one of them ([OpenWithout]) to see that its loss is noticed.
 //
 // Invariants, each a function of check.go, which tests run after every step:
 //
@@ -24,8 +38,10 @@
 //     hash, are exactly the refs of block records.
 //   - phases: live if and only if referenced; condemned has neither copies nor
 //     drops; only condemned has pending nodes.
-//   - floors: no copy is below its record's floor, no drop above it, no version
-//     above the present one.
+//   - floors: nothing is above the present version, and no drop above its floor.
+//   - drops: a copy on a node whose drop is outstanding is at the drop's t or above.
+//   - schedule: the index is what the block records imply, no more and no less.
+//   - critical: each node's count of critical blocks is that of a recount.
 //   - nodes: copies, drops and pending name nodes that the log has admitted.
 //   - layout: every partition names distinct members.
 //   - sessions: every result row belongs to an open session and its window.

@@ -6,4 +6,14 @@ var (
 	KeyCluster  = keyCluster
 	KeyNode     = keyNode
 	KeyIdentity = keyIdentity
+	KeyJob      = keyJob
 )
+
+// KeyWork and KeyWorkDue are the keys of one row of the schedule index.
+func KeyWork(class, lane uint32, due int64, hash []byte) []byte {
+	return keyWork(work{class, lane}, due, hash)
+}
+
+func KeyWorkDue(class, lane uint32, hash []byte) []byte {
+	return keyWorkDue(work{class, lane}, hash)
+}

@@ -72,7 +72,7 @@ func (g *generator) deleted() *record.Command {
 		order := g.order(hash, b)
 		item := &record.DeletedItem{Order: order}
 		if g.chance(40) {
-			v := protocol.Version{Generation: 1, Counter: order.Version.Counter + uint64(g.draw(4))}
+			v := protocol.Version{Generation: 1, Counter: order.Version.Counter + uint64(g.draw(5)) - 1}
 			item.Kept = &pb.Ack{Hash: hash, Node: order.Node, Incarnation: g.incarnation[order.Node], Ack: uint64(g.draw(50)), Version: versionPB(v), PlainSize: 100, StoredSize: 60}
 			if g.chance(10) {
 				item.Kept.Incarnation++

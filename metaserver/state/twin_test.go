@@ -225,6 +225,110 @@ func (w *twin) endWith(j *twinJob, version uint64) {
 	}
 }
 
+func hashesOf(b *pb.Blocks) []string {
+	var out []string
+	for i := range b.GetPlainSizes() {
+		out = append(out, string(b.Hashes[32*i:32*i+32]))
+	}
+	return out
+}
+
+// believed claims on a hash, the largest u of each node.
+func (w *twin) believed(hash string, floor uint64, b *pb.Blocks, claims []*pb.Claim) map[uint32]uint64 {
+	out := map[uint32]uint64{}
+	for _, c := range claims {
+		n := w.nodes[c.Node]
+		if hashesOf(b)[c.Block] == hash && n != nil && !n.removed && n.incarnation == c.Incarnation && c.Disk == 0 &&
+			c.Generation == 1 && c.Counter >= floor && c.Counter <= w.version {
+			out[c.Node] = max(out[c.Node], c.Counter)
+		}
+	}
+	return out
+}
+
+func (w *twin) raiseAcks(claims []*pb.Claim) (rose bool) {
+	for _, c := range claims {
+		n := w.nodes[c.Node]
+		if n != nil && !n.removed && n.incarnation == c.Incarnation && c.Disk == 0 && (c.Generation == 0 || c.Generation == 1 && c.Counter <= w.version) && n.acks < c.Ack {
+			n.acks, rose = c.Ack, true
+		}
+	}
+	return rose
+}
+
+// reference judges every hash of a request on a copy, and keeps the copies if
+// none is refused.
+func (w *twin) reference(b *pb.Blocks, claims []*pb.Claim) (refused string) {
+	after := map[string]*twinBlock{}
+	for _, hash := range hashesOf(b) {
+		if after[hash] == nil {
+			after[hash] = w.judge(hash, b, claims)
+		}
+		if after[hash] != nil {
+			after[hash].refs++
+		}
+	}
+	for _, hash := range sortedKeys(after) {
+		if after[hash] == nil {
+			refused += fmt.Sprintf(" %x", hash[:4])
+		}
+	}
+	if refused != "" {
+		return " refused" + refused
+	}
+	for hash, block := range after {
+		w.blocks[hash] = block
+	}
+	w.raiseAcks(claims)
+	return ""
+}
+
+// judge returns the block as the commit leaves it, references left as they were.
+func (w *twin) judge(hash string, b *pb.Blocks, claims []*pb.Claim) *twinBlock {
+	old := w.blocks[hash]
+	if old == nil {
+		old = &twinBlock{condemned: true, floor: max(twinF, w.watermark)}
+	}
+	believed := w.believed(hash, old.floor, b, claims)
+	block := &twinBlock{refs: old.refs, floor: old.floor, copies: believed, drops: map[uint32]uint64{}}
+	if old.condemned {
+		for _, node := range old.pending {
+			if believed[node] == 0 {
+				block.drops[node] = old.floor
+			}
+		}
+		if len(believed) < w.quorum {
+			return nil
+		}
+		return block
+	}
+	for node, u := range old.copies {
+		block.copies[node] = max(block.copies[node], u)
+	}
+	for node, t := range old.drops {
+		block.drops[node] = t
+	}
+	trusted := 0
+	for node, u := range block.copies {
+		if w.trusts(node, u) {
+			trusted++
+		}
+	}
+	if trusted < w.quorum {
+		return nil
+	}
+	return block
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 func (w *twin) allows(p *pb.Precondition, o *twinObject) bool {
 	switch p.GetKind() {
 	case pb.Precondition_IF_ABSENT:
@@ -233,128 +337,4 @@ func (w *twin) allows(p *pb.Precondition, o *twinObject) bool {
 		return o != nil && o.version == p.Version.Counter
 	}
 	return true
-}
-
-func (w *twin) commit(q *pb.CommitRequest) string {
-	old := w.objects[q.Name]
-	if !w.allows(q.Precondition, old) {
-		return w.say(protocol.PreconditionFailed)
-	}
-	object := &twinObject{size: q.Size, blocks: hashesOf(q.Blocks)}
-	if len(q.Upload) > 0 {
-		u := w.uploads[string(q.Upload)]
-		if u == nil || u.closed {
-			return w.say(protocol.NotFound)
-		}
-		if uint64(100*len(u.blocks)) != q.Size {
-			return w.say(protocol.InvalidArgument)
-		}
-		object.blocks, object.upload = u.blocks, string(q.Upload)
-		w.closeUpload(string(q.Upload))
-	} else if refused := w.reference(q.Blocks, q.Claims); refused != "" {
-		return w.say(protocol.ClaimsRefused) + refused
-	}
-	object.version = w.next()
-	w.objects[q.Name] = object
-	if old == nil {
-		return w.say(0)
-	}
-	w.endWith(&twinJob{blocks: old.blocks, upload: old.upload}, object.version)
-	return w.say(0) + fmt.Sprintf(" replaced 1.%d", old.version)
-}
-
-func (w *twin) delete(q *pb.DeleteRequest) string {
-	kinds := ""
-	for _, item := range q.Items {
-		o := w.objects[item.Name]
-		switch {
-		case o == nil:
-			kinds += " not-found"
-		case !w.allows(item.Precondition, o):
-			kinds += " precondition-failed"
-		default:
-			kinds += " none"
-			w.endWith(&twinJob{blocks: o.blocks, upload: o.upload}, w.next())
-			delete(w.objects, item.Name)
-		}
-	}
-	return w.say(0) + kinds
-}
-
-func (w *twin) unreference(q *record.Unreference) string {
-	applied, stale := 0, 0
-	for _, step := range q.Steps {
-		j := w.jobs[step.Job.Counter]
-		if j == nil || j.cursor != step.Cursor {
-			stale++
-			continue
-		}
-		applied++
-		for range step.Count {
-			if j.cursor < uint64(len(j.blocks)) {
-				w.blocks[j.blocks[j.cursor]].refs--
-				j.cursor++
-			}
-		}
-		if j.cursor == uint64(len(j.blocks)) {
-			delete(w.jobs, step.Job.Counter)
-			delete(w.uploads, j.upload)
-		}
-	}
-	if applied > 0 {
-		w.next()
-	}
-	return w.say(0) + fmt.Sprintf(" applied %d stale %d", applied, stale)
-}
-
-func (w *twin) copied(q *pb.ClaimsRequest) string {
-	counted, changed := 0, false
-	for i, hash := range hashesOf(q.Blocks) {
-		block := w.blocks[hash]
-		if block == nil || block.condemned || slices.Contains(hashesOf(q.Blocks)[:i], hash) {
-			continue
-		}
-		for node, u := range w.believed(hash, block.floor, q.Blocks, q.Claims) {
-			counted++
-			changed = changed || block.copies[node] < u
-			block.copies[node] = max(block.copies[node], u)
-		}
-	}
-	if w.raiseAcks(q.Claims) || changed {
-		w.next()
-	}
-	return w.say(0) + fmt.Sprintf(" counted %d", counted)
-}
-
-func (w *twin) register(q *pb.RegisterRequest) string {
-	if q.HighestSeen.GetCounter() > w.version {
-		return w.say(protocol.Unavailable)
-	}
-	node, known := w.identities[string(q.Identity)]
-	if !known {
-		node = uint32(len(w.nodes) + 1)
-		w.identities[string(q.Identity)] = node
-		w.nodes[node] = &twinNode{starts: []string{""}}
-	}
-	n := w.nodes[node]
-	if n.removed {
-		return w.say(protocol.Removed)
-	}
-	last := len(n.starts) - 1
-	if n.starts[last] != string(q.Start) {
-		if slices.Contains(n.starts[max(0, last-8):], string(q.Start)) {
-			return w.say(protocol.StaleRequest)
-		}
-		n.starts = append(n.starts, string(q.Start))
-		n.incarnation++
-		if w.next(); q.Disks[0].Acks < n.acks {
-			n.due = w.version
-		}
-		n.acks = q.Disks[0].Acks
-	}
-	out := w.say(0) + fmt.Sprintf(" node %d incarnation %d", node, n.incarnation)
-	if n.due > 0 {
-		out += " inventory due"
-	}
-	return out
 }

@@ -130,7 +130,7 @@ func (w *twin) deleted(q *record.Deleted) string {
 	applied, rose := 0, false
 	for _, item := range q.Items {
 		node, t := item.Order.Node, item.Order.Version.Counter
-		if !w.member(node) {
+		if !w.member(node) || item.Kept != nil && item.Kept.Version.Counter < t {
 			continue
 		}
 		changed := false
