@@ -29,6 +29,7 @@ func (n *node) put(i int, u protocol.Version, reply func(protocol.Claim, error))
 		return
 	}
 	b := n.w.blocks[i]
+	n.w.say("node %d: put %s at %s", n.slot+1, n.w.name(i), u)
 	reply(n.keep(i, func() (protocol.Claim, error) {
 		return n.w.opt.Mutant.put(n, i, store.PutRequest{Hash: b.hash, Version: u, Body: b.plain, PlainSize: len(b.plain)})
 	}))
@@ -39,6 +40,7 @@ func (n *node) touch(i int, u protocol.Version, reply func(protocol.Claim, error
 	if !n.up() || !n.ready {
 		return
 	}
+	n.w.say("node %d: touch %s at %s", n.slot+1, n.w.name(i), u)
 	reply(n.keep(i, func() (protocol.Claim, error) { return n.w.opt.Mutant.touch(n, i, u) }))
 }
 
@@ -49,6 +51,7 @@ func (n *node) keep(i int, fn func() (protocol.Claim, error)) (protocol.Claim, e
 	end()
 	n.lookAt(i)
 	if err == nil {
+		n.w.say("node %d acknowledges %s at %s, ack %d", n.slot+1, n.w.name(i), c.Version, c.Ack)
 		n.w.facts.claimed(n, i, c)
 	}
 	return c, err

@@ -23,6 +23,9 @@ type facts struct {
 	// lost[slot][i] is the version that the metadata had when the disk lost the
 	// file; a claim up to it may be false. Zero: it lost nothing.
 	lost [][]protocol.Version
+	// fell[slot][i] is the same for a disk that was rolled back, where it is no
+	// excuse: the counts give that away.
+	fell [][]protocol.Version
 	// orders[slot][i] is the highest t of a delete order of this generation.
 	orders [][]protocol.Version
 	// floors[i] and watermark never fall.
@@ -56,6 +59,7 @@ func (f *facts) init(w *world) {
 
 func (f *facts) addNode() {
 	f.lost = append(f.lost, make([]protocol.Version, len(f.rows)))
+	f.fell = append(f.fell, make([]protocol.Version, len(f.rows)))
 	f.orders = append(f.orders, make([]protocol.Version, len(f.rows)))
 }
 
@@ -145,9 +149,21 @@ func held(b *record.Block, node uint32) *record.Held {
 // mend ends a block's excuse: new references were given out, so Q copies stand,
 // and no other is counted that a disk has lost.
 func (f *facts) mend(i int, before, after *record.Block) {
-	if n := f.standing(after, i); after.GetRefs() > before.GetRefs() && n == len(after.Copies) && n >= int(f.cluster.Settings.Quorum) {
+	if after.GetRefs() > before.GetRefs() && f.sound(after, i) {
 		f.hurt[i] = false
 	}
+}
+
+// sound: all copies of a block exist, Q at least, and the metadata knows of all
+// that was lost of it.
+func (f *facts) sound(row *record.Block, i int) bool {
+	for _, c := range row.Copies {
+		host := f.host(c.Node)
+		if !f.stands(c, i) || host.restored > 0 || !f.lost[host.slot][i].Less(heldVersion(c)) || !f.fell[host.slot][i].Less(heldVersion(c)) {
+			return false
+		}
+	}
+	return len(row.Copies) >= int(f.cluster.Settings.Quorum)
 }
 
 // quorum: a live or unreferenced block that gains references has Q trusted copies,
@@ -182,15 +198,12 @@ func takesTrust(p proposal) bool {
 // settle ends the excuse of a restore: the copies exist, and their nodes refuse
 // the orders of before.
 func (f *facts) settle(i int, row *record.Block) {
-	if n := f.standing(row, i); n < len(row.Copies) || n < int(f.cluster.Settings.Quorum) {
-		return
-	}
 	for _, c := range row.Copies {
-		if host := f.host(c.Node); host.met < f.cluster.Generation || host.restored > 0 {
+		if host := f.host(c.Node); host == nil || host.met < f.cluster.Generation {
 			return
 		}
 	}
-	f.hurt[i] = false
+	f.hurt[i] = !f.sound(row, i)
 }
 
 // floor: fl(h) never falls.
@@ -324,7 +337,7 @@ func (f *facts) found(n *node, i int) {
 func (f *facts) rolledBack(n *node) {
 	f.bad(n)
 	for i := range f.hurt {
-		f.hurt[i] = true
+		f.hurt[i], f.fell[n.slot][i] = true, versionOf(f.cluster)
 	}
 }
 
@@ -405,11 +418,13 @@ func (w *world) check() {
 // copies: a counted, trusted copy exists; and no order can take it away.
 func (f *facts) copies(i int, c *record.Held) {
 	host := f.host(c.Node)
-	if host == nil || !f.trusted(c) || host.gone || host.restored > 0 || host.rotten[i] {
+	if host == nil || !f.trusted(c) {
 		return
 	}
 	u := heldVersion(c)
-	if lost := f.lost[host.slot][i]; !lost.IsZero() && !lost.Less(u) {
+	lost := f.lost[host.slot][i]
+	if host.gone || host.restored > 0 || host.rotten[i] || !lost.IsZero() && !lost.Less(u) {
+		f.hurt[i] = f.hurt[i] || !f.stands(c, i)
 		return
 	}
 	if !f.stands(c, i) {

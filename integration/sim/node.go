@@ -204,8 +204,13 @@ func (n *node) crash(why string) {
 	n.look()
 }
 
-// kill ends the process; the machine keeps what was written.
+// kill ends the process; the machine keeps what was written. A disk whose sync
+// has failed is unmounted before it is used again.
 func (n *node) kill() {
+	if n.up() && n.store.Disks()[0].Failure != nil {
+		n.crash("its disk failed")
+		return
+	}
 	n.w.say("node %d is killed", n.slot+1)
 	n.fs = n.fs.Restart()
 	n.shut()

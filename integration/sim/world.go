@@ -131,6 +131,7 @@ func (w *world) build() {
 			plain[j] = byte(w.rng.Uint32())
 		}
 		w.blocks = append(w.blocks, block{protocol.HashOf(plain), plain})
+		w.say("%s is %s", w.name(i), short(w.blocks[i].hash[:]))
 		w.frames = append(w.frames, codec.Compress(w.blocks[i].plain, nil))
 	}
 	w.facts.init(w)

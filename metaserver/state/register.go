@@ -113,7 +113,7 @@ func (a *applier) start(id uint32, n *record.Node, q *pb.RegisterRequest) {
 		n.PastStarts = append(n.PastStarts, n.Start)
 		n.PastStarts = n.PastStarts[max(0, len(n.PastStarts)-maxPastStarts):]
 	}
-	n.Incarnation++
+	n.Incarnation = max(n.Incarnation, incarnationsBefore(a.cluster.Generation)) + 1
 	n.Start, n.Address, n.Zone = q.Start, q.Address, q.Zone
 	n.State = pb.NodeState_NODE_STATE_UP
 	if rolledBack(n.Disks, q.Disks) && a.m.holds(RegisterCounts) {
@@ -125,6 +125,14 @@ func (a *applier) start(id uint32, n *record.Node, q *pb.RegisterRequest) {
 	if moved {
 		a.relayout()
 	}
+}
+
+// incarnationsBefore is above those of every lower generation, so that metadata
+// that was restored gives none out again, nor a number and incarnation that some
+// node got after the backup and still acknowledges with: its claims would be
+// believed as another's, or as those of a later start.
+func incarnationsBefore(generation uint32) uint64 {
+	return uint64(generation-firstGeneration) << 32
 }
 
 // rolledBack: the metadata has applied a higher count than a disk shows, or the
