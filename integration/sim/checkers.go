@@ -302,61 +302,6 @@ func (f *facts) restored() {
 	}
 }
 
-// ordered takes down what a leader tells a node.
-func (f *facts) ordered(id, generation uint32, o *pb.Order) {
-	i, host := f.w.blockOf(o.Hash), f.host(id)
-	if o.Kind == pb.OrderKind_ORDER_KIND_DELETE && i >= 0 && host != nil && generation == f.cluster.Generation {
-		at := &f.orders[host.slot][i]
-		*at = at.Max(unwire(o.Version))
-	}
-}
-
-// claimed: what a node acknowledges is there.
-func (f *facts) claimed(n *node, i int, c protocol.Claim) {
-	if at := n.files[i]; !at.good || at.version.Less(c.Version) {
-		if n.up() && !n.rotten[i] {
-			f.w.violated("claims", "node %d claims %s at %s and holds %v", n.slot+1, f.w.name(i), c.Version, at)
-		}
-	}
-}
-
-// rotted, rolledBack and vanished note what a disk has lost.
-func (f *facts) rotted(n *node, i int) {
-	f.lost[n.slot][i] = versionOf(f.cluster)
-	f.hurt[i] = true
-	n.rotten[i] = n.up()
-}
-
-// found: the bad bytes that a running process had verified before are gone. What
-// it acknowledged up to now may be false.
-func (f *facts) found(n *node, i int) {
-	f.lost[n.slot][i] = versionOf(f.cluster)
-	n.rotten[i] = false
-}
-
-func (f *facts) rolledBack(n *node) {
-	f.bad(n)
-	for i := range f.hurt {
-		f.hurt[i], f.fell[n.slot][i] = true, versionOf(f.cluster)
-	}
-}
-
-// bad notes the files with bad bytes that came back, or whose loss came to be
-// forgotten, with a disk or the metadata restored.
-func (f *facts) bad(n *node) {
-	for i, at := range n.files {
-		if !at.version.IsZero() && !at.good {
-			f.lost[n.slot][i] = versionOf(f.cluster)
-		}
-	}
-}
-
-func (f *facts) vanished(*node) {
-	for i := range f.hurt {
-		f.hurt[i] = true
-	}
-}
-
 // accepted: an operator took a node away and the losses with it; or a bad file
 // was reported lost, and must not be believed in any more.
 func (f *facts) accepted(cmd *record.Command, r *record.Result) {
@@ -440,21 +385,4 @@ func (f *facts) whole() {
 	if err := state.Check(f.w.log.truth.table); err != nil {
 		f.w.violated("state", "%v", err)
 	}
-}
-
-// explain says all about a block.
-func (f *facts) explain(i int) string {
-	text := fmt.Sprintf("row %v, W %s, version %s, files", f.rows[i], unwire(f.cluster.Watermark), versionOf(f.cluster))
-	for _, n := range f.w.nodes {
-		text += fmt.Sprintf(" %d:%s", n.slot+1, n.files[i].version)
-	}
-	return text
-}
-
-// name is what a block is called in traces.
-func (w *world) name(i int) string {
-	if i < 0 {
-		return "unknown block"
-	}
-	return fmt.Sprintf("block %c", 'A'+i)
 }

@@ -88,3 +88,20 @@ func describeOrders(list []*pb.Order) string {
 	}
 	return strings.Join(out, ", ")
 }
+
+// explain says all about a block.
+func (f *facts) explain(i int) string {
+	text := fmt.Sprintf("row %v, W %s, version %s, files", f.rows[i], unwire(f.cluster.Watermark), versionOf(f.cluster))
+	for _, n := range f.w.nodes {
+		text += fmt.Sprintf(" %d:%s", n.slot+1, n.files[i].version)
+	}
+	return text
+}
+
+// name is what a block is called in traces.
+func (w *world) name(i int) string {
+	if i < 0 {
+		return "unknown block"
+	}
+	return fmt.Sprintf("block %c", 'A'+i)
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/table"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 // ledger is the log: what is in it is committed. truth has applied all of it and
@@ -188,4 +189,59 @@ func copyOf(v state.View) *table.Memory {
 
 func versionOf(c *record.Cluster) protocol.Version {
 	return protocol.Version{Generation: c.GetGeneration(), Counter: c.GetCounter()}
+}
+
+// ordered takes down what a leader tells a node.
+func (f *facts) ordered(id, generation uint32, o *pb.Order) {
+	i, host := f.w.blockOf(o.Hash), f.host(id)
+	if o.Kind == pb.OrderKind_ORDER_KIND_DELETE && i >= 0 && host != nil && generation == f.cluster.Generation {
+		at := &f.orders[host.slot][i]
+		*at = at.Max(unwire(o.Version))
+	}
+}
+
+// claimed: what a node acknowledges is there.
+func (f *facts) claimed(n *node, i int, c protocol.Claim) {
+	if at := n.files[i]; !at.good || at.version.Less(c.Version) {
+		if n.up() && !n.rotten[i] {
+			f.w.violated("claims", "node %d claims %s at %s and holds %v", n.slot+1, f.w.name(i), c.Version, at)
+		}
+	}
+}
+
+// rotted, rolledBack and vanished note what a disk has lost.
+func (f *facts) rotted(n *node, i int) {
+	f.lost[n.slot][i] = versionOf(f.cluster)
+	f.hurt[i] = true
+	n.rotten[i] = n.up()
+}
+
+// found: the bad bytes that a running process had verified before are gone. What
+// it acknowledged up to now may be false.
+func (f *facts) found(n *node, i int) {
+	f.lost[n.slot][i] = versionOf(f.cluster)
+	n.rotten[i] = false
+}
+
+func (f *facts) rolledBack(n *node) {
+	f.bad(n)
+	for i := range f.hurt {
+		f.hurt[i], f.fell[n.slot][i] = true, versionOf(f.cluster)
+	}
+}
+
+// bad notes the files with bad bytes that came back, or whose loss came to be
+// forgotten, with a disk or the metadata restored.
+func (f *facts) bad(n *node) {
+	for i, at := range n.files {
+		if !at.version.IsZero() && !at.good {
+			f.lost[n.slot][i] = versionOf(f.cluster)
+		}
+	}
+}
+
+func (f *facts) vanished(*node) {
+	for i := range f.hurt {
+		f.hurt[i] = true
+	}
 }

@@ -32,7 +32,7 @@ type node struct {
 	ready       bool
 	// admitted is the generation that the start was admitted in.
 	admitted uint32
-	request     *pb.RegisterRequest
+	request  *pb.RegisterRequest
 	// term is the highest met, of generation, in this start; met is the highest
 	// generation that the node refuses lower orders for, durably.
 	generation, met uint32
