@@ -12,12 +12,13 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 FUZZTIME ?= 10s
+SEEDS    ?= 2000
 MODULE   := github.com/seed-7d21a5b5/ashlar
 PROTOC   := protoc --plugin=$(BIN)/protoc-gen-go --plugin=$(BIN)/protoc-gen-go-vtproto \
 	--go_out=. --go_opt=module=$(MODULE) \
 	--go-vtproto_out=. --go-vtproto_opt=module=$(MODULE),features=marshal+unmarshal+size
 
-.PHONY: help build install demo test race lint fmt rules sim fuzz bench integration vuln generate ci clean
+.PHONY: help build install demo test race lint fmt rules sim mutants spec fuzz bench integration vuln generate ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,8 +51,15 @@ fmt: ## format every Go file
 rules: ## the house rules as tests
 	$(GO) test -count=1 ./integration/rules
 
-sim: ## the randomized tests of the core, with fresh seeds
-	$(GO) test -count=1 -v -run 'Random|Rapid|Sim|Crash' ./metaserver/... ./blockserver/... ./integration/...
+sim: ## the simulation of reclamation, SEEDS of them (2000), and the randomized tests of the core
+	$(GO) test -count=1 -v -timeout 2h -run TestSim ./integration/sim -sim.seeds $(SEEDS)
+	$(GO) test -count=1 -v -run 'Random|Rapid|Twin|Crash' ./metaserver/... ./blockserver/...
+
+mutants: ## leave out one rule at a time; the simulation has to notice each
+	$(GO) test -count=1 -v -timeout 2h -run TestMutants ./integration/sim -sim.mutants
+
+spec: ## model-check the TLA+ specification (needs Java, and TLA2TOOLS=path of tla2tools.jar)
+	docs/spec/check
 
 fuzz: ## every fuzz target for FUZZTIME (10s) each
 	@set -e; for dir in $$(git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u); do \
