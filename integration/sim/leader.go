@@ -247,9 +247,15 @@ func (s *server) sendBatch(n schedule.Node, obs schedule.Observation, l *link, o
 	}
 	address := n.Address
 	incarnation := s.row(n.ID).GetIncarnation()
+	epoch := w.log.epoch
+	heard := func(ans *pb.OrdersAnswer, err error) {
+		if w.log.epoch == epoch {
+			s.answer(q, ans, err)
+		}
+	}
 	w.send(func() {
 		if host := w.nodeAt(address); host != nil {
-			host.carry(q, incarnation, func(ans *pb.OrdersAnswer, err error) { w.send(func() { s.answer(q, ans, err) }) })
+			host.carry(q, incarnation, func(ans *pb.OrdersAnswer, err error) { w.send(func() { heard(ans, err) }) })
 		}
 	})
 }
@@ -302,7 +308,7 @@ func (s *server) propose(c *record.Command, done func(*record.Result)) {
 		return
 	}
 	c.NowUnixMs = w.clockOf(&s.clock)
-	later := func() { w.log.propose(c, nil) }
+	later := w.sameEpoch(func() { w.log.propose(c, nil) })
 	switch {
 	case done != nil:
 		w.log.propose(c, done)
@@ -314,6 +320,17 @@ func (s *server) propose(c *record.Command, done func(*record.Result)) {
 	}
 	if w.hits(FaultDuplicate) {
 		w.after(w.shape.pace*int64(1+w.n(400)), later)
+	}
+}
+
+// sameEpoch forgets what metaservers had in hand when they are restored: those are
+// other processes.
+func (w *world) sameEpoch(fn func()) func() {
+	epoch := w.log.epoch
+	return func() {
+		if w.log.epoch == epoch {
+			fn()
+		}
 	}
 }
 
@@ -332,47 +349,6 @@ func (s *server) meddle(obs schedule.Observation) {
 		s.propose(&record.Command{Body: &record.Command_Condemn{Condemn: &record.Condemn{Hashes: h[:]}}}, nil)
 	case 2:
 		s.propose(&record.Command{Body: &record.Command_Reap{Reap: &record.Reap{Upto: wire(s.m.Version()), Hashes: h[:]}}}, nil)
-	}
-}
-
-// unreference takes references of ended objects back, a few at a time.
-func (s *server) unreference() {
-	w := s.w
-	jobs, err := state.Jobs(s.table, 1+w.n(4))
-	if err != nil {
-		w.violated("state", "jobs: %v", err)
-		return
-	}
-	plan := &record.Unreference{}
-	for _, j := range jobs {
-		plan.Steps = append(plan.Steps, &record.UnreferenceStep{
-			Job: wire(j.Job), Cursor: j.Cursor, Count: uint32(1 + w.n(int(j.Left))),
-		})
-	}
-	if len(plan.Steps) > 0 {
-		s.propose(&record.Command{Body: &record.Command_Unreference{Unreference: plan}}, nil)
-	}
-}
-
-// expire ends sessions that seem idle, by a clock that means nothing.
-func (s *server) expire() {
-	w := s.w
-	if !w.calm && !w.chance(0.04) {
-		return
-	}
-	sessions, err := state.Sessions(s.table, protocol.ID{}, 100)
-	if err != nil {
-		w.violated("state", "sessions: %v", err)
-		return
-	}
-	for _, at := range sessions {
-		idle := w.clockOf(&s.clock) - at.RenewedUnixMs
-		if idle < 300 || !w.calm && !w.chance(0.2) {
-			continue
-		}
-		s.propose(&record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{
-			Session: at.Session[:], Expire: true, IfHighest: at.Highest,
-		}}}, nil)
 	}
 }
 

@@ -2,7 +2,10 @@ package sim
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/schedule"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/table"
@@ -20,6 +23,8 @@ type ledger struct {
 	pending []proposal
 	backup  *backup
 	cluster []byte
+	// epoch counts restores.
+	epoch int
 }
 
 type logged struct {
@@ -156,6 +161,7 @@ func (l *ledger) restore() {
 	b := l.backup
 	w.say("metadata restored to entry %d of %d", b.index, len(l.entries))
 	generation := l.truth.m.Version().Generation + 1
+	l.epoch++
 	l.entries = l.entries[:b.index:b.index]
 	l.truth = w.open(copyOf(b.view))
 	for _, s := range w.servers {
@@ -191,57 +197,81 @@ func versionOf(c *record.Cluster) protocol.Version {
 	return protocol.Version{Generation: c.GetGeneration(), Counter: c.GetCounter()}
 }
 
-// ordered takes down what a leader tells a node.
-func (f *facts) ordered(id, generation uint32, o *pb.Order) {
-	i, host := f.w.blockOf(o.Hash), f.host(id)
-	if o.Kind == pb.OrderKind_ORDER_KIND_DELETE && i >= 0 && host != nil && generation == f.cluster.Generation {
-		at := &f.orders[host.slot][i]
-		*at = at.Max(unwire(o.Version))
+// describe says what a command asked for and came to, in one line.
+func describe(c *record.Command, r *record.Result) string {
+	result := "version " + unwire(r.Version).String()
+	if r.Kind != 0 {
+		result = fmt.Sprintf("%s (%s)", protocol.Kind(r.Kind), r.Detail)
 	}
+	return body(c) + " -> " + result
 }
 
-// claimed: what a node acknowledges is there.
-func (f *facts) claimed(n *node, i int, c protocol.Claim) {
-	if at := n.files[i]; !at.good || at.version.Less(c.Version) {
-		if n.up() && !n.rotten[i] {
-			f.w.violated("claims", "node %d claims %s at %s and holds %v", n.slot+1, f.w.name(i), c.Version, at)
+func body(c *record.Command) string {
+	switch b := c.Body.(type) {
+	case *record.Command_Commit:
+		return fmt.Sprintf("commit %s %s, claims%s, call %s", b.Commit.Name, hashes(b.Commit.Blocks.GetHashes()), claims(b.Commit.Claims), call(b.Commit.Call))
+	case *record.Command_AppendUpload:
+		return fmt.Sprintf("append %s, claims%s, call %s", hashes(b.AppendUpload.Blocks.GetHashes()), claims(b.AppendUpload.Claims), call(b.AppendUpload.Call))
+	case *record.Command_Copied:
+		return fmt.Sprintf("copied %s, claims%s", hashes(b.Copied.Blocks.GetHashes()), claims(b.Copied.Claims))
+	case *record.Command_Condemn:
+		return "condemn " + hashes(b.Condemn.Hashes)
+	case *record.Command_Reap:
+		return fmt.Sprintf("reap %s, W to %s", hashes(b.Reap.Hashes), unwire(b.Reap.Upto))
+	case *record.Command_Drop:
+		return "drop " + items(b.Drop.Items)
+	case *record.Command_Lost:
+		return "lost " + items(b.Lost.Items)
+	case *record.Command_Deleted:
+		text := "deleted"
+		for _, i := range b.Deleted.Items {
+			text += " " + items([]*record.NodeBlock{i.Order})
+			if i.Kept != nil {
+				text += fmt.Sprintf(" (kept at %s)", unwire(i.Kept.Version))
+			}
 		}
+		return text
+	case *record.Command_Register:
+		return fmt.Sprintf("register %s, acks %d, start %x", b.Register.Address, b.Register.Disks[0].Acks, b.Register.Start[:3])
 	}
+	return strings.TrimPrefix(fmt.Sprintf("%T", c.Body), "*record.Command_") + fmt.Sprintf(" %.160v", c)
 }
 
-// rotted, rolledBack and vanished note what a disk has lost.
-func (f *facts) rotted(n *node, i int) {
-	f.lost[n.slot][i] = versionOf(f.cluster)
-	f.hurt[i] = true
-	n.rotten[i] = n.up()
-}
-
-// found: the bad bytes that a running process had verified before are gone. What
-// it acknowledged up to now may be false.
-func (f *facts) found(n *node, i int) {
-	f.lost[n.slot][i] = versionOf(f.cluster)
-	n.rotten[i] = false
-}
-
-func (f *facts) rolledBack(n *node) {
-	f.bad(n)
-	for i := range f.hurt {
-		f.hurt[i], f.fell[n.slot][i] = true, versionOf(f.cluster)
+func call(c *pb.Call) string {
+	if c == nil {
+		return "none"
 	}
+	return fmt.Sprintf("%x/%d", c.Session[:3], c.Sequence)
 }
 
-// bad notes the files with bad bytes that came back, or whose loss came to be
-// forgotten, with a disk or the metadata restored.
-func (f *facts) bad(n *node) {
-	for i, at := range n.files {
-		if !at.version.IsZero() && !at.good {
-			f.lost[n.slot][i] = versionOf(f.cluster)
-		}
+func hashes(packed []byte) string {
+	var out []string
+	for ; len(packed) >= protocol.HashSize; packed = packed[protocol.HashSize:] {
+		out = append(out, short(packed))
 	}
+	return "[" + strings.Join(out, " ") + "]"
 }
 
-func (f *facts) vanished(*node) {
-	for i := range f.hurt {
-		f.hurt[i] = true
+func short(h []byte) string { return fmt.Sprintf("%x", h[:3]) }
+
+func claims(list []*pb.Claim) (text string) {
+	for _, c := range list {
+		text += fmt.Sprintf(" %d:node %d.%d@%d.%d#%d", c.Block, c.Node, c.Incarnation, c.Generation, c.Counter, c.Ack)
 	}
+	return text
+}
+
+func items(list []*record.NodeBlock) (text string) {
+	for _, i := range list {
+		text += fmt.Sprintf("%s on node %d at %s ", short(i.Hash), i.Node, unwire(i.Version))
+	}
+	return text
+}
+
+func describeOrders(list []*pb.Order) string {
+	var out []string
+	for _, o := range list {
+		out = append(out, fmt.Sprintf("%s %s at %s", schedule.KindName(o.Kind), short(o.Hash), unwire(o.Version)))
+	}
+	return strings.Join(out, ", ")
 }

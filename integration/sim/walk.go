@@ -141,3 +141,44 @@ func (s *server) arrive(id protocol.NodeID, l *link, t *trip) {
 		}}, nil)
 	}
 }
+
+// unreference takes references of ended objects back, a few at a time.
+func (s *server) unreference() {
+	w := s.w
+	jobs, err := state.Jobs(s.table, 1+w.n(4))
+	if err != nil {
+		w.violated("state", "jobs: %v", err)
+		return
+	}
+	plan := &record.Unreference{}
+	for _, j := range jobs {
+		plan.Steps = append(plan.Steps, &record.UnreferenceStep{
+			Job: wire(j.Job), Cursor: j.Cursor, Count: uint32(1 + w.n(int(j.Left))),
+		})
+	}
+	if len(plan.Steps) > 0 {
+		s.propose(&record.Command{Body: &record.Command_Unreference{Unreference: plan}}, nil)
+	}
+}
+
+// expire ends sessions that seem idle, by a clock that means nothing.
+func (s *server) expire() {
+	w := s.w
+	if !w.calm && !w.chance(0.04) {
+		return
+	}
+	sessions, err := state.Sessions(s.table, protocol.ID{}, 100)
+	if err != nil {
+		w.violated("state", "sessions: %v", err)
+		return
+	}
+	for _, at := range sessions {
+		idle := w.clockOf(&s.clock) - at.RenewedUnixMs
+		if idle < 300 || !w.calm && !w.chance(0.2) {
+			continue
+		}
+		s.propose(&record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{
+			Session: at.Session[:], Expire: true, IfHighest: at.Highest,
+		}}}, nil)
+	}
+}
