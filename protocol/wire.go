@@ -64,4 +64,13 @@ const (
 	PathWorkRetry     = "/v1/work/retry"
 	PathWorkSet       = "/v1/work/set"
 	PathWorkPlan      = "/v1/work/plan"
+	PathNodeList      = "/v1/node/list"
+	PathNodeStop      = "/v1/node/stop"
+	PathNodeSet       = "/v1/node/set"
+	PathNodeRemove    = "/v1/node/remove"
+	PathLayoutPlan    = "/v1/layout/plan"
+	PathLayoutApply   = "/v1/layout/apply"
+	PathLayoutHistory = "/v1/layout/history"
+	PathJobList       = "/v1/job/list"
+	PathJobCancel     = "/v1/job/cancel"
 )

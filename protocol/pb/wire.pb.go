@@ -311,6 +311,69 @@ func (Precondition_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_wire_proto_rawDescGZIP(), []int{4, 0}
 }
 
+type NodeChange_Kind int32
+
+const (
+	NodeChange_NONE NodeChange_Kind = 0
+	// A joining node enters the layout.
+	NodeChange_ADD NodeChange_Kind = 1
+	// All of the node's copies move elsewhere.
+	NodeChange_DRAIN NodeChange_Kind = 2
+	// A draining or drained node takes copies again.
+	NodeChange_CANCEL_DRAIN NodeChange_Kind = 3
+	// weight is the node's new one; 0: by capacity.
+	NodeChange_WEIGHT NodeChange_Kind = 4
+	// zone is the node's new one, until it registers with another.
+	NodeChange_ZONE NodeChange_Kind = 5
+)
+
+// Enum value maps for NodeChange_Kind.
+var (
+	NodeChange_Kind_name = map[int32]string{
+		0: "NONE",
+		1: "ADD",
+		2: "DRAIN",
+		3: "CANCEL_DRAIN",
+		4: "WEIGHT",
+		5: "ZONE",
+	}
+	NodeChange_Kind_value = map[string]int32{
+		"NONE":         0,
+		"ADD":          1,
+		"DRAIN":        2,
+		"CANCEL_DRAIN": 3,
+		"WEIGHT":       4,
+		"ZONE":         5,
+	}
+)
+
+func (x NodeChange_Kind) Enum() *NodeChange_Kind {
+	p := new(NodeChange_Kind)
+	*p = x
+	return p
+}
+
+func (x NodeChange_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NodeChange_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[5].Descriptor()
+}
+
+func (NodeChange_Kind) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[5]
+}
+
+func (x NodeChange_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NodeChange_Kind.Descriptor instead.
+func (NodeChange_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{71, 0}
+}
+
 // Version is protocol.Version.
 type Version struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3203,8 +3266,12 @@ type Counters struct {
 	// [c] counts referenced blocks with c counted copies; the last entry, those
 	// with that many or more.
 	ReferencedByCopies []uint64 `protobuf:"varint,19,rep,packed,name=referenced_by_copies,json=referencedByCopies,proto3" json:"referenced_by_copies,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// 20 to 24: trash. 25 to 29: deletes of prefixes, the audit.
+	// Blocks that a sweep found out of line with the placement, one copy each.
+	MovingBlocks      uint64 `protobuf:"varint,30,opt,name=moving_blocks,json=movingBlocks,proto3" json:"moving_blocks,omitempty"`
+	MovingStoredBytes uint64 `protobuf:"varint,31,opt,name=moving_stored_bytes,json=movingStoredBytes,proto3" json:"moving_stored_bytes,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Counters) Reset() {
@@ -3368,6 +3435,20 @@ func (x *Counters) GetReferencedByCopies() []uint64 {
 		return x.ReferencedByCopies
 	}
 	return nil
+}
+
+func (x *Counters) GetMovingBlocks() uint64 {
+	if x != nil {
+		return x.MovingBlocks
+	}
+	return 0
+}
+
+func (x *Counters) GetMovingStoredBytes() uint64 {
+	if x != nil {
+		return x.MovingStoredBytes
+	}
+	return 0
 }
 
 type MetaMember struct {
@@ -5492,6 +5573,1608 @@ func (x *WorkWaiting) GetWhy() string {
 	return ""
 }
 
+// NodeChange is one part of a change of layout.
+type NodeChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	Kind          NodeChange_Kind        `protobuf:"varint,2,opt,name=kind,proto3,enum=ashlar.v1.NodeChange_Kind" json:"kind,omitempty"`
+	Weight        uint64                 `protobuf:"varint,3,opt,name=weight,proto3" json:"weight,omitempty"`
+	Zone          string                 `protobuf:"bytes,4,opt,name=zone,proto3" json:"zone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeChange) Reset() {
+	*x = NodeChange{}
+	mi := &file_wire_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeChange) ProtoMessage() {}
+
+func (x *NodeChange) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeChange.ProtoReflect.Descriptor instead.
+func (*NodeChange) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *NodeChange) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *NodeChange) GetKind() NodeChange_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return NodeChange_NONE
+}
+
+func (x *NodeChange) GetWeight() uint64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *NodeChange) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+type NodeListRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Level Level                  `protobuf:"varint,1,opt,name=level,proto3,enum=ashlar.v1.Level" json:"level,omitempty"`
+	// Removed nodes too.
+	Removed       bool `protobuf:"varint,2,opt,name=removed,proto3" json:"removed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeListRequest) Reset() {
+	*x = NodeListRequest{}
+	mi := &file_wire_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeListRequest) ProtoMessage() {}
+
+func (x *NodeListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeListRequest.ProtoReflect.Descriptor instead.
+func (*NodeListRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *NodeListRequest) GetLevel() Level {
+	if x != nil {
+		return x.Level
+	}
+	return Level_LEVEL_LINEARIZABLE
+}
+
+func (x *NodeListRequest) GetRemoved() bool {
+	if x != nil {
+		return x.Removed
+	}
+	return false
+}
+
+type NodeInfo struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Node     *BlockNode             `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Identity []byte                 `protobuf:"bytes,2,opt,name=identity,proto3" json:"identity,omitempty"`
+	// Placement weight as set; 0: by capacity.
+	Weight uint64 `protobuf:"varint,3,opt,name=weight,proto3" json:"weight,omitempty"`
+	Away   bool   `protobuf:"varint,4,opt,name=away,proto3" json:"away,omitempty"`
+	// Kept by apply: copies counted on it, their stored bytes, deletes that it has
+	// not acknowledged, and blocks that would keep fewer than Q copies without it.
+	Copies            uint64 `protobuf:"varint,5,opt,name=copies,proto3" json:"copies,omitempty"`
+	CopiesStoredBytes uint64 `protobuf:"varint,6,opt,name=copies_stored_bytes,json=copiesStoredBytes,proto3" json:"copies_stored_bytes,omitempty"`
+	OwedDeletes       uint64 `protobuf:"varint,7,opt,name=owed_deletes,json=owedDeletes,proto3" json:"owed_deletes,omitempty"`
+	CriticalBlocks    uint64 `protobuf:"varint,8,opt,name=critical_blocks,json=criticalBlocks,proto3" json:"critical_blocks,omitempty"`
+	// Of the R wanted places of all partitions, those that are on it.
+	Places           uint32 `protobuf:"varint,9,opt,name=places,proto3" json:"places,omitempty"`
+	StateSinceUnixMs int64  `protobuf:"varint,10,opt,name=state_since_unix_ms,json=stateSinceUnixMs,proto3" json:"state_since_unix_ms,omitempty"`
+	// Observed by the answering leader, not state: bytes used and free by the
+	// node's own word, and whether it refuses puts.
+	ObservedUsedBytes uint64 `protobuf:"varint,11,opt,name=observed_used_bytes,json=observedUsedBytes,proto3" json:"observed_used_bytes,omitempty"`
+	ObservedFreeBytes uint64 `protobuf:"varint,12,opt,name=observed_free_bytes,json=observedFreeBytes,proto3" json:"observed_free_bytes,omitempty"`
+	Full              bool   `protobuf:"varint,13,opt,name=full,proto3" json:"full,omitempty"`
+	// The one thing that its drain, rebuild or removal waits for; empty: nothing.
+	WaitsFor string `protobuf:"bytes,14,opt,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"`
+	// Blocks still to be moved off it by a drain, or made again elsewhere.
+	LeftBlocks    uint64 `protobuf:"varint,15,opt,name=left_blocks,json=leftBlocks,proto3" json:"left_blocks,omitempty"`
+	LeftBytes     uint64 `protobuf:"varint,16,opt,name=left_bytes,json=leftBytes,proto3" json:"left_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeInfo) Reset() {
+	*x = NodeInfo{}
+	mi := &file_wire_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeInfo) ProtoMessage() {}
+
+func (x *NodeInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
+func (*NodeInfo) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *NodeInfo) GetNode() *BlockNode {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *NodeInfo) GetIdentity() []byte {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
+}
+
+func (x *NodeInfo) GetWeight() uint64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *NodeInfo) GetAway() bool {
+	if x != nil {
+		return x.Away
+	}
+	return false
+}
+
+func (x *NodeInfo) GetCopies() uint64 {
+	if x != nil {
+		return x.Copies
+	}
+	return 0
+}
+
+func (x *NodeInfo) GetCopiesStoredBytes() uint64 {
+	if x != nil {
+		return x.CopiesStoredBytes
+	}
+	return 0
+}
+
+func (x *NodeInfo) GetOwedDeletes() uint64 {
+	if x != nil {
+		return x.OwedDeletes
+	}
+	return 0
+}
+
+func (x *NodeInfo) GetCriticalBlocks() uint64 {
+	if x != nil {
+		return x.CriticalBlocks
+	}
+	return 0
+}
+
+func (x *NodeInfo) GetPlaces() uint32 {
+	if x != nil {
+		return x.Places
+	}
+	return 0
+}
+
+func (x *NodeInfo) GetStateSinceUnixMs() int64 {
+	if x != nil {
+		return x.StateSinceUnixMs
+	}
+	return 0
+}
+
+func (x *NodeInfo) GetObservedUsedBytes() uint64 {
+	if x != nil {
+		return x.ObservedUsedBytes
+	}
+	return 0
+}
+
+func (x *NodeInfo) GetObservedFreeBytes() uint64 {
+	if x != nil {
+		return x.ObservedFreeBytes
+	}
+	return 0
+}
+
+func (x *NodeInfo) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
+func (x *NodeInfo) GetWaitsFor() string {
+	if x != nil {
+		return x.WaitsFor
+	}
+	return ""
+}
+
+func (x *NodeInfo) GetLeftBlocks() uint64 {
+	if x != nil {
+		return x.LeftBlocks
+	}
+	return 0
+}
+
+func (x *NodeInfo) GetLeftBytes() uint64 {
+	if x != nil {
+		return x.LeftBytes
+	}
+	return 0
+}
+
+type NodeListAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nodes         []*NodeInfo            `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Version       *Version               `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeListAnswer) Reset() {
+	*x = NodeListAnswer{}
+	mi := &file_wire_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeListAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeListAnswer) ProtoMessage() {}
+
+func (x *NodeListAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeListAnswer.ProtoReflect.Descriptor instead.
+func (*NodeListAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *NodeListAnswer) GetNodes() []*NodeInfo {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *NodeListAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// NodeStopRequest asks whether a node may stop now.
+type NodeStopRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Blocks listed that would be left with too few copies, at most.
+	Limit         uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeStopRequest) Reset() {
+	*x = NodeStopRequest{}
+	mi := &file_wire_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeStopRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeStopRequest) ProtoMessage() {}
+
+func (x *NodeStopRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeStopRequest.ProtoReflect.Descriptor instead.
+func (*NodeStopRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *NodeStopRequest) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *NodeStopRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type NodeStopAnswer struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	MayStop bool                   `protobuf:"varint,1,opt,name=may_stop,json=mayStop,proto3" json:"may_stop,omitempty"`
+	// Why not, in words.
+	Why string `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	// Packed hashes of blocks that would keep fewer than Q copies, the first ones.
+	Critical       []byte   `protobuf:"bytes,3,opt,name=critical,proto3" json:"critical,omitempty"`
+	CriticalBlocks uint64   `protobuf:"varint,4,opt,name=critical_blocks,json=criticalBlocks,proto3" json:"critical_blocks,omitempty"`
+	Version        *Version `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *NodeStopAnswer) Reset() {
+	*x = NodeStopAnswer{}
+	mi := &file_wire_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeStopAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeStopAnswer) ProtoMessage() {}
+
+func (x *NodeStopAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeStopAnswer.ProtoReflect.Descriptor instead.
+func (*NodeStopAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *NodeStopAnswer) GetMayStop() bool {
+	if x != nil {
+		return x.MayStop
+	}
+	return false
+}
+
+func (x *NodeStopAnswer) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *NodeStopAnswer) GetCritical() []byte {
+	if x != nil {
+		return x.Critical
+	}
+	return nil
+}
+
+func (x *NodeStopAnswer) GetCriticalBlocks() uint64 {
+	if x != nil {
+		return x.CriticalBlocks
+	}
+	return 0
+}
+
+func (x *NodeStopAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// NodeSetRequest sets or ends maintenance.
+type NodeSetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	// MAINTENANCE or UP.
+	State         NodeState `protobuf:"varint,2,opt,name=state,proto3,enum=ashlar.v1.NodeState" json:"state,omitempty"`
+	AcceptRisk    bool      `protobuf:"varint,3,opt,name=accept_risk,json=acceptRisk,proto3" json:"accept_risk,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeSetRequest) Reset() {
+	*x = NodeSetRequest{}
+	mi := &file_wire_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeSetRequest) ProtoMessage() {}
+
+func (x *NodeSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeSetRequest.ProtoReflect.Descriptor instead.
+func (*NodeSetRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{77}
+}
+
+func (x *NodeSetRequest) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *NodeSetRequest) GetState() NodeState {
+	if x != nil {
+		return x.State
+	}
+	return NodeState_NODE_STATE_UNKNOWN
+}
+
+func (x *NodeSetRequest) GetAcceptRisk() bool {
+	if x != nil {
+		return x.AcceptRisk
+	}
+	return false
+}
+
+type NodeSetAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeSetAnswer) Reset() {
+	*x = NodeSetAnswer{}
+	mi := &file_wire_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeSetAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeSetAnswer) ProtoMessage() {}
+
+func (x *NodeSetAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeSetAnswer.ProtoReflect.Descriptor instead.
+func (*NodeSetAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *NodeSetAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+type NodeRemoveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	AcceptLoss    bool                   `protobuf:"varint,2,opt,name=accept_loss,json=acceptLoss,proto3" json:"accept_loss,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeRemoveRequest) Reset() {
+	*x = NodeRemoveRequest{}
+	mi := &file_wire_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeRemoveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeRemoveRequest) ProtoMessage() {}
+
+func (x *NodeRemoveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeRemoveRequest.ProtoReflect.Descriptor instead.
+func (*NodeRemoveRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *NodeRemoveRequest) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *NodeRemoveRequest) GetAcceptLoss() bool {
+	if x != nil {
+		return x.AcceptLoss
+	}
+	return false
+}
+
+type NodeRemoveAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeRemoveAnswer) Reset() {
+	*x = NodeRemoveAnswer{}
+	mi := &file_wire_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeRemoveAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeRemoveAnswer) ProtoMessage() {}
+
+func (x *NodeRemoveAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeRemoveAnswer.ProtoReflect.Descriptor instead.
+func (*NodeRemoveAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *NodeRemoveAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// LayoutPlanRequest asks what a change of layout would do.
+type LayoutPlanRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Changes       []*NodeChange          `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayoutPlanRequest) Reset() {
+	*x = LayoutPlanRequest{}
+	mi := &file_wire_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayoutPlanRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayoutPlanRequest) ProtoMessage() {}
+
+func (x *LayoutPlanRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayoutPlanRequest.ProtoReflect.Descriptor instead.
+func (*LayoutPlanRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *LayoutPlanRequest) GetChanges() []*NodeChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+type LayoutPlanAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What apply needs: the layout version and table that the plan is about.
+	LayoutVersion uint64         `protobuf:"varint,1,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
+	Algorithm     uint32         `protobuf:"varint,2,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	TableDigest   []byte         `protobuf:"bytes,3,opt,name=table_digest,json=tableDigest,proto3" json:"table_digest,omitempty"`
+	Changes       []*NodeChange  `protobuf:"bytes,4,rep,name=changes,proto3" json:"changes,omitempty"`
+	Shares        []*LayoutShare `protobuf:"bytes,5,rep,name=shares,proto3" json:"shares,omitempty"`
+	// Places that change hands, and what that comes to at the present fill.
+	MovedPlaces uint32 `protobuf:"varint,6,opt,name=moved_places,json=movedPlaces,proto3" json:"moved_places,omitempty"`
+	MovedBlocks uint64 `protobuf:"varint,7,opt,name=moved_blocks,json=movedBlocks,proto3" json:"moved_blocks,omitempty"`
+	MovedBytes  uint64 `protobuf:"varint,8,opt,name=moved_bytes,json=movedBytes,proto3" json:"moved_bytes,omitempty"`
+	// Places that would have to change hands at the least.
+	LeastPlaces uint32 `protobuf:"varint,9,opt,name=least_places,json=leastPlaces,proto3" json:"least_places,omitempty"`
+	// What an operator should know before: lines of words.
+	Risks         []string `protobuf:"bytes,10,rep,name=risks,proto3" json:"risks,omitempty"`
+	Redundancy    uint32   `protobuf:"varint,11,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	Zones         uint32   `protobuf:"varint,12,opt,name=zones,proto3" json:"zones,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayoutPlanAnswer) Reset() {
+	*x = LayoutPlanAnswer{}
+	mi := &file_wire_proto_msgTypes[82]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayoutPlanAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayoutPlanAnswer) ProtoMessage() {}
+
+func (x *LayoutPlanAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[82]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayoutPlanAnswer.ProtoReflect.Descriptor instead.
+func (*LayoutPlanAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{82}
+}
+
+func (x *LayoutPlanAnswer) GetLayoutVersion() uint64 {
+	if x != nil {
+		return x.LayoutVersion
+	}
+	return 0
+}
+
+func (x *LayoutPlanAnswer) GetAlgorithm() uint32 {
+	if x != nil {
+		return x.Algorithm
+	}
+	return 0
+}
+
+func (x *LayoutPlanAnswer) GetTableDigest() []byte {
+	if x != nil {
+		return x.TableDigest
+	}
+	return nil
+}
+
+func (x *LayoutPlanAnswer) GetChanges() []*NodeChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *LayoutPlanAnswer) GetShares() []*LayoutShare {
+	if x != nil {
+		return x.Shares
+	}
+	return nil
+}
+
+func (x *LayoutPlanAnswer) GetMovedPlaces() uint32 {
+	if x != nil {
+		return x.MovedPlaces
+	}
+	return 0
+}
+
+func (x *LayoutPlanAnswer) GetMovedBlocks() uint64 {
+	if x != nil {
+		return x.MovedBlocks
+	}
+	return 0
+}
+
+func (x *LayoutPlanAnswer) GetMovedBytes() uint64 {
+	if x != nil {
+		return x.MovedBytes
+	}
+	return 0
+}
+
+func (x *LayoutPlanAnswer) GetLeastPlaces() uint32 {
+	if x != nil {
+		return x.LeastPlaces
+	}
+	return 0
+}
+
+func (x *LayoutPlanAnswer) GetRisks() []string {
+	if x != nil {
+		return x.Risks
+	}
+	return nil
+}
+
+func (x *LayoutPlanAnswer) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
+func (x *LayoutPlanAnswer) GetZones() uint32 {
+	if x != nil {
+		return x.Zones
+	}
+	return 0
+}
+
+// LayoutShare is one node before and after a change.
+type LayoutShare struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	Zone          string                 `protobuf:"bytes,2,opt,name=zone,proto3" json:"zone,omitempty"`
+	CapacityBytes uint64                 `protobuf:"varint,3,opt,name=capacity_bytes,json=capacityBytes,proto3" json:"capacity_bytes,omitempty"`
+	PlacesBefore  uint32                 `protobuf:"varint,4,opt,name=places_before,json=placesBefore,proto3" json:"places_before,omitempty"`
+	PlacesAfter   uint32                 `protobuf:"varint,5,opt,name=places_after,json=placesAfter,proto3" json:"places_after,omitempty"`
+	BytesBefore   uint64                 `protobuf:"varint,6,opt,name=bytes_before,json=bytesBefore,proto3" json:"bytes_before,omitempty"`
+	BytesAfter    uint64                 `protobuf:"varint,7,opt,name=bytes_after,json=bytesAfter,proto3" json:"bytes_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayoutShare) Reset() {
+	*x = LayoutShare{}
+	mi := &file_wire_proto_msgTypes[83]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayoutShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayoutShare) ProtoMessage() {}
+
+func (x *LayoutShare) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[83]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayoutShare.ProtoReflect.Descriptor instead.
+func (*LayoutShare) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{83}
+}
+
+func (x *LayoutShare) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *LayoutShare) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *LayoutShare) GetCapacityBytes() uint64 {
+	if x != nil {
+		return x.CapacityBytes
+	}
+	return 0
+}
+
+func (x *LayoutShare) GetPlacesBefore() uint32 {
+	if x != nil {
+		return x.PlacesBefore
+	}
+	return 0
+}
+
+func (x *LayoutShare) GetPlacesAfter() uint32 {
+	if x != nil {
+		return x.PlacesAfter
+	}
+	return 0
+}
+
+func (x *LayoutShare) GetBytesBefore() uint64 {
+	if x != nil {
+		return x.BytesBefore
+	}
+	return 0
+}
+
+func (x *LayoutShare) GetBytesAfter() uint64 {
+	if x != nil {
+		return x.BytesAfter
+	}
+	return 0
+}
+
+type LayoutApplyRequest struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	IfLayoutVersion uint64                 `protobuf:"varint,1,opt,name=if_layout_version,json=ifLayoutVersion,proto3" json:"if_layout_version,omitempty"`
+	Changes         []*NodeChange          `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"`
+	Algorithm       uint32                 `protobuf:"varint,3,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	TableDigest     []byte                 `protobuf:"bytes,4,opt,name=table_digest,json=tableDigest,proto3" json:"table_digest,omitempty"`
+	Reason          string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *LayoutApplyRequest) Reset() {
+	*x = LayoutApplyRequest{}
+	mi := &file_wire_proto_msgTypes[84]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayoutApplyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayoutApplyRequest) ProtoMessage() {}
+
+func (x *LayoutApplyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[84]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayoutApplyRequest.ProtoReflect.Descriptor instead.
+func (*LayoutApplyRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{84}
+}
+
+func (x *LayoutApplyRequest) GetIfLayoutVersion() uint64 {
+	if x != nil {
+		return x.IfLayoutVersion
+	}
+	return 0
+}
+
+func (x *LayoutApplyRequest) GetChanges() []*NodeChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *LayoutApplyRequest) GetAlgorithm() uint32 {
+	if x != nil {
+		return x.Algorithm
+	}
+	return 0
+}
+
+func (x *LayoutApplyRequest) GetTableDigest() []byte {
+	if x != nil {
+		return x.TableDigest
+	}
+	return nil
+}
+
+func (x *LayoutApplyRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type LayoutApplyAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	LayoutVersion uint64                 `protobuf:"varint,1,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
+	Sweep         uint64                 `protobuf:"varint,2,opt,name=sweep,proto3" json:"sweep,omitempty"`
+	Version       *Version               `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayoutApplyAnswer) Reset() {
+	*x = LayoutApplyAnswer{}
+	mi := &file_wire_proto_msgTypes[85]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayoutApplyAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayoutApplyAnswer) ProtoMessage() {}
+
+func (x *LayoutApplyAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[85]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayoutApplyAnswer.ProtoReflect.Descriptor instead.
+func (*LayoutApplyAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{85}
+}
+
+func (x *LayoutApplyAnswer) GetLayoutVersion() uint64 {
+	if x != nil {
+		return x.LayoutVersion
+	}
+	return 0
+}
+
+func (x *LayoutApplyAnswer) GetSweep() uint64 {
+	if x != nil {
+		return x.Sweep
+	}
+	return 0
+}
+
+func (x *LayoutApplyAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+type LayoutHistoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayoutHistoryRequest) Reset() {
+	*x = LayoutHistoryRequest{}
+	mi := &file_wire_proto_msgTypes[86]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayoutHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayoutHistoryRequest) ProtoMessage() {}
+
+func (x *LayoutHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[86]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayoutHistoryRequest.ProtoReflect.Descriptor instead.
+func (*LayoutHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{86}
+}
+
+type LayoutHistoryAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Layouts       []*LayoutEvent         `protobuf:"bytes,1,rep,name=layouts,proto3" json:"layouts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayoutHistoryAnswer) Reset() {
+	*x = LayoutHistoryAnswer{}
+	mi := &file_wire_proto_msgTypes[87]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayoutHistoryAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayoutHistoryAnswer) ProtoMessage() {}
+
+func (x *LayoutHistoryAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[87]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayoutHistoryAnswer.ProtoReflect.Descriptor instead.
+func (*LayoutHistoryAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{87}
+}
+
+func (x *LayoutHistoryAnswer) GetLayouts() []*LayoutEvent {
+	if x != nil {
+		return x.Layouts
+	}
+	return nil
+}
+
+type LayoutEvent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	LayoutVersion uint64                 `protobuf:"varint,1,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
+	AppliedUnixMs int64                  `protobuf:"varint,2,opt,name=applied_unix_ms,json=appliedUnixMs,proto3" json:"applied_unix_ms,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Changes       []*NodeChange          `protobuf:"bytes,4,rep,name=changes,proto3" json:"changes,omitempty"`
+	// "current", "moving" (blocks are still being brought in line with it or a
+	// later one) or "retired".
+	State         string   `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`
+	Applied       *Version `protobuf:"bytes,6,opt,name=applied,proto3" json:"applied,omitempty"`
+	Retired       *Version `protobuf:"bytes,7,opt,name=retired,proto3" json:"retired,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayoutEvent) Reset() {
+	*x = LayoutEvent{}
+	mi := &file_wire_proto_msgTypes[88]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayoutEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayoutEvent) ProtoMessage() {}
+
+func (x *LayoutEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[88]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayoutEvent.ProtoReflect.Descriptor instead.
+func (*LayoutEvent) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{88}
+}
+
+func (x *LayoutEvent) GetLayoutVersion() uint64 {
+	if x != nil {
+		return x.LayoutVersion
+	}
+	return 0
+}
+
+func (x *LayoutEvent) GetAppliedUnixMs() int64 {
+	if x != nil {
+		return x.AppliedUnixMs
+	}
+	return 0
+}
+
+func (x *LayoutEvent) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *LayoutEvent) GetChanges() []*NodeChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *LayoutEvent) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *LayoutEvent) GetApplied() *Version {
+	if x != nil {
+		return x.Applied
+	}
+	return nil
+}
+
+func (x *LayoutEvent) GetRetired() *Version {
+	if x != nil {
+		return x.Retired
+	}
+	return nil
+}
+
+type JobListRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ended ones too.
+	Ended         bool `protobuf:"varint,1,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobListRequest) Reset() {
+	*x = JobListRequest{}
+	mi := &file_wire_proto_msgTypes[89]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobListRequest) ProtoMessage() {}
+
+func (x *JobListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[89]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobListRequest.ProtoReflect.Descriptor instead.
+func (*JobListRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{89}
+}
+
+func (x *JobListRequest) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+// JobInfo is a sweep, a drain, a rebuild or a delete of a prefix.
+type JobInfo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in "sweep-12", "delete-1.77".
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// "layout", "rebuild", "return", "rebalance", "drain", "delete".
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// running, done, canceled or superseded.
+	State         string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	About         string `protobuf:"bytes,4,opt,name=about,proto3" json:"about,omitempty"`
+	BlocksDone    uint64 `protobuf:"varint,5,opt,name=blocks_done,json=blocksDone,proto3" json:"blocks_done,omitempty"`
+	BlocksTotal   uint64 `protobuf:"varint,6,opt,name=blocks_total,json=blocksTotal,proto3" json:"blocks_total,omitempty"`
+	BlocksLeft    uint64 `protobuf:"varint,7,opt,name=blocks_left,json=blocksLeft,proto3" json:"blocks_left,omitempty"`
+	BytesLeft     uint64 `protobuf:"varint,8,opt,name=bytes_left,json=bytesLeft,proto3" json:"bytes_left,omitempty"`
+	StartedUnixMs int64  `protobuf:"varint,9,opt,name=started_unix_ms,json=startedUnixMs,proto3" json:"started_unix_ms,omitempty"`
+	EndedUnixMs   int64  `protobuf:"varint,10,opt,name=ended_unix_ms,json=endedUnixMs,proto3" json:"ended_unix_ms,omitempty"`
+	// Measured by the answering leader; 0: not known yet.
+	BytesPerSecond  uint64 `protobuf:"varint,11,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	BlocksPerSecond uint64 `protobuf:"varint,12,opt,name=blocks_per_second,json=blocksPerSecond,proto3" json:"blocks_per_second,omitempty"`
+	EtaSeconds      uint64 `protobuf:"varint,13,opt,name=eta_seconds,json=etaSeconds,proto3" json:"eta_seconds,omitempty"`
+	WaitsFor        string `protobuf:"bytes,14,opt,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *JobInfo) Reset() {
+	*x = JobInfo{}
+	mi := &file_wire_proto_msgTypes[90]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobInfo) ProtoMessage() {}
+
+func (x *JobInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[90]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
+func (*JobInfo) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{90}
+}
+
+func (x *JobInfo) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *JobInfo) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *JobInfo) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *JobInfo) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
+func (x *JobInfo) GetBlocksDone() uint64 {
+	if x != nil {
+		return x.BlocksDone
+	}
+	return 0
+}
+
+func (x *JobInfo) GetBlocksTotal() uint64 {
+	if x != nil {
+		return x.BlocksTotal
+	}
+	return 0
+}
+
+func (x *JobInfo) GetBlocksLeft() uint64 {
+	if x != nil {
+		return x.BlocksLeft
+	}
+	return 0
+}
+
+func (x *JobInfo) GetBytesLeft() uint64 {
+	if x != nil {
+		return x.BytesLeft
+	}
+	return 0
+}
+
+func (x *JobInfo) GetStartedUnixMs() int64 {
+	if x != nil {
+		return x.StartedUnixMs
+	}
+	return 0
+}
+
+func (x *JobInfo) GetEndedUnixMs() int64 {
+	if x != nil {
+		return x.EndedUnixMs
+	}
+	return 0
+}
+
+func (x *JobInfo) GetBytesPerSecond() uint64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+func (x *JobInfo) GetBlocksPerSecond() uint64 {
+	if x != nil {
+		return x.BlocksPerSecond
+	}
+	return 0
+}
+
+func (x *JobInfo) GetEtaSeconds() uint64 {
+	if x != nil {
+		return x.EtaSeconds
+	}
+	return 0
+}
+
+func (x *JobInfo) GetWaitsFor() string {
+	if x != nil {
+		return x.WaitsFor
+	}
+	return ""
+}
+
+type JobListAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jobs          []*JobInfo             `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	Version       *Version               `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobListAnswer) Reset() {
+	*x = JobListAnswer{}
+	mi := &file_wire_proto_msgTypes[91]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobListAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobListAnswer) ProtoMessage() {}
+
+func (x *JobListAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[91]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobListAnswer.ProtoReflect.Descriptor instead.
+func (*JobListAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{91}
+}
+
+func (x *JobListAnswer) GetJobs() []*JobInfo {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *JobListAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+type JobCancelRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobCancelRequest) Reset() {
+	*x = JobCancelRequest{}
+	mi := &file_wire_proto_msgTypes[92]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobCancelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobCancelRequest) ProtoMessage() {}
+
+func (x *JobCancelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[92]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobCancelRequest.ProtoReflect.Descriptor instead.
+func (*JobCancelRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{92}
+}
+
+func (x *JobCancelRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type JobCancelAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobCancelAnswer) Reset() {
+	*x = JobCancelAnswer{}
+	mi := &file_wire_proto_msgTypes[93]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobCancelAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobCancelAnswer) ProtoMessage() {}
+
+func (x *JobCancelAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[93]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobCancelAnswer.ProtoReflect.Descriptor instead.
+func (*JobCancelAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{93}
+}
+
+func (x *JobCancelAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
 var File_wire_proto protoreflect.FileDescriptor
 
 const file_wire_proto_rawDesc = "" +
@@ -5727,7 +7410,7 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12#\n" +
 	"\rinventory_due\x18\x06 \x01(\bR\finventoryDue\">\n" +
 	"\x14ClusterStatusRequest\x12&\n" +
-	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\x9e\x06\n" +
+	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xf3\x06\n" +
 	"\bCounters\x12\x18\n" +
 	"\aobjects\x18\x01 \x01(\x04R\aobjects\x12#\n" +
 	"\rlogical_bytes\x18\x02 \x01(\x04R\flogicalBytes\x12\x1f\n" +
@@ -5751,7 +7434,9 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"references\x18\x12 \x01(\x04R\n" +
 	"references\x120\n" +
-	"\x14referenced_by_copies\x18\x13 \x03(\x04R\x12referencedByCopies\"\xb9\x01\n" +
+	"\x14referenced_by_copies\x18\x13 \x03(\x04R\x12referencedByCopies\x12#\n" +
+	"\rmoving_blocks\x18\x1e \x01(\x04R\fmovingBlocks\x12.\n" +
+	"\x13moving_stored_bytes\x18\x1f \x01(\x04R\x11movingStoredBytes\"\xb9\x01\n" +
 	"\n" +
 	"MetaMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
@@ -5941,7 +7626,147 @@ const file_wire_proto_rawDesc = "" +
 	"\x04lane\x18\x02 \x01(\rR\x04lane\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\rR\x05count\x12\x19\n" +
 	"\bat_least\x18\x04 \x01(\bR\aatLeast\x12\x10\n" +
-	"\x03why\x18\x05 \x01(\tR\x03why*C\n" +
+	"\x03why\x18\x05 \x01(\tR\x03why\"\xca\x01\n" +
+	"\n" +
+	"NodeChange\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12.\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1a.ashlar.v1.NodeChange.KindR\x04kind\x12\x16\n" +
+	"\x06weight\x18\x03 \x01(\x04R\x06weight\x12\x12\n" +
+	"\x04zone\x18\x04 \x01(\tR\x04zone\"L\n" +
+	"\x04Kind\x12\b\n" +
+	"\x04NONE\x10\x00\x12\a\n" +
+	"\x03ADD\x10\x01\x12\t\n" +
+	"\x05DRAIN\x10\x02\x12\x10\n" +
+	"\fCANCEL_DRAIN\x10\x03\x12\n" +
+	"\n" +
+	"\x06WEIGHT\x10\x04\x12\b\n" +
+	"\x04ZONE\x10\x05\"S\n" +
+	"\x0fNodeListRequest\x12&\n" +
+	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\x12\x18\n" +
+	"\aremoved\x18\x02 \x01(\bR\aremoved\"\xa8\x04\n" +
+	"\bNodeInfo\x12(\n" +
+	"\x04node\x18\x01 \x01(\v2\x14.ashlar.v1.BlockNodeR\x04node\x12\x1a\n" +
+	"\bidentity\x18\x02 \x01(\fR\bidentity\x12\x16\n" +
+	"\x06weight\x18\x03 \x01(\x04R\x06weight\x12\x12\n" +
+	"\x04away\x18\x04 \x01(\bR\x04away\x12\x16\n" +
+	"\x06copies\x18\x05 \x01(\x04R\x06copies\x12.\n" +
+	"\x13copies_stored_bytes\x18\x06 \x01(\x04R\x11copiesStoredBytes\x12!\n" +
+	"\fowed_deletes\x18\a \x01(\x04R\vowedDeletes\x12'\n" +
+	"\x0fcritical_blocks\x18\b \x01(\x04R\x0ecriticalBlocks\x12\x16\n" +
+	"\x06places\x18\t \x01(\rR\x06places\x12-\n" +
+	"\x13state_since_unix_ms\x18\n" +
+	" \x01(\x03R\x10stateSinceUnixMs\x12.\n" +
+	"\x13observed_used_bytes\x18\v \x01(\x04R\x11observedUsedBytes\x12.\n" +
+	"\x13observed_free_bytes\x18\f \x01(\x04R\x11observedFreeBytes\x12\x12\n" +
+	"\x04full\x18\r \x01(\bR\x04full\x12\x1b\n" +
+	"\twaits_for\x18\x0e \x01(\tR\bwaitsFor\x12\x1f\n" +
+	"\vleft_blocks\x18\x0f \x01(\x04R\n" +
+	"leftBlocks\x12\x1d\n" +
+	"\n" +
+	"left_bytes\x18\x10 \x01(\x04R\tleftBytes\"i\n" +
+	"\x0eNodeListAnswer\x12)\n" +
+	"\x05nodes\x18\x01 \x03(\v2\x13.ashlar.v1.NodeInfoR\x05nodes\x12,\n" +
+	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\";\n" +
+	"\x0fNodeStopRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\"\xb0\x01\n" +
+	"\x0eNodeStopAnswer\x12\x19\n" +
+	"\bmay_stop\x18\x01 \x01(\bR\amayStop\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x12\x1a\n" +
+	"\bcritical\x18\x03 \x01(\fR\bcritical\x12'\n" +
+	"\x0fcritical_blocks\x18\x04 \x01(\x04R\x0ecriticalBlocks\x12,\n" +
+	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"q\n" +
+	"\x0eNodeSetRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12*\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x14.ashlar.v1.NodeStateR\x05state\x12\x1f\n" +
+	"\vaccept_risk\x18\x03 \x01(\bR\n" +
+	"acceptRisk\"=\n" +
+	"\rNodeSetAnswer\x12,\n" +
+	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"H\n" +
+	"\x11NodeRemoveRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12\x1f\n" +
+	"\vaccept_loss\x18\x02 \x01(\bR\n" +
+	"acceptLoss\"@\n" +
+	"\x10NodeRemoveAnswer\x12,\n" +
+	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"D\n" +
+	"\x11LayoutPlanRequest\x12/\n" +
+	"\achanges\x18\x01 \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\"\xb1\x03\n" +
+	"\x10LayoutPlanAnswer\x12%\n" +
+	"\x0elayout_version\x18\x01 \x01(\x04R\rlayoutVersion\x12\x1c\n" +
+	"\talgorithm\x18\x02 \x01(\rR\talgorithm\x12!\n" +
+	"\ftable_digest\x18\x03 \x01(\fR\vtableDigest\x12/\n" +
+	"\achanges\x18\x04 \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\x12.\n" +
+	"\x06shares\x18\x05 \x03(\v2\x16.ashlar.v1.LayoutShareR\x06shares\x12!\n" +
+	"\fmoved_places\x18\x06 \x01(\rR\vmovedPlaces\x12!\n" +
+	"\fmoved_blocks\x18\a \x01(\x04R\vmovedBlocks\x12\x1f\n" +
+	"\vmoved_bytes\x18\b \x01(\x04R\n" +
+	"movedBytes\x12!\n" +
+	"\fleast_places\x18\t \x01(\rR\vleastPlaces\x12\x14\n" +
+	"\x05risks\x18\n" +
+	" \x03(\tR\x05risks\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\v \x01(\rR\n" +
+	"redundancy\x12\x14\n" +
+	"\x05zones\x18\f \x01(\rR\x05zones\"\xe8\x01\n" +
+	"\vLayoutShare\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12\x12\n" +
+	"\x04zone\x18\x02 \x01(\tR\x04zone\x12%\n" +
+	"\x0ecapacity_bytes\x18\x03 \x01(\x04R\rcapacityBytes\x12#\n" +
+	"\rplaces_before\x18\x04 \x01(\rR\fplacesBefore\x12!\n" +
+	"\fplaces_after\x18\x05 \x01(\rR\vplacesAfter\x12!\n" +
+	"\fbytes_before\x18\x06 \x01(\x04R\vbytesBefore\x12\x1f\n" +
+	"\vbytes_after\x18\a \x01(\x04R\n" +
+	"bytesAfter\"\xca\x01\n" +
+	"\x12LayoutApplyRequest\x12*\n" +
+	"\x11if_layout_version\x18\x01 \x01(\x04R\x0fifLayoutVersion\x12/\n" +
+	"\achanges\x18\x02 \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\x12\x1c\n" +
+	"\talgorithm\x18\x03 \x01(\rR\talgorithm\x12!\n" +
+	"\ftable_digest\x18\x04 \x01(\fR\vtableDigest\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"~\n" +
+	"\x11LayoutApplyAnswer\x12%\n" +
+	"\x0elayout_version\x18\x01 \x01(\x04R\rlayoutVersion\x12\x14\n" +
+	"\x05sweep\x18\x02 \x01(\x04R\x05sweep\x12,\n" +
+	"\aversion\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\x16\n" +
+	"\x14LayoutHistoryRequest\"G\n" +
+	"\x13LayoutHistoryAnswer\x120\n" +
+	"\alayouts\x18\x01 \x03(\v2\x16.ashlar.v1.LayoutEventR\alayouts\"\x97\x02\n" +
+	"\vLayoutEvent\x12%\n" +
+	"\x0elayout_version\x18\x01 \x01(\x04R\rlayoutVersion\x12&\n" +
+	"\x0fapplied_unix_ms\x18\x02 \x01(\x03R\rappliedUnixMs\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12/\n" +
+	"\achanges\x18\x04 \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\x12\x14\n" +
+	"\x05state\x18\x05 \x01(\tR\x05state\x12,\n" +
+	"\aapplied\x18\x06 \x01(\v2\x12.ashlar.v1.VersionR\aapplied\x12,\n" +
+	"\aretired\x18\a \x01(\v2\x12.ashlar.v1.VersionR\aretired\"&\n" +
+	"\x0eJobListRequest\x12\x14\n" +
+	"\x05ended\x18\x01 \x01(\bR\x05ended\"\xbd\x03\n" +
+	"\aJobInfo\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12\x14\n" +
+	"\x05about\x18\x04 \x01(\tR\x05about\x12\x1f\n" +
+	"\vblocks_done\x18\x05 \x01(\x04R\n" +
+	"blocksDone\x12!\n" +
+	"\fblocks_total\x18\x06 \x01(\x04R\vblocksTotal\x12\x1f\n" +
+	"\vblocks_left\x18\a \x01(\x04R\n" +
+	"blocksLeft\x12\x1d\n" +
+	"\n" +
+	"bytes_left\x18\b \x01(\x04R\tbytesLeft\x12&\n" +
+	"\x0fstarted_unix_ms\x18\t \x01(\x03R\rstartedUnixMs\x12\"\n" +
+	"\rended_unix_ms\x18\n" +
+	" \x01(\x03R\vendedUnixMs\x12(\n" +
+	"\x10bytes_per_second\x18\v \x01(\x04R\x0ebytesPerSecond\x12*\n" +
+	"\x11blocks_per_second\x18\f \x01(\x04R\x0fblocksPerSecond\x12\x1f\n" +
+	"\veta_seconds\x18\r \x01(\x04R\n" +
+	"etaSeconds\x12\x1b\n" +
+	"\twaits_for\x18\x0e \x01(\tR\bwaitsFor\"e\n" +
+	"\rJobListAnswer\x12&\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x12.ashlar.v1.JobInfoR\x04jobs\x12,\n" +
+	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\"\n" +
+	"\x10JobCancelRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"?\n" +
+	"\x0fJobCancelAnswer\x12,\n" +
+	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion*C\n" +
 	"\x05Level\x12\x16\n" +
 	"\x12LEVEL_LINEARIZABLE\x10\x00\x12\x11\n" +
 	"\rLEVEL_SESSION\x10\x01\x12\x0f\n" +
@@ -5981,177 +7806,222 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
+var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 94)
 var file_wire_proto_goTypes = []any{
 	(Level)(0),                   // 0: ashlar.v1.Level
 	(NodeState)(0),               // 1: ashlar.v1.NodeState
 	(OrderKind)(0),               // 2: ashlar.v1.OrderKind
 	(Outcome)(0),                 // 3: ashlar.v1.Outcome
 	(Precondition_Kind)(0),       // 4: ashlar.v1.Precondition.Kind
-	(*Version)(nil),              // 5: ashlar.v1.Version
-	(*Claim)(nil),                // 6: ashlar.v1.Claim
-	(*Blocks)(nil),               // 7: ashlar.v1.Blocks
-	(*Meta)(nil),                 // 8: ashlar.v1.Meta
-	(*Precondition)(nil),         // 9: ashlar.v1.Precondition
-	(*Call)(nil),                 // 10: ashlar.v1.Call
-	(*LayoutRequest)(nil),        // 11: ashlar.v1.LayoutRequest
-	(*BlockNode)(nil),            // 12: ashlar.v1.BlockNode
-	(*Layout)(nil),               // 13: ashlar.v1.Layout
-	(*PrepareRequest)(nil),       // 14: ashlar.v1.PrepareRequest
-	(*PrepareAnswer)(nil),        // 15: ashlar.v1.PrepareAnswer
-	(*SessionOpenRequest)(nil),   // 16: ashlar.v1.SessionOpenRequest
-	(*SessionOpenAnswer)(nil),    // 17: ashlar.v1.SessionOpenAnswer
-	(*SessionCloseRequest)(nil),  // 18: ashlar.v1.SessionCloseRequest
-	(*SessionCloseAnswer)(nil),   // 19: ashlar.v1.SessionCloseAnswer
-	(*CommitRequest)(nil),        // 20: ashlar.v1.CommitRequest
-	(*CommitAnswer)(nil),         // 21: ashlar.v1.CommitAnswer
-	(*UploadCreateRequest)(nil),  // 22: ashlar.v1.UploadCreateRequest
-	(*UploadCreateAnswer)(nil),   // 23: ashlar.v1.UploadCreateAnswer
-	(*UploadAppendRequest)(nil),  // 24: ashlar.v1.UploadAppendRequest
-	(*UploadAppendAnswer)(nil),   // 25: ashlar.v1.UploadAppendAnswer
-	(*UploadAbortRequest)(nil),   // 26: ashlar.v1.UploadAbortRequest
-	(*UploadAbortAnswer)(nil),    // 27: ashlar.v1.UploadAbortAnswer
-	(*LookupRequest)(nil),        // 28: ashlar.v1.LookupRequest
-	(*ObjectInfo)(nil),           // 29: ashlar.v1.ObjectInfo
-	(*Copy)(nil),                 // 30: ashlar.v1.Copy
-	(*LookupAnswer)(nil),         // 31: ashlar.v1.LookupAnswer
-	(*ListRequest)(nil),          // 32: ashlar.v1.ListRequest
-	(*ListAnswer)(nil),           // 33: ashlar.v1.ListAnswer
-	(*DeleteRequest)(nil),        // 34: ashlar.v1.DeleteRequest
-	(*DeleteItem)(nil),           // 35: ashlar.v1.DeleteItem
-	(*DeleteAnswer)(nil),         // 36: ashlar.v1.DeleteAnswer
-	(*ClaimsRequest)(nil),        // 37: ashlar.v1.ClaimsRequest
-	(*ClaimsAnswer)(nil),         // 38: ashlar.v1.ClaimsAnswer
-	(*ReportRequest)(nil),        // 39: ashlar.v1.ReportRequest
-	(*ReportAnswer)(nil),         // 40: ashlar.v1.ReportAnswer
-	(*BlockInfoRequest)(nil),     // 41: ashlar.v1.BlockInfoRequest
-	(*BlockInfoAnswer)(nil),      // 42: ashlar.v1.BlockInfoAnswer
-	(*BlockCopy)(nil),            // 43: ashlar.v1.BlockCopy
-	(*DiskInfo)(nil),             // 44: ashlar.v1.DiskInfo
-	(*RegisterRequest)(nil),      // 45: ashlar.v1.RegisterRequest
-	(*RegisterAnswer)(nil),       // 46: ashlar.v1.RegisterAnswer
-	(*ClusterStatusRequest)(nil), // 47: ashlar.v1.ClusterStatusRequest
-	(*Counters)(nil),             // 48: ashlar.v1.Counters
-	(*MetaMember)(nil),           // 49: ashlar.v1.MetaMember
-	(*ClusterStatus)(nil),        // 50: ashlar.v1.ClusterStatus
-	(*Ack)(nil),                  // 51: ashlar.v1.Ack
-	(*TouchRequest)(nil),         // 52: ashlar.v1.TouchRequest
-	(*TouchAnswer)(nil),          // 53: ashlar.v1.TouchAnswer
-	(*InventoryItem)(nil),        // 54: ashlar.v1.InventoryItem
-	(*InventoryPage)(nil),        // 55: ashlar.v1.InventoryPage
-	(*DiskStatus)(nil),           // 56: ashlar.v1.DiskStatus
-	(*BlockserverStatus)(nil),    // 57: ashlar.v1.BlockserverStatus
-	(*Order)(nil),                // 58: ashlar.v1.Order
-	(*OrdersRequest)(nil),        // 59: ashlar.v1.OrdersRequest
-	(*OrderAnswer)(nil),          // 60: ashlar.v1.OrderAnswer
-	(*OrdersAnswer)(nil),         // 61: ashlar.v1.OrdersAnswer
-	(*ExplainRequest)(nil),       // 62: ashlar.v1.ExplainRequest
-	(*ExplainAnswer)(nil),        // 63: ashlar.v1.ExplainAnswer
-	(*Holder)(nil),               // 64: ashlar.v1.Holder
-	(*WorkRow)(nil),              // 65: ashlar.v1.WorkRow
-	(*WorkListRequest)(nil),      // 66: ashlar.v1.WorkListRequest
-	(*WorkListAnswer)(nil),       // 67: ashlar.v1.WorkListAnswer
-	(*WorkSettings)(nil),         // 68: ashlar.v1.WorkSettings
-	(*WorkRetryRequest)(nil),     // 69: ashlar.v1.WorkRetryRequest
-	(*WorkRetryAnswer)(nil),      // 70: ashlar.v1.WorkRetryAnswer
-	(*WorkSetRequest)(nil),       // 71: ashlar.v1.WorkSetRequest
-	(*WorkSetAnswer)(nil),        // 72: ashlar.v1.WorkSetAnswer
-	(*WorkPlanRequest)(nil),      // 73: ashlar.v1.WorkPlanRequest
-	(*WorkPlanAnswer)(nil),       // 74: ashlar.v1.WorkPlanAnswer
-	(*WorkWaiting)(nil),          // 75: ashlar.v1.WorkWaiting
+	(NodeChange_Kind)(0),         // 5: ashlar.v1.NodeChange.Kind
+	(*Version)(nil),              // 6: ashlar.v1.Version
+	(*Claim)(nil),                // 7: ashlar.v1.Claim
+	(*Blocks)(nil),               // 8: ashlar.v1.Blocks
+	(*Meta)(nil),                 // 9: ashlar.v1.Meta
+	(*Precondition)(nil),         // 10: ashlar.v1.Precondition
+	(*Call)(nil),                 // 11: ashlar.v1.Call
+	(*LayoutRequest)(nil),        // 12: ashlar.v1.LayoutRequest
+	(*BlockNode)(nil),            // 13: ashlar.v1.BlockNode
+	(*Layout)(nil),               // 14: ashlar.v1.Layout
+	(*PrepareRequest)(nil),       // 15: ashlar.v1.PrepareRequest
+	(*PrepareAnswer)(nil),        // 16: ashlar.v1.PrepareAnswer
+	(*SessionOpenRequest)(nil),   // 17: ashlar.v1.SessionOpenRequest
+	(*SessionOpenAnswer)(nil),    // 18: ashlar.v1.SessionOpenAnswer
+	(*SessionCloseRequest)(nil),  // 19: ashlar.v1.SessionCloseRequest
+	(*SessionCloseAnswer)(nil),   // 20: ashlar.v1.SessionCloseAnswer
+	(*CommitRequest)(nil),        // 21: ashlar.v1.CommitRequest
+	(*CommitAnswer)(nil),         // 22: ashlar.v1.CommitAnswer
+	(*UploadCreateRequest)(nil),  // 23: ashlar.v1.UploadCreateRequest
+	(*UploadCreateAnswer)(nil),   // 24: ashlar.v1.UploadCreateAnswer
+	(*UploadAppendRequest)(nil),  // 25: ashlar.v1.UploadAppendRequest
+	(*UploadAppendAnswer)(nil),   // 26: ashlar.v1.UploadAppendAnswer
+	(*UploadAbortRequest)(nil),   // 27: ashlar.v1.UploadAbortRequest
+	(*UploadAbortAnswer)(nil),    // 28: ashlar.v1.UploadAbortAnswer
+	(*LookupRequest)(nil),        // 29: ashlar.v1.LookupRequest
+	(*ObjectInfo)(nil),           // 30: ashlar.v1.ObjectInfo
+	(*Copy)(nil),                 // 31: ashlar.v1.Copy
+	(*LookupAnswer)(nil),         // 32: ashlar.v1.LookupAnswer
+	(*ListRequest)(nil),          // 33: ashlar.v1.ListRequest
+	(*ListAnswer)(nil),           // 34: ashlar.v1.ListAnswer
+	(*DeleteRequest)(nil),        // 35: ashlar.v1.DeleteRequest
+	(*DeleteItem)(nil),           // 36: ashlar.v1.DeleteItem
+	(*DeleteAnswer)(nil),         // 37: ashlar.v1.DeleteAnswer
+	(*ClaimsRequest)(nil),        // 38: ashlar.v1.ClaimsRequest
+	(*ClaimsAnswer)(nil),         // 39: ashlar.v1.ClaimsAnswer
+	(*ReportRequest)(nil),        // 40: ashlar.v1.ReportRequest
+	(*ReportAnswer)(nil),         // 41: ashlar.v1.ReportAnswer
+	(*BlockInfoRequest)(nil),     // 42: ashlar.v1.BlockInfoRequest
+	(*BlockInfoAnswer)(nil),      // 43: ashlar.v1.BlockInfoAnswer
+	(*BlockCopy)(nil),            // 44: ashlar.v1.BlockCopy
+	(*DiskInfo)(nil),             // 45: ashlar.v1.DiskInfo
+	(*RegisterRequest)(nil),      // 46: ashlar.v1.RegisterRequest
+	(*RegisterAnswer)(nil),       // 47: ashlar.v1.RegisterAnswer
+	(*ClusterStatusRequest)(nil), // 48: ashlar.v1.ClusterStatusRequest
+	(*Counters)(nil),             // 49: ashlar.v1.Counters
+	(*MetaMember)(nil),           // 50: ashlar.v1.MetaMember
+	(*ClusterStatus)(nil),        // 51: ashlar.v1.ClusterStatus
+	(*Ack)(nil),                  // 52: ashlar.v1.Ack
+	(*TouchRequest)(nil),         // 53: ashlar.v1.TouchRequest
+	(*TouchAnswer)(nil),          // 54: ashlar.v1.TouchAnswer
+	(*InventoryItem)(nil),        // 55: ashlar.v1.InventoryItem
+	(*InventoryPage)(nil),        // 56: ashlar.v1.InventoryPage
+	(*DiskStatus)(nil),           // 57: ashlar.v1.DiskStatus
+	(*BlockserverStatus)(nil),    // 58: ashlar.v1.BlockserverStatus
+	(*Order)(nil),                // 59: ashlar.v1.Order
+	(*OrdersRequest)(nil),        // 60: ashlar.v1.OrdersRequest
+	(*OrderAnswer)(nil),          // 61: ashlar.v1.OrderAnswer
+	(*OrdersAnswer)(nil),         // 62: ashlar.v1.OrdersAnswer
+	(*ExplainRequest)(nil),       // 63: ashlar.v1.ExplainRequest
+	(*ExplainAnswer)(nil),        // 64: ashlar.v1.ExplainAnswer
+	(*Holder)(nil),               // 65: ashlar.v1.Holder
+	(*WorkRow)(nil),              // 66: ashlar.v1.WorkRow
+	(*WorkListRequest)(nil),      // 67: ashlar.v1.WorkListRequest
+	(*WorkListAnswer)(nil),       // 68: ashlar.v1.WorkListAnswer
+	(*WorkSettings)(nil),         // 69: ashlar.v1.WorkSettings
+	(*WorkRetryRequest)(nil),     // 70: ashlar.v1.WorkRetryRequest
+	(*WorkRetryAnswer)(nil),      // 71: ashlar.v1.WorkRetryAnswer
+	(*WorkSetRequest)(nil),       // 72: ashlar.v1.WorkSetRequest
+	(*WorkSetAnswer)(nil),        // 73: ashlar.v1.WorkSetAnswer
+	(*WorkPlanRequest)(nil),      // 74: ashlar.v1.WorkPlanRequest
+	(*WorkPlanAnswer)(nil),       // 75: ashlar.v1.WorkPlanAnswer
+	(*WorkWaiting)(nil),          // 76: ashlar.v1.WorkWaiting
+	(*NodeChange)(nil),           // 77: ashlar.v1.NodeChange
+	(*NodeListRequest)(nil),      // 78: ashlar.v1.NodeListRequest
+	(*NodeInfo)(nil),             // 79: ashlar.v1.NodeInfo
+	(*NodeListAnswer)(nil),       // 80: ashlar.v1.NodeListAnswer
+	(*NodeStopRequest)(nil),      // 81: ashlar.v1.NodeStopRequest
+	(*NodeStopAnswer)(nil),       // 82: ashlar.v1.NodeStopAnswer
+	(*NodeSetRequest)(nil),       // 83: ashlar.v1.NodeSetRequest
+	(*NodeSetAnswer)(nil),        // 84: ashlar.v1.NodeSetAnswer
+	(*NodeRemoveRequest)(nil),    // 85: ashlar.v1.NodeRemoveRequest
+	(*NodeRemoveAnswer)(nil),     // 86: ashlar.v1.NodeRemoveAnswer
+	(*LayoutPlanRequest)(nil),    // 87: ashlar.v1.LayoutPlanRequest
+	(*LayoutPlanAnswer)(nil),     // 88: ashlar.v1.LayoutPlanAnswer
+	(*LayoutShare)(nil),          // 89: ashlar.v1.LayoutShare
+	(*LayoutApplyRequest)(nil),   // 90: ashlar.v1.LayoutApplyRequest
+	(*LayoutApplyAnswer)(nil),    // 91: ashlar.v1.LayoutApplyAnswer
+	(*LayoutHistoryRequest)(nil), // 92: ashlar.v1.LayoutHistoryRequest
+	(*LayoutHistoryAnswer)(nil),  // 93: ashlar.v1.LayoutHistoryAnswer
+	(*LayoutEvent)(nil),          // 94: ashlar.v1.LayoutEvent
+	(*JobListRequest)(nil),       // 95: ashlar.v1.JobListRequest
+	(*JobInfo)(nil),              // 96: ashlar.v1.JobInfo
+	(*JobListAnswer)(nil),        // 97: ashlar.v1.JobListAnswer
+	(*JobCancelRequest)(nil),     // 98: ashlar.v1.JobCancelRequest
+	(*JobCancelAnswer)(nil),      // 99: ashlar.v1.JobCancelAnswer
 }
 var file_wire_proto_depIdxs = []int32{
-	4,  // 0: ashlar.v1.Precondition.kind:type_name -> ashlar.v1.Precondition.Kind
-	5,  // 1: ashlar.v1.Precondition.version:type_name -> ashlar.v1.Version
-	5,  // 2: ashlar.v1.Call.oldest_upload:type_name -> ashlar.v1.Version
-	1,  // 3: ashlar.v1.BlockNode.state:type_name -> ashlar.v1.NodeState
-	12, // 4: ashlar.v1.Layout.nodes:type_name -> ashlar.v1.BlockNode
-	5,  // 5: ashlar.v1.Layout.version:type_name -> ashlar.v1.Version
-	5,  // 6: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
-	5,  // 7: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
-	5,  // 8: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
-	10, // 9: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
-	9,  // 10: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
-	8,  // 11: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
-	7,  // 12: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
-	6,  // 13: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
-	5,  // 14: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
-	5,  // 15: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
-	10, // 16: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
-	5,  // 17: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
-	10, // 18: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
-	7,  // 19: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
-	6,  // 20: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
-	5,  // 21: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
-	10, // 22: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
-	5,  // 23: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
-	0,  // 24: ashlar.v1.LookupRequest.level:type_name -> ashlar.v1.Level
-	5,  // 25: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
-	5,  // 26: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
-	5,  // 27: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
-	8,  // 28: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
-	29, // 29: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
-	7,  // 30: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
-	30, // 31: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
-	5,  // 32: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
-	0,  // 33: ashlar.v1.ListRequest.level:type_name -> ashlar.v1.Level
-	5,  // 34: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
-	29, // 35: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
-	5,  // 36: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
-	10, // 37: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
-	35, // 38: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
-	9,  // 39: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
-	5,  // 40: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
-	7,  // 41: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
-	6,  // 42: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
-	5,  // 43: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
-	0,  // 44: ashlar.v1.BlockInfoRequest.level:type_name -> ashlar.v1.Level
-	5,  // 45: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
-	43, // 46: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
-	43, // 47: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
-	5,  // 48: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
-	5,  // 49: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
-	44, // 50: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
-	5,  // 51: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
-	5,  // 52: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
-	0,  // 53: ashlar.v1.ClusterStatusRequest.level:type_name -> ashlar.v1.Level
-	5,  // 54: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
-	5,  // 55: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
-	5,  // 56: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
-	48, // 57: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
-	49, // 58: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
-	12, // 59: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
-	5,  // 60: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
-	5,  // 61: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
-	51, // 62: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
-	5,  // 63: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
-	54, // 64: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
-	56, // 65: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
-	5,  // 66: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
-	2,  // 67: ashlar.v1.Order.kind:type_name -> ashlar.v1.OrderKind
-	5,  // 68: ashlar.v1.Order.version:type_name -> ashlar.v1.Version
-	58, // 69: ashlar.v1.OrdersRequest.orders:type_name -> ashlar.v1.Order
-	3,  // 70: ashlar.v1.OrderAnswer.outcome:type_name -> ashlar.v1.Outcome
-	51, // 71: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
-	60, // 72: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
-	42, // 73: ashlar.v1.ExplainAnswer.block:type_name -> ashlar.v1.BlockInfoAnswer
-	64, // 74: ashlar.v1.ExplainAnswer.holders:type_name -> ashlar.v1.Holder
-	65, // 75: ashlar.v1.ExplainAnswer.work:type_name -> ashlar.v1.WorkRow
-	5,  // 76: ashlar.v1.Holder.version:type_name -> ashlar.v1.Version
-	65, // 77: ashlar.v1.WorkListAnswer.rows:type_name -> ashlar.v1.WorkRow
-	68, // 78: ashlar.v1.WorkListAnswer.settings:type_name -> ashlar.v1.WorkSettings
-	5,  // 79: ashlar.v1.WorkListAnswer.watermark:type_name -> ashlar.v1.Version
-	5,  // 80: ashlar.v1.WorkListAnswer.version:type_name -> ashlar.v1.Version
-	5,  // 81: ashlar.v1.WorkRetryAnswer.version:type_name -> ashlar.v1.Version
-	68, // 82: ashlar.v1.WorkSetAnswer.settings:type_name -> ashlar.v1.WorkSettings
-	5,  // 83: ashlar.v1.WorkSetAnswer.version:type_name -> ashlar.v1.Version
-	75, // 84: ashlar.v1.WorkPlanAnswer.waiting:type_name -> ashlar.v1.WorkWaiting
-	85, // [85:85] is the sub-list for method output_type
-	85, // [85:85] is the sub-list for method input_type
-	85, // [85:85] is the sub-list for extension type_name
-	85, // [85:85] is the sub-list for extension extendee
-	0,  // [0:85] is the sub-list for field type_name
+	4,   // 0: ashlar.v1.Precondition.kind:type_name -> ashlar.v1.Precondition.Kind
+	6,   // 1: ashlar.v1.Precondition.version:type_name -> ashlar.v1.Version
+	6,   // 2: ashlar.v1.Call.oldest_upload:type_name -> ashlar.v1.Version
+	1,   // 3: ashlar.v1.BlockNode.state:type_name -> ashlar.v1.NodeState
+	13,  // 4: ashlar.v1.Layout.nodes:type_name -> ashlar.v1.BlockNode
+	6,   // 5: ashlar.v1.Layout.version:type_name -> ashlar.v1.Version
+	6,   // 6: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
+	6,   // 7: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
+	6,   // 8: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
+	11,  // 9: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
+	10,  // 10: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
+	9,   // 11: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
+	8,   // 12: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
+	7,   // 13: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
+	6,   // 14: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
+	6,   // 15: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
+	11,  // 16: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
+	6,   // 17: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
+	11,  // 18: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
+	8,   // 19: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
+	7,   // 20: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
+	6,   // 21: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
+	11,  // 22: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
+	6,   // 23: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 24: ashlar.v1.LookupRequest.level:type_name -> ashlar.v1.Level
+	6,   // 25: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
+	6,   // 26: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
+	6,   // 27: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
+	9,   // 28: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
+	30,  // 29: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
+	8,   // 30: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
+	31,  // 31: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
+	6,   // 32: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 33: ashlar.v1.ListRequest.level:type_name -> ashlar.v1.Level
+	6,   // 34: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
+	30,  // 35: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
+	6,   // 36: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
+	11,  // 37: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
+	36,  // 38: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
+	10,  // 39: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
+	6,   // 40: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 41: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
+	7,   // 42: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
+	6,   // 43: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 44: ashlar.v1.BlockInfoRequest.level:type_name -> ashlar.v1.Level
+	6,   // 45: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
+	44,  // 46: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
+	44,  // 47: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
+	6,   // 48: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
+	6,   // 49: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
+	45,  // 50: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
+	6,   // 51: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
+	6,   // 52: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 53: ashlar.v1.ClusterStatusRequest.level:type_name -> ashlar.v1.Level
+	6,   // 54: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
+	6,   // 55: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
+	6,   // 56: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
+	49,  // 57: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
+	50,  // 58: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
+	13,  // 59: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
+	6,   // 60: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
+	6,   // 61: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
+	52,  // 62: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
+	6,   // 63: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
+	55,  // 64: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
+	57,  // 65: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
+	6,   // 66: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
+	2,   // 67: ashlar.v1.Order.kind:type_name -> ashlar.v1.OrderKind
+	6,   // 68: ashlar.v1.Order.version:type_name -> ashlar.v1.Version
+	59,  // 69: ashlar.v1.OrdersRequest.orders:type_name -> ashlar.v1.Order
+	3,   // 70: ashlar.v1.OrderAnswer.outcome:type_name -> ashlar.v1.Outcome
+	52,  // 71: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
+	61,  // 72: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
+	43,  // 73: ashlar.v1.ExplainAnswer.block:type_name -> ashlar.v1.BlockInfoAnswer
+	65,  // 74: ashlar.v1.ExplainAnswer.holders:type_name -> ashlar.v1.Holder
+	66,  // 75: ashlar.v1.ExplainAnswer.work:type_name -> ashlar.v1.WorkRow
+	6,   // 76: ashlar.v1.Holder.version:type_name -> ashlar.v1.Version
+	66,  // 77: ashlar.v1.WorkListAnswer.rows:type_name -> ashlar.v1.WorkRow
+	69,  // 78: ashlar.v1.WorkListAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	6,   // 79: ashlar.v1.WorkListAnswer.watermark:type_name -> ashlar.v1.Version
+	6,   // 80: ashlar.v1.WorkListAnswer.version:type_name -> ashlar.v1.Version
+	6,   // 81: ashlar.v1.WorkRetryAnswer.version:type_name -> ashlar.v1.Version
+	69,  // 82: ashlar.v1.WorkSetAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	6,   // 83: ashlar.v1.WorkSetAnswer.version:type_name -> ashlar.v1.Version
+	76,  // 84: ashlar.v1.WorkPlanAnswer.waiting:type_name -> ashlar.v1.WorkWaiting
+	5,   // 85: ashlar.v1.NodeChange.kind:type_name -> ashlar.v1.NodeChange.Kind
+	0,   // 86: ashlar.v1.NodeListRequest.level:type_name -> ashlar.v1.Level
+	13,  // 87: ashlar.v1.NodeInfo.node:type_name -> ashlar.v1.BlockNode
+	79,  // 88: ashlar.v1.NodeListAnswer.nodes:type_name -> ashlar.v1.NodeInfo
+	6,   // 89: ashlar.v1.NodeListAnswer.version:type_name -> ashlar.v1.Version
+	6,   // 90: ashlar.v1.NodeStopAnswer.version:type_name -> ashlar.v1.Version
+	1,   // 91: ashlar.v1.NodeSetRequest.state:type_name -> ashlar.v1.NodeState
+	6,   // 92: ashlar.v1.NodeSetAnswer.version:type_name -> ashlar.v1.Version
+	6,   // 93: ashlar.v1.NodeRemoveAnswer.version:type_name -> ashlar.v1.Version
+	77,  // 94: ashlar.v1.LayoutPlanRequest.changes:type_name -> ashlar.v1.NodeChange
+	77,  // 95: ashlar.v1.LayoutPlanAnswer.changes:type_name -> ashlar.v1.NodeChange
+	89,  // 96: ashlar.v1.LayoutPlanAnswer.shares:type_name -> ashlar.v1.LayoutShare
+	77,  // 97: ashlar.v1.LayoutApplyRequest.changes:type_name -> ashlar.v1.NodeChange
+	6,   // 98: ashlar.v1.LayoutApplyAnswer.version:type_name -> ashlar.v1.Version
+	94,  // 99: ashlar.v1.LayoutHistoryAnswer.layouts:type_name -> ashlar.v1.LayoutEvent
+	77,  // 100: ashlar.v1.LayoutEvent.changes:type_name -> ashlar.v1.NodeChange
+	6,   // 101: ashlar.v1.LayoutEvent.applied:type_name -> ashlar.v1.Version
+	6,   // 102: ashlar.v1.LayoutEvent.retired:type_name -> ashlar.v1.Version
+	96,  // 103: ashlar.v1.JobListAnswer.jobs:type_name -> ashlar.v1.JobInfo
+	6,   // 104: ashlar.v1.JobListAnswer.version:type_name -> ashlar.v1.Version
+	6,   // 105: ashlar.v1.JobCancelAnswer.version:type_name -> ashlar.v1.Version
+	106, // [106:106] is the sub-list for method output_type
+	106, // [106:106] is the sub-list for method input_type
+	106, // [106:106] is the sub-list for extension type_name
+	106, // [106:106] is the sub-list for extension extendee
+	0,   // [0:106] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -6165,8 +8035,8 @@ func file_wire_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   71,
+			NumEnums:      6,
+			NumMessages:   94,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -74,7 +74,59 @@ func (x Block_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Block_Phase.Descriptor instead.
 func (Block_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{39, 0}
+	return file_record_proto_rawDescGZIP(), []int{44, 0}
+}
+
+type Sweep_State int32
+
+const (
+	Sweep_RUNNING    Sweep_State = 0
+	Sweep_DONE       Sweep_State = 1
+	Sweep_CANCELED   Sweep_State = 2
+	Sweep_SUPERSEDED Sweep_State = 3
+)
+
+// Enum value maps for Sweep_State.
+var (
+	Sweep_State_name = map[int32]string{
+		0: "RUNNING",
+		1: "DONE",
+		2: "CANCELED",
+		3: "SUPERSEDED",
+	}
+	Sweep_State_value = map[string]int32{
+		"RUNNING":    0,
+		"DONE":       1,
+		"CANCELED":   2,
+		"SUPERSEDED": 3,
+	}
+)
+
+func (x Sweep_State) Enum() *Sweep_State {
+	p := new(Sweep_State)
+	*p = x
+	return p
+}
+
+func (x Sweep_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Sweep_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_record_proto_enumTypes[1].Descriptor()
+}
+
+func (Sweep_State) Type() protoreflect.EnumType {
+	return &file_record_proto_enumTypes[1]
+}
+
+func (x Sweep_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Sweep_State.Descriptor instead.
+func (Sweep_State) EnumDescriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{52, 0}
 }
 
 // Entry is one log entry: commands applied in order in one atomic batch.
@@ -159,6 +211,11 @@ type Command struct {
 	//	*Command_Postpone
 	//	*Command_RetryNow
 	//	*Command_Reindex
+	//	*Command_ChangeLayout
+	//	*Command_SetNodeState
+	//	*Command_SweepStep
+	//	*Command_MoveSettled
+	//	*Command_CancelSweep
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -467,6 +524,51 @@ func (x *Command) GetReindex() *Reindex {
 	return nil
 }
 
+func (x *Command) GetChangeLayout() *ChangeLayout {
+	if x != nil {
+		if x, ok := x.Body.(*Command_ChangeLayout); ok {
+			return x.ChangeLayout
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetSetNodeState() *SetNodeState {
+	if x != nil {
+		if x, ok := x.Body.(*Command_SetNodeState); ok {
+			return x.SetNodeState
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetSweepStep() *SweepStep {
+	if x != nil {
+		if x, ok := x.Body.(*Command_SweepStep); ok {
+			return x.SweepStep
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetMoveSettled() *MoveSettled {
+	if x != nil {
+		if x, ok := x.Body.(*Command_MoveSettled); ok {
+			return x.MoveSettled
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetCancelSweep() *CancelSweep {
+	if x != nil {
+		if x, ok := x.Body.(*Command_CancelSweep); ok {
+			return x.CancelSweep
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -583,6 +685,28 @@ type Command_Reindex struct {
 	Reindex *Reindex `protobuf:"bytes,37,opt,name=reindex,proto3,oneof"`
 }
 
+type Command_ChangeLayout struct {
+	// 38 to 40: buckets and trash. 41 to 44: deletes of prefixes, the audit.
+	// 45 to 52: nodes, layout and sweeps.
+	ChangeLayout *ChangeLayout `protobuf:"bytes,45,opt,name=change_layout,json=changeLayout,proto3,oneof"`
+}
+
+type Command_SetNodeState struct {
+	SetNodeState *SetNodeState `protobuf:"bytes,46,opt,name=set_node_state,json=setNodeState,proto3,oneof"`
+}
+
+type Command_SweepStep struct {
+	SweepStep *SweepStep `protobuf:"bytes,47,opt,name=sweep_step,json=sweepStep,proto3,oneof"`
+}
+
+type Command_MoveSettled struct {
+	MoveSettled *MoveSettled `protobuf:"bytes,48,opt,name=move_settled,json=moveSettled,proto3,oneof"`
+}
+
+type Command_CancelSweep struct {
+	CancelSweep *CancelSweep `protobuf:"bytes,49,opt,name=cancel_sweep,json=cancelSweep,proto3,oneof"`
+}
+
 func (*Command_Bootstrap) isCommand_Body() {}
 
 func (*Command_OpenSession) isCommand_Body() {}
@@ -638,6 +762,16 @@ func (*Command_Postpone) isCommand_Body() {}
 func (*Command_RetryNow) isCommand_Body() {}
 
 func (*Command_Reindex) isCommand_Body() {}
+
+func (*Command_ChangeLayout) isCommand_Body() {}
+
+func (*Command_SetNodeState) isCommand_Body() {}
+
+func (*Command_SweepStep) isCommand_Body() {}
+
+func (*Command_MoveSettled) isCommand_Body() {}
+
+func (*Command_CancelSweep) isCommand_Body() {}
 
 // Bootstrap is the first entry of a cluster's log.
 type Bootstrap struct {
@@ -705,6 +839,12 @@ type Settings struct {
 	TranquilityPercent uint32 `protobuf:"varint,6,opt,name=tranquility_percent,json=tranquilityPercent,proto3" json:"tranquility_percent,omitempty"`
 	// Orders in flight per node, at most; 0 means the default.
 	OrdersPerNode uint32 `protobuf:"varint,7,opt,name=orders_per_node,json=ordersPerNode,proto3" json:"orders_per_node,omitempty"`
+	// How long a node has not answered before the leader proposes that it is down,
+	// and before its copies are made again elsewhere; 0 means the defaults.
+	DownAfterMs uint64 `protobuf:"varint,20,opt,name=down_after_ms,json=downAfterMs,proto3" json:"down_after_ms,omitempty"`
+	AwayAfterMs uint64 `protobuf:"varint,21,opt,name=away_after_ms,json=awayAfterMs,proto3" json:"away_after_ms,omitempty"`
+	// Joining nodes enter the layout without an operator's word.
+	AutoLayout    bool `protobuf:"varint,22,opt,name=auto_layout,json=autoLayout,proto3" json:"auto_layout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -786,6 +926,27 @@ func (x *Settings) GetOrdersPerNode() uint32 {
 		return x.OrdersPerNode
 	}
 	return 0
+}
+
+func (x *Settings) GetDownAfterMs() uint64 {
+	if x != nil {
+		return x.DownAfterMs
+	}
+	return 0
+}
+
+func (x *Settings) GetAwayAfterMs() uint64 {
+	if x != nil {
+		return x.AwayAfterMs
+	}
+	return 0
+}
+
+func (x *Settings) GetAutoLayout() bool {
+	if x != nil {
+		return x.AutoLayout
+	}
+	return false
 }
 
 type PutSettings struct {
@@ -2104,6 +2265,331 @@ func (x *CompareDigest) GetDigest() []byte {
 	return nil
 }
 
+// ChangeLayout changes what placement goes by, and the table with it. It applies
+// only to the layout version it was planned on, and only if the table that follows
+// is the one that was planned.
+type ChangeLayout struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	IfLayoutVersion uint64                 `protobuf:"varint,1,opt,name=if_layout_version,json=ifLayoutVersion,proto3" json:"if_layout_version,omitempty"`
+	Changes         []*pb.NodeChange       `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Number of the placement algorithm; unknown ones are refused.
+	Algorithm uint32 `protobuf:"varint,3,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	// BLAKE3-256 of the table that was planned (width, then the nodes, as uint32,
+	// big endian).
+	TableDigest []byte `protobuf:"bytes,4,opt,name=table_digest,json=tableDigest,proto3" json:"table_digest,omitempty"`
+	// For people: who asked and why.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeLayout) Reset() {
+	*x = ChangeLayout{}
+	mi := &file_record_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeLayout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeLayout) ProtoMessage() {}
+
+func (x *ChangeLayout) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeLayout.ProtoReflect.Descriptor instead.
+func (*ChangeLayout) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ChangeLayout) GetIfLayoutVersion() uint64 {
+	if x != nil {
+		return x.IfLayoutVersion
+	}
+	return 0
+}
+
+func (x *ChangeLayout) GetChanges() []*pb.NodeChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ChangeLayout) GetAlgorithm() uint32 {
+	if x != nil {
+		return x.Algorithm
+	}
+	return 0
+}
+
+func (x *ChangeLayout) GetTableDigest() []byte {
+	if x != nil {
+		return x.TableDigest
+	}
+	return nil
+}
+
+func (x *ChangeLayout) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// SetNodeState is the consequence of an observation of the leader (down, up, away,
+// drained) or an operator's word (maintenance).
+type SetNodeState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	State pb.NodeState           `protobuf:"varint,2,opt,name=state,proto3,enum=ashlar.v1.NodeState" json:"state,omitempty"`
+	// The state and incarnation that this was decided on.
+	IfState       pb.NodeState `protobuf:"varint,3,opt,name=if_state,json=ifState,proto3,enum=ashlar.v1.NodeState" json:"if_state,omitempty"`
+	IfIncarnation uint64       `protobuf:"varint,4,opt,name=if_incarnation,json=ifIncarnation,proto3" json:"if_incarnation,omitempty"`
+	// With state down: its copies are made again elsewhere.
+	Away bool `protobuf:"varint,5,opt,name=away,proto3" json:"away,omitempty"`
+	// With state maintenance: blocks may be left with fewer than Q copies.
+	AcceptRisk    bool `protobuf:"varint,6,opt,name=accept_risk,json=acceptRisk,proto3" json:"accept_risk,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetNodeState) Reset() {
+	*x = SetNodeState{}
+	mi := &file_record_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetNodeState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetNodeState) ProtoMessage() {}
+
+func (x *SetNodeState) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetNodeState.ProtoReflect.Descriptor instead.
+func (*SetNodeState) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *SetNodeState) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *SetNodeState) GetState() pb.NodeState {
+	if x != nil {
+		return x.State
+	}
+	return pb.NodeState(0)
+}
+
+func (x *SetNodeState) GetIfState() pb.NodeState {
+	if x != nil {
+		return x.IfState
+	}
+	return pb.NodeState(0)
+}
+
+func (x *SetNodeState) GetIfIncarnation() uint64 {
+	if x != nil {
+		return x.IfIncarnation
+	}
+	return 0
+}
+
+func (x *SetNodeState) GetAway() bool {
+	if x != nil {
+		return x.Away
+	}
+	return false
+}
+
+func (x *SetNodeState) GetAcceptRisk() bool {
+	if x != nil {
+		return x.AcceptRisk
+	}
+	return false
+}
+
+// SweepStep looks at the next records of a sweep in hash order and marks those
+// that are not in line with the placement.
+type SweepStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Sweep uint64                 `protobuf:"varint,1,opt,name=sweep,proto3" json:"sweep,omitempty"`
+	// Applies only if it still is the sweep's cursor.
+	Cursor []byte `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Records to mark, at most.
+	Count         uint32 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SweepStep) Reset() {
+	*x = SweepStep{}
+	mi := &file_record_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SweepStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SweepStep) ProtoMessage() {}
+
+func (x *SweepStep) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SweepStep.ProtoReflect.Descriptor instead.
+func (*SweepStep) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *SweepStep) GetSweep() uint64 {
+	if x != nil {
+		return x.Sweep
+	}
+	return 0
+}
+
+func (x *SweepStep) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+func (x *SweepStep) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// MoveSettled has the marks of these packed hashes judged anew.
+type MoveSettled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hashes        []byte                 `protobuf:"bytes,1,opt,name=hashes,proto3" json:"hashes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoveSettled) Reset() {
+	*x = MoveSettled{}
+	mi := &file_record_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoveSettled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoveSettled) ProtoMessage() {}
+
+func (x *MoveSettled) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoveSettled.ProtoReflect.Descriptor instead.
+func (*MoveSettled) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *MoveSettled) GetHashes() []byte {
+	if x != nil {
+		return x.Hashes
+	}
+	return nil
+}
+
+type CancelSweep struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sweep         uint64                 `protobuf:"varint,1,opt,name=sweep,proto3" json:"sweep,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelSweep) Reset() {
+	*x = CancelSweep{}
+	mi := &file_record_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelSweep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelSweep) ProtoMessage() {}
+
+func (x *CancelSweep) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelSweep.ProtoReflect.Descriptor instead.
+func (*CancelSweep) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *CancelSweep) GetSweep() uint64 {
+	if x != nil {
+		return x.Sweep
+	}
+	return 0
+}
+
 // Result is what applying one command answered; kept for retries of a session.
 type Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2128,7 +2614,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_record_proto_msgTypes[29]
+	mi := &file_record_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2626,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[29]
+	mi := &file_record_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2639,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{29}
+	return file_record_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Result) GetKind() uint32 {
@@ -2321,7 +2807,7 @@ type EffectResult struct {
 
 func (x *EffectResult) Reset() {
 	*x = EffectResult{}
-	mi := &file_record_proto_msgTypes[30]
+	mi := &file_record_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2333,7 +2819,7 @@ func (x *EffectResult) String() string {
 func (*EffectResult) ProtoMessage() {}
 
 func (x *EffectResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[30]
+	mi := &file_record_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2346,7 +2832,7 @@ func (x *EffectResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EffectResult.ProtoReflect.Descriptor instead.
 func (*EffectResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{30}
+	return file_record_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *EffectResult) GetApplied() uint32 {
@@ -2373,7 +2859,7 @@ type UnreferenceResult struct {
 
 func (x *UnreferenceResult) Reset() {
 	*x = UnreferenceResult{}
-	mi := &file_record_proto_msgTypes[31]
+	mi := &file_record_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2385,7 +2871,7 @@ func (x *UnreferenceResult) String() string {
 func (*UnreferenceResult) ProtoMessage() {}
 
 func (x *UnreferenceResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[31]
+	mi := &file_record_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2398,7 +2884,7 @@ func (x *UnreferenceResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnreferenceResult.ProtoReflect.Descriptor instead.
 func (*UnreferenceResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{31}
+	return file_record_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UnreferenceResult) GetApplied() uint32 {
@@ -2427,7 +2913,7 @@ type DigestResult struct {
 
 func (x *DigestResult) Reset() {
 	*x = DigestResult{}
-	mi := &file_record_proto_msgTypes[32]
+	mi := &file_record_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2439,7 +2925,7 @@ func (x *DigestResult) String() string {
 func (*DigestResult) ProtoMessage() {}
 
 func (x *DigestResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[32]
+	mi := &file_record_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2452,7 +2938,7 @@ func (x *DigestResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestResult.ProtoReflect.Descriptor instead.
 func (*DigestResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{32}
+	return file_record_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DigestResult) GetMark() *pb.Version {
@@ -2507,14 +2993,19 @@ type Cluster struct {
 	ReindexCursor []byte    `protobuf:"bytes,18,opt,name=reindex_cursor,json=reindexCursor,proto3" json:"reindex_cursor,omitempty"`
 	// Not zero: a node has met this version, which the metadata never gave out. It
 	// was rolled back, and serves no more until a generation is started.
-	Met           *pb.Version `protobuf:"bytes,19,opt,name=met,proto3" json:"met,omitempty"`
+	Met *pb.Version `protobuf:"bytes,19,opt,name=met,proto3" json:"met,omitempty"`
+	// The last sweep's number; sweeps that run.
+	LastSweep uint64 `protobuf:"varint,30,opt,name=last_sweep,json=lastSweep,proto3" json:"last_sweep,omitempty"`
+	// Derived from the nodes' rows, sorted: nodes whose copies do not count for
+	// placement (away, draining, drained).
+	Away          []uint32 `protobuf:"varint,31,rep,packed,name=away,proto3" json:"away,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_record_proto_msgTypes[33]
+	mi := &file_record_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2526,7 +3017,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[33]
+	mi := &file_record_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2539,7 +3030,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{33}
+	return file_record_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Cluster) GetCluster() []byte {
@@ -2675,6 +3166,20 @@ func (x *Cluster) GetMet() *pb.Version {
 	return nil
 }
 
+func (x *Cluster) GetLastSweep() uint64 {
+	if x != nil {
+		return x.LastSweep
+	}
+	return 0
+}
+
+func (x *Cluster) GetAway() []uint32 {
+	if x != nil {
+		return x.Away
+	}
+	return nil
+}
+
 type Suspect struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -2685,7 +3190,7 @@ type Suspect struct {
 
 func (x *Suspect) Reset() {
 	*x = Suspect{}
-	mi := &file_record_proto_msgTypes[34]
+	mi := &file_record_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2697,7 +3202,7 @@ func (x *Suspect) String() string {
 func (*Suspect) ProtoMessage() {}
 
 func (x *Suspect) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[34]
+	mi := &file_record_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +3215,7 @@ func (x *Suspect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspect.ProtoReflect.Descriptor instead.
 func (*Suspect) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{34}
+	return file_record_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Suspect) GetNode() uint32 {
@@ -2740,7 +3245,7 @@ type Work struct {
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_record_proto_msgTypes[35]
+	mi := &file_record_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2752,7 +3257,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[35]
+	mi := &file_record_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2765,7 +3270,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{35}
+	return file_record_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Work) GetAttempts() uint32 {
@@ -2807,7 +3312,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_record_proto_msgTypes[36]
+	mi := &file_record_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2819,7 +3324,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[36]
+	mi := &file_record_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2832,7 +3337,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{36}
+	return file_record_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Object) GetVersion() *pb.Version {
@@ -2919,7 +3424,7 @@ type Upload struct {
 
 func (x *Upload) Reset() {
 	*x = Upload{}
-	mi := &file_record_proto_msgTypes[37]
+	mi := &file_record_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2931,7 +3436,7 @@ func (x *Upload) String() string {
 func (*Upload) ProtoMessage() {}
 
 func (x *Upload) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[37]
+	mi := &file_record_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2944,7 +3449,7 @@ func (x *Upload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upload.ProtoReflect.Descriptor instead.
 func (*Upload) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{37}
+	return file_record_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Upload) GetSession() []byte {
@@ -2995,7 +3500,7 @@ type UploadPage struct {
 
 func (x *UploadPage) Reset() {
 	*x = UploadPage{}
-	mi := &file_record_proto_msgTypes[38]
+	mi := &file_record_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3512,7 @@ func (x *UploadPage) String() string {
 func (*UploadPage) ProtoMessage() {}
 
 func (x *UploadPage) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[38]
+	mi := &file_record_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3525,7 @@ func (x *UploadPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPage.ProtoReflect.Descriptor instead.
 func (*UploadPage) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{38}
+	return file_record_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UploadPage) GetBlocks() *pb.Blocks {
@@ -3054,16 +3559,19 @@ type Block struct {
 	Copies []*Held `protobuf:"bytes,4,rep,name=copies,proto3" json:"copies,omitempty"`
 	Drops  []*Held `protobuf:"bytes,5,rep,name=drops,proto3" json:"drops,omitempty"`
 	// Sorted.
-	Pending       []uint32 `protobuf:"varint,6,rep,packed,name=pending,proto3" json:"pending,omitempty"`
-	PlainSize     uint32   `protobuf:"varint,7,opt,name=plain_size,json=plainSize,proto3" json:"plain_size,omitempty"`
-	StoredSize    uint32   `protobuf:"varint,8,opt,name=stored_size,json=storedSize,proto3" json:"stored_size,omitempty"`
+	Pending    []uint32 `protobuf:"varint,6,rep,packed,name=pending,proto3" json:"pending,omitempty"`
+	PlainSize  uint32   `protobuf:"varint,7,opt,name=plain_size,json=plainSize,proto3" json:"plain_size,omitempty"`
+	StoredSize uint32   `protobuf:"varint,8,opt,name=stored_size,json=storedSize,proto3" json:"stored_size,omitempty"`
+	// Not zero: a sweep found the record out of line with the placement, when
+	// moving-1 copies stood on nodes that count for it.
+	Moving        uint32 `protobuf:"varint,9,opt,name=moving,proto3" json:"moving,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Block) Reset() {
 	*x = Block{}
-	mi := &file_record_proto_msgTypes[39]
+	mi := &file_record_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3075,7 +3583,7 @@ func (x *Block) String() string {
 func (*Block) ProtoMessage() {}
 
 func (x *Block) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[39]
+	mi := &file_record_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3088,7 +3596,7 @@ func (x *Block) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Block.ProtoReflect.Descriptor instead.
 func (*Block) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{39}
+	return file_record_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Block) GetRefs() uint64 {
@@ -3147,6 +3655,13 @@ func (x *Block) GetStoredSize() uint32 {
 	return 0
 }
 
+func (x *Block) GetMoving() uint32 {
+	if x != nil {
+		return x.Moving
+	}
+	return 0
+}
+
 type Held struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -3158,7 +3673,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_record_proto_msgTypes[40]
+	mi := &file_record_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3170,7 +3685,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[40]
+	mi := &file_record_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3183,7 +3698,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{40}
+	return file_record_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Held) GetNode() uint32 {
@@ -3223,7 +3738,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_record_proto_msgTypes[41]
+	mi := &file_record_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3235,7 +3750,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[41]
+	mi := &file_record_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3248,7 +3763,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{41}
+	return file_record_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Session) GetHighest() uint64 {
@@ -3313,13 +3828,24 @@ type Node struct {
 	// Referenced blocks with at most Q trusted copies, one of them here
 	// (reclamation.md, Remove).
 	CriticalBlocks uint64 `protobuf:"varint,12,opt,name=critical_blocks,json=criticalBlocks,proto3" json:"critical_blocks,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Placement weight; 0: by capacity.
+	Weight uint64 `protobuf:"varint,20,opt,name=weight,proto3" json:"weight,omitempty"`
+	// Down for so long that its copies are made again elsewhere.
+	Away bool `protobuf:"varint,21,opt,name=away,proto3" json:"away,omitempty"`
+	// Kept by apply: copies counted on the node, their stored bytes, and deletes
+	// that it has not acknowledged.
+	Copies            uint64 `protobuf:"varint,22,opt,name=copies,proto3" json:"copies,omitempty"`
+	CopiesStoredBytes uint64 `protobuf:"varint,23,opt,name=copies_stored_bytes,json=copiesStoredBytes,proto3" json:"copies_stored_bytes,omitempty"`
+	OwedDeletes       uint64 `protobuf:"varint,24,opt,name=owed_deletes,json=owedDeletes,proto3" json:"owed_deletes,omitempty"`
+	// A proposer's clock when the state last changed, for people.
+	StateSinceUnixMs int64 `protobuf:"varint,25,opt,name=state_since_unix_ms,json=stateSinceUnixMs,proto3" json:"state_since_unix_ms,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_record_proto_msgTypes[42]
+	mi := &file_record_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3331,7 +3857,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[42]
+	mi := &file_record_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3344,7 +3870,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{42}
+	return file_record_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Node) GetIdentity() []byte {
@@ -3431,6 +3957,48 @@ func (x *Node) GetCriticalBlocks() uint64 {
 	return 0
 }
 
+func (x *Node) GetWeight() uint64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *Node) GetAway() bool {
+	if x != nil {
+		return x.Away
+	}
+	return false
+}
+
+func (x *Node) GetCopies() uint64 {
+	if x != nil {
+		return x.Copies
+	}
+	return 0
+}
+
+func (x *Node) GetCopiesStoredBytes() uint64 {
+	if x != nil {
+		return x.CopiesStoredBytes
+	}
+	return 0
+}
+
+func (x *Node) GetOwedDeletes() uint64 {
+	if x != nil {
+		return x.OwedDeletes
+	}
+	return 0
+}
+
+func (x *Node) GetStateSinceUnixMs() int64 {
+	if x != nil {
+		return x.StateSinceUnixMs
+	}
+	return 0
+}
+
 type Disk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Disk  []byte                 `protobuf:"bytes,1,opt,name=disk,proto3" json:"disk,omitempty"`
@@ -3444,7 +4012,7 @@ type Disk struct {
 
 func (x *Disk) Reset() {
 	*x = Disk{}
-	mi := &file_record_proto_msgTypes[43]
+	mi := &file_record_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3456,7 +4024,7 @@ func (x *Disk) String() string {
 func (*Disk) ProtoMessage() {}
 
 func (x *Disk) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[43]
+	mi := &file_record_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3469,7 +4037,7 @@ func (x *Disk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disk.ProtoReflect.Descriptor instead.
 func (*Disk) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{43}
+	return file_record_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Disk) GetDisk() []byte {
@@ -3513,7 +4081,7 @@ type MetaMember struct {
 
 func (x *MetaMember) Reset() {
 	*x = MetaMember{}
-	mi := &file_record_proto_msgTypes[44]
+	mi := &file_record_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3525,7 +4093,7 @@ func (x *MetaMember) String() string {
 func (*MetaMember) ProtoMessage() {}
 
 func (x *MetaMember) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[44]
+	mi := &file_record_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3538,7 +4106,7 @@ func (x *MetaMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaMember.ProtoReflect.Descriptor instead.
 func (*MetaMember) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{44}
+	return file_record_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *MetaMember) GetId() string {
@@ -3593,7 +4161,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_record_proto_msgTypes[45]
+	mi := &file_record_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3605,7 +4173,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[45]
+	mi := &file_record_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3618,7 +4186,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{45}
+	return file_record_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Job) GetBlocks() *pb.Blocks {
@@ -3662,14 +4230,20 @@ type Layout struct {
 	LayoutVersion uint64                 `protobuf:"varint,1,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
 	Width         uint32                 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
 	// The nodes, as uint32, big endian.
-	Table         []byte `protobuf:"bytes,3,opt,name=table,proto3" json:"table,omitempty"`
+	Table []byte `protobuf:"bytes,3,opt,name=table,proto3" json:"table,omitempty"`
+	// Of the history: when it was applied, why, and by which version it retired.
+	Applied       *pb.Version      `protobuf:"bytes,4,opt,name=applied,proto3" json:"applied,omitempty"`
+	AppliedUnixMs int64            `protobuf:"varint,5,opt,name=applied_unix_ms,json=appliedUnixMs,proto3" json:"applied_unix_ms,omitempty"`
+	Reason        string           `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	Retired       *pb.Version      `protobuf:"bytes,7,opt,name=retired,proto3" json:"retired,omitempty"`
+	Changes       []*pb.NodeChange `protobuf:"bytes,8,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Layout) Reset() {
 	*x = Layout{}
-	mi := &file_record_proto_msgTypes[46]
+	mi := &file_record_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3681,7 +4255,7 @@ func (x *Layout) String() string {
 func (*Layout) ProtoMessage() {}
 
 func (x *Layout) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[46]
+	mi := &file_record_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3694,7 +4268,7 @@ func (x *Layout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layout.ProtoReflect.Descriptor instead.
 func (*Layout) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{46}
+	return file_record_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Layout) GetLayoutVersion() uint64 {
@@ -3718,6 +4292,194 @@ func (x *Layout) GetTable() []byte {
 	return nil
 }
 
+func (x *Layout) GetApplied() *pb.Version {
+	if x != nil {
+		return x.Applied
+	}
+	return nil
+}
+
+func (x *Layout) GetAppliedUnixMs() int64 {
+	if x != nil {
+		return x.AppliedUnixMs
+	}
+	return 0
+}
+
+func (x *Layout) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Layout) GetRetired() *pb.Version {
+	if x != nil {
+		return x.Retired
+	}
+	return nil
+}
+
+func (x *Layout) GetChanges() []*pb.NodeChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// Sweep brings every block in line with the placement, in hash order. It goes by
+// the placement at the time of each step, so a later one supersedes it.
+type Sweep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 layout change, 2 node away, 3 node back, 4 asked for.
+	Cause         uint32      `protobuf:"varint,1,opt,name=cause,proto3" json:"cause,omitempty"`
+	Node          uint32      `protobuf:"varint,2,opt,name=node,proto3" json:"node,omitempty"`
+	LayoutVersion uint64      `protobuf:"varint,3,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
+	State         Sweep_State `protobuf:"varint,4,opt,name=state,proto3,enum=ashlar.record.v1.Sweep_State" json:"state,omitempty"`
+	// Records up to this hash were looked at; walked says all.
+	Cursor       []byte `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Walked       bool   `protobuf:"varint,6,opt,name=walked,proto3" json:"walked,omitempty"`
+	BlocksSeen   uint64 `protobuf:"varint,7,opt,name=blocks_seen,json=blocksSeen,proto3" json:"blocks_seen,omitempty"`
+	BlocksMarked uint64 `protobuf:"varint,8,opt,name=blocks_marked,json=blocksMarked,proto3" json:"blocks_marked,omitempty"`
+	BytesMarked  uint64 `protobuf:"varint,9,opt,name=bytes_marked,json=bytesMarked,proto3" json:"bytes_marked,omitempty"`
+	// Records that there were at its start.
+	BlocksTotal   uint64      `protobuf:"varint,10,opt,name=blocks_total,json=blocksTotal,proto3" json:"blocks_total,omitempty"`
+	Started       *pb.Version `protobuf:"bytes,11,opt,name=started,proto3" json:"started,omitempty"`
+	StartedUnixMs int64       `protobuf:"varint,12,opt,name=started_unix_ms,json=startedUnixMs,proto3" json:"started_unix_ms,omitempty"`
+	Ended         *pb.Version `protobuf:"bytes,13,opt,name=ended,proto3" json:"ended,omitempty"`
+	EndedUnixMs   int64       `protobuf:"varint,14,opt,name=ended_unix_ms,json=endedUnixMs,proto3" json:"ended_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sweep) Reset() {
+	*x = Sweep{}
+	mi := &file_record_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sweep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sweep) ProtoMessage() {}
+
+func (x *Sweep) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sweep.ProtoReflect.Descriptor instead.
+func (*Sweep) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *Sweep) GetCause() uint32 {
+	if x != nil {
+		return x.Cause
+	}
+	return 0
+}
+
+func (x *Sweep) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *Sweep) GetLayoutVersion() uint64 {
+	if x != nil {
+		return x.LayoutVersion
+	}
+	return 0
+}
+
+func (x *Sweep) GetState() Sweep_State {
+	if x != nil {
+		return x.State
+	}
+	return Sweep_RUNNING
+}
+
+func (x *Sweep) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+func (x *Sweep) GetWalked() bool {
+	if x != nil {
+		return x.Walked
+	}
+	return false
+}
+
+func (x *Sweep) GetBlocksSeen() uint64 {
+	if x != nil {
+		return x.BlocksSeen
+	}
+	return 0
+}
+
+func (x *Sweep) GetBlocksMarked() uint64 {
+	if x != nil {
+		return x.BlocksMarked
+	}
+	return 0
+}
+
+func (x *Sweep) GetBytesMarked() uint64 {
+	if x != nil {
+		return x.BytesMarked
+	}
+	return 0
+}
+
+func (x *Sweep) GetBlocksTotal() uint64 {
+	if x != nil {
+		return x.BlocksTotal
+	}
+	return 0
+}
+
+func (x *Sweep) GetStarted() *pb.Version {
+	if x != nil {
+		return x.Started
+	}
+	return nil
+}
+
+func (x *Sweep) GetStartedUnixMs() int64 {
+	if x != nil {
+		return x.StartedUnixMs
+	}
+	return 0
+}
+
+func (x *Sweep) GetEnded() *pb.Version {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+func (x *Sweep) GetEndedUnixMs() int64 {
+	if x != nil {
+		return x.EndedUnixMs
+	}
+	return 0
+}
+
 var File_record_proto protoreflect.FileDescriptor
 
 const file_record_proto_rawDesc = "" +
@@ -3725,7 +4487,7 @@ const file_record_proto_rawDesc = "" +
 	"\frecord.proto\x12\x10ashlar.record.v1\x1a\n" +
 	"wire.proto\">\n" +
 	"\x05Entry\x125\n" +
-	"\bcommands\x18\x01 \x03(\v2\x19.ashlar.record.v1.CommandR\bcommands\"\xac\x0e\n" +
+	"\bcommands\x18\x01 \x03(\v2\x19.ashlar.record.v1.CommandR\bcommands\"\x81\x11\n" +
 	"\aCommand\x12\x1e\n" +
 	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\tR\arequest\x12;\n" +
@@ -3760,11 +4522,17 @@ const file_record_proto_rawDesc = "" +
 	"\x0finventory_taken\x18\" \x01(\v2 .ashlar.record.v1.InventoryTakenH\x00R\x0einventoryTaken\x128\n" +
 	"\bpostpone\x18# \x01(\v2\x1a.ashlar.record.v1.PostponeH\x00R\bpostpone\x129\n" +
 	"\tretry_now\x18$ \x01(\v2\x1a.ashlar.record.v1.RetryNowH\x00R\bretryNow\x125\n" +
-	"\areindex\x18% \x01(\v2\x19.ashlar.record.v1.ReindexH\x00R\areindexB\x06\n" +
+	"\areindex\x18% \x01(\v2\x19.ashlar.record.v1.ReindexH\x00R\areindex\x12E\n" +
+	"\rchange_layout\x18- \x01(\v2\x1e.ashlar.record.v1.ChangeLayoutH\x00R\fchangeLayout\x12F\n" +
+	"\x0eset_node_state\x18. \x01(\v2\x1e.ashlar.record.v1.SetNodeStateH\x00R\fsetNodeState\x12<\n" +
+	"\n" +
+	"sweep_step\x18/ \x01(\v2\x1b.ashlar.record.v1.SweepStepH\x00R\tsweepStep\x12B\n" +
+	"\fmove_settled\x180 \x01(\v2\x1d.ashlar.record.v1.MoveSettledH\x00R\vmoveSettled\x12B\n" +
+	"\fcancel_sweep\x181 \x01(\v2\x1d.ashlar.record.v1.CancelSweepH\x00R\vcancelSweepB\x06\n" +
 	"\x04body\"]\n" +
 	"\tBootstrap\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x126\n" +
-	"\bsettings\x18\x02 \x01(\v2\x1a.ashlar.record.v1.SettingsR\bsettings\"\x82\x02\n" +
+	"\bsettings\x18\x02 \x01(\v2\x1a.ashlar.record.v1.SettingsR\bsettings\"\xeb\x02\n" +
 	"\bSettings\x12\x1e\n" +
 	"\n" +
 	"redundancy\x18\x01 \x01(\rR\n" +
@@ -3774,7 +4542,11 @@ const file_record_proto_rawDesc = "" +
 	"\bgrace_ms\x18\x04 \x01(\x04R\agraceMs\x12%\n" +
 	"\x0epaused_classes\x18\x05 \x01(\rR\rpausedClasses\x12/\n" +
 	"\x13tranquility_percent\x18\x06 \x01(\rR\x12tranquilityPercent\x12&\n" +
-	"\x0forders_per_node\x18\a \x01(\rR\rordersPerNode\"x\n" +
+	"\x0forders_per_node\x18\a \x01(\rR\rordersPerNode\x12\"\n" +
+	"\rdown_after_ms\x18\x14 \x01(\x04R\vdownAfterMs\x12\"\n" +
+	"\raway_after_ms\x18\x15 \x01(\x04R\vawayAfterMs\x12\x1f\n" +
+	"\vauto_layout\x18\x16 \x01(\bR\n" +
+	"autoLayout\"x\n" +
 	"\vPutSettings\x126\n" +
 	"\bsettings\x18\x01 \x01(\v2\x1a.ashlar.record.v1.SettingsR\bsettings\x121\n" +
 	"\n" +
@@ -3855,7 +4627,29 @@ const file_record_proto_rawDesc = "" +
 	"MarkDigest\"O\n" +
 	"\rCompareDigest\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xbf\x04\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xc4\x01\n" +
+	"\fChangeLayout\x12*\n" +
+	"\x11if_layout_version\x18\x01 \x01(\x04R\x0fifLayoutVersion\x12/\n" +
+	"\achanges\x18\x02 \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\x12\x1c\n" +
+	"\talgorithm\x18\x03 \x01(\rR\talgorithm\x12!\n" +
+	"\ftable_digest\x18\x04 \x01(\fR\vtableDigest\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xdb\x01\n" +
+	"\fSetNodeState\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12*\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x14.ashlar.v1.NodeStateR\x05state\x12/\n" +
+	"\bif_state\x18\x03 \x01(\x0e2\x14.ashlar.v1.NodeStateR\aifState\x12%\n" +
+	"\x0eif_incarnation\x18\x04 \x01(\x04R\rifIncarnation\x12\x12\n" +
+	"\x04away\x18\x05 \x01(\bR\x04away\x12\x1f\n" +
+	"\vaccept_risk\x18\x06 \x01(\bR\n" +
+	"acceptRisk\"O\n" +
+	"\tSweepStep\x12\x14\n" +
+	"\x05sweep\x18\x01 \x01(\x04R\x05sweep\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\rR\x05count\"%\n" +
+	"\vMoveSettled\x12\x16\n" +
+	"\x06hashes\x18\x01 \x01(\fR\x06hashes\"#\n" +
+	"\vCancelSweep\x12\x14\n" +
+	"\x05sweep\x18\x01 \x01(\x04R\x05sweep\"\xbf\x04\n" +
 	"\x06Result\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12,\n" +
@@ -3879,7 +4673,7 @@ const file_record_proto_rawDesc = "" +
 	"\fDigestResult\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x1a\n" +
-	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\x88\x06\n" +
+	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\xbb\x06\n" +
 	"\aCluster\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12\x1e\n" +
 	"\n" +
@@ -3903,7 +4697,10 @@ const file_record_proto_rawDesc = "" +
 	"\bsuspects\x18\x10 \x03(\v2\x19.ashlar.record.v1.SuspectR\bsuspects\x124\n" +
 	"\aindexed\x18\x11 \x01(\v2\x1a.ashlar.record.v1.SettingsR\aindexed\x12%\n" +
 	"\x0ereindex_cursor\x18\x12 \x01(\fR\rreindexCursor\x12$\n" +
-	"\x03met\x18\x13 \x01(\v2\x12.ashlar.v1.VersionR\x03met\"G\n" +
+	"\x03met\x18\x13 \x01(\v2\x12.ashlar.v1.VersionR\x03met\x12\x1d\n" +
+	"\n" +
+	"last_sweep\x18\x1e \x01(\x04R\tlastSweep\x12\x12\n" +
+	"\x04away\x18\x1f \x03(\rR\x04away\"G\n" +
 	"\aSuspect\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12(\n" +
 	"\x05below\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x05below\"P\n" +
@@ -3936,7 +4733,7 @@ const file_record_proto_rawDesc = "" +
 	"\x06blocks\x18\x01 \x01(\v2\x11.ashlar.v1.BlocksR\x06blocks\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1f\n" +
 	"\vfirst_block\x18\x03 \x01(\x04R\n" +
-	"firstBlock\"\xf0\x02\n" +
+	"firstBlock\"\x88\x03\n" +
 	"\x05Block\x12\x12\n" +
 	"\x04refs\x18\x01 \x01(\x04R\x04refs\x123\n" +
 	"\x05phase\x18\x02 \x01(\x0e2\x1d.ashlar.record.v1.Block.PhaseR\x05phase\x12(\n" +
@@ -3947,7 +4744,8 @@ const file_record_proto_rawDesc = "" +
 	"\n" +
 	"plain_size\x18\a \x01(\rR\tplainSize\x12\x1f\n" +
 	"\vstored_size\x18\b \x01(\rR\n" +
-	"storedSize\"<\n" +
+	"storedSize\x12\x16\n" +
+	"\x06moving\x18\t \x01(\rR\x06moving\"<\n" +
 	"\x05Phase\x12\b\n" +
 	"\x04NONE\x10\x00\x12\b\n" +
 	"\x04LIVE\x10\x01\x12\x10\n" +
@@ -3965,7 +4763,7 @@ const file_record_proto_rawDesc = "" +
 	"\x0frenewed_unix_ms\x18\x03 \x01(\x03R\rrenewedUnixMs\x127\n" +
 	"\roldest_upload\x18\x06 \x01(\v2\x12.ashlar.v1.VersionR\foldestUpload\x12\x18\n" +
 	"\auploads\x18\x04 \x01(\rR\auploads\x12\x12\n" +
-	"\x04done\x18\x05 \x01(\x06R\x04done\"\xa2\x03\n" +
+	"\x04done\x18\x05 \x01(\x06R\x04done\"\xe8\x04\n" +
 	"\x04Node\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\fR\bidentity\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
@@ -3980,7 +4778,13 @@ const file_record_proto_rawDesc = "" +
 	"\fclean_cursor\x18\n" +
 	" \x01(\fR\vcleanCursor\x12\x18\n" +
 	"\acleaned\x18\v \x01(\bR\acleaned\x12'\n" +
-	"\x0fcritical_blocks\x18\f \x01(\x04R\x0ecriticalBlocks\"t\n" +
+	"\x0fcritical_blocks\x18\f \x01(\x04R\x0ecriticalBlocks\x12\x16\n" +
+	"\x06weight\x18\x14 \x01(\x04R\x06weight\x12\x12\n" +
+	"\x04away\x18\x15 \x01(\bR\x04away\x12\x16\n" +
+	"\x06copies\x18\x16 \x01(\x04R\x06copies\x12.\n" +
+	"\x13copies_stored_bytes\x18\x17 \x01(\x04R\x11copiesStoredBytes\x12!\n" +
+	"\fowed_deletes\x18\x18 \x01(\x04R\vowedDeletes\x12-\n" +
+	"\x13state_since_unix_ms\x18\x19 \x01(\x03R\x10stateSinceUnixMs\"t\n" +
 	"\x04Disk\x12\x12\n" +
 	"\x04disk\x18\x01 \x01(\fR\x04disk\x12\x12\n" +
 	"\x04acks\x18\x02 \x01(\x04R\x04acks\x12%\n" +
@@ -4000,11 +4804,39 @@ const file_record_proto_rawDesc = "" +
 	"\vblock_count\x18\x03 \x01(\x04R\n" +
 	"blockCount\x12\x16\n" +
 	"\x06cursor\x18\x04 \x01(\x04R\x06cursor\x12\x1b\n" +
-	"\tpages_end\x18\x05 \x01(\x04R\bpagesEnd\"[\n" +
+	"\tpages_end\x18\x05 \x01(\x04R\bpagesEnd\"\xa8\x02\n" +
 	"\x06Layout\x12%\n" +
 	"\x0elayout_version\x18\x01 \x01(\x04R\rlayoutVersion\x12\x14\n" +
 	"\x05width\x18\x02 \x01(\rR\x05width\x12\x14\n" +
-	"\x05table\x18\x03 \x01(\fR\x05tableB9Z7github.com/seed-7d21a5b5/ashlar/metaserver/state/recordb\x06proto3"
+	"\x05table\x18\x03 \x01(\fR\x05table\x12,\n" +
+	"\aapplied\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\aapplied\x12&\n" +
+	"\x0fapplied_unix_ms\x18\x05 \x01(\x03R\rappliedUnixMs\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12,\n" +
+	"\aretired\x18\a \x01(\v2\x12.ashlar.v1.VersionR\aretired\x12/\n" +
+	"\achanges\x18\b \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\"\xab\x04\n" +
+	"\x05Sweep\x12\x14\n" +
+	"\x05cause\x18\x01 \x01(\rR\x05cause\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\rR\x04node\x12%\n" +
+	"\x0elayout_version\x18\x03 \x01(\x04R\rlayoutVersion\x123\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x1d.ashlar.record.v1.Sweep.StateR\x05state\x12\x16\n" +
+	"\x06cursor\x18\x05 \x01(\fR\x06cursor\x12\x16\n" +
+	"\x06walked\x18\x06 \x01(\bR\x06walked\x12\x1f\n" +
+	"\vblocks_seen\x18\a \x01(\x04R\n" +
+	"blocksSeen\x12#\n" +
+	"\rblocks_marked\x18\b \x01(\x04R\fblocksMarked\x12!\n" +
+	"\fbytes_marked\x18\t \x01(\x04R\vbytesMarked\x12!\n" +
+	"\fblocks_total\x18\n" +
+	" \x01(\x04R\vblocksTotal\x12,\n" +
+	"\astarted\x18\v \x01(\v2\x12.ashlar.v1.VersionR\astarted\x12&\n" +
+	"\x0fstarted_unix_ms\x18\f \x01(\x03R\rstartedUnixMs\x12(\n" +
+	"\x05ended\x18\r \x01(\v2\x12.ashlar.v1.VersionR\x05ended\x12\"\n" +
+	"\rended_unix_ms\x18\x0e \x01(\x03R\vendedUnixMs\"<\n" +
+	"\x05State\x12\v\n" +
+	"\aRUNNING\x10\x00\x12\b\n" +
+	"\x04DONE\x10\x01\x12\f\n" +
+	"\bCANCELED\x10\x02\x12\x0e\n" +
+	"\n" +
+	"SUPERSEDED\x10\x03B9Z7github.com/seed-7d21a5b5/ashlar/metaserver/state/recordb\x06proto3"
 
 var (
 	file_record_proto_rawDescOnce sync.Once
@@ -4018,161 +4850,183 @@ func file_record_proto_rawDescGZIP() []byte {
 	return file_record_proto_rawDescData
 }
 
-var file_record_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_record_proto_goTypes = []any{
 	(Block_Phase)(0),               // 0: ashlar.record.v1.Block.Phase
-	(*Entry)(nil),                  // 1: ashlar.record.v1.Entry
-	(*Command)(nil),                // 2: ashlar.record.v1.Command
-	(*Bootstrap)(nil),              // 3: ashlar.record.v1.Bootstrap
-	(*Settings)(nil),               // 4: ashlar.record.v1.Settings
-	(*PutSettings)(nil),            // 5: ashlar.record.v1.PutSettings
-	(*OpenSession)(nil),            // 6: ashlar.record.v1.OpenSession
-	(*CloseSession)(nil),           // 7: ashlar.record.v1.CloseSession
-	(*CreateUpload)(nil),           // 8: ashlar.record.v1.CreateUpload
-	(*Unreference)(nil),            // 9: ashlar.record.v1.Unreference
-	(*UnreferenceStep)(nil),        // 10: ashlar.record.v1.UnreferenceStep
-	(*PutMetaMember)(nil),          // 11: ashlar.record.v1.PutMetaMember
-	(*RemoveMetaMember)(nil),       // 12: ashlar.record.v1.RemoveMetaMember
-	(*Condemn)(nil),                // 13: ashlar.record.v1.Condemn
-	(*NodeBlock)(nil),              // 14: ashlar.record.v1.NodeBlock
-	(*Drop)(nil),                   // 15: ashlar.record.v1.Drop
-	(*Deleted)(nil),                // 16: ashlar.record.v1.Deleted
-	(*DeletedItem)(nil),            // 17: ashlar.record.v1.DeletedItem
-	(*Reap)(nil),                   // 18: ashlar.record.v1.Reap
-	(*Lost)(nil),                   // 19: ashlar.record.v1.Lost
-	(*RemoveNode)(nil),             // 20: ashlar.record.v1.RemoveNode
-	(*CleanNode)(nil),              // 21: ashlar.record.v1.CleanNode
-	(*StartGeneration)(nil),        // 22: ashlar.record.v1.StartGeneration
-	(*InventoryTaken)(nil),         // 23: ashlar.record.v1.InventoryTaken
-	(*Postpone)(nil),               // 24: ashlar.record.v1.Postpone
-	(*PostponeItem)(nil),           // 25: ashlar.record.v1.PostponeItem
-	(*RetryNow)(nil),               // 26: ashlar.record.v1.RetryNow
-	(*Reindex)(nil),                // 27: ashlar.record.v1.Reindex
-	(*MarkDigest)(nil),             // 28: ashlar.record.v1.MarkDigest
-	(*CompareDigest)(nil),          // 29: ashlar.record.v1.CompareDigest
-	(*Result)(nil),                 // 30: ashlar.record.v1.Result
-	(*EffectResult)(nil),           // 31: ashlar.record.v1.EffectResult
-	(*UnreferenceResult)(nil),      // 32: ashlar.record.v1.UnreferenceResult
-	(*DigestResult)(nil),           // 33: ashlar.record.v1.DigestResult
-	(*Cluster)(nil),                // 34: ashlar.record.v1.Cluster
-	(*Suspect)(nil),                // 35: ashlar.record.v1.Suspect
-	(*Work)(nil),                   // 36: ashlar.record.v1.Work
-	(*Object)(nil),                 // 37: ashlar.record.v1.Object
-	(*Upload)(nil),                 // 38: ashlar.record.v1.Upload
-	(*UploadPage)(nil),             // 39: ashlar.record.v1.UploadPage
-	(*Block)(nil),                  // 40: ashlar.record.v1.Block
-	(*Held)(nil),                   // 41: ashlar.record.v1.Held
-	(*Session)(nil),                // 42: ashlar.record.v1.Session
-	(*Node)(nil),                   // 43: ashlar.record.v1.Node
-	(*Disk)(nil),                   // 44: ashlar.record.v1.Disk
-	(*MetaMember)(nil),             // 45: ashlar.record.v1.MetaMember
-	(*Job)(nil),                    // 46: ashlar.record.v1.Job
-	(*Layout)(nil),                 // 47: ashlar.record.v1.Layout
-	(*pb.CommitRequest)(nil),       // 48: ashlar.v1.CommitRequest
-	(*pb.DeleteRequest)(nil),       // 49: ashlar.v1.DeleteRequest
-	(*pb.UploadAppendRequest)(nil), // 50: ashlar.v1.UploadAppendRequest
-	(*pb.UploadAbortRequest)(nil),  // 51: ashlar.v1.UploadAbortRequest
-	(*pb.ClaimsRequest)(nil),       // 52: ashlar.v1.ClaimsRequest
-	(*pb.RegisterRequest)(nil),     // 53: ashlar.v1.RegisterRequest
-	(*pb.Version)(nil),             // 54: ashlar.v1.Version
-	(*pb.Call)(nil),                // 55: ashlar.v1.Call
-	(*pb.Ack)(nil),                 // 56: ashlar.v1.Ack
-	(*pb.CommitAnswer)(nil),        // 57: ashlar.v1.CommitAnswer
-	(*pb.DeleteAnswer)(nil),        // 58: ashlar.v1.DeleteAnswer
-	(*pb.UploadCreateAnswer)(nil),  // 59: ashlar.v1.UploadCreateAnswer
-	(*pb.RegisterAnswer)(nil),      // 60: ashlar.v1.RegisterAnswer
-	(*pb.ClaimsAnswer)(nil),        // 61: ashlar.v1.ClaimsAnswer
-	(*pb.Counters)(nil),            // 62: ashlar.v1.Counters
-	(*pb.Meta)(nil),                // 63: ashlar.v1.Meta
-	(*pb.Blocks)(nil),              // 64: ashlar.v1.Blocks
+	(Sweep_State)(0),               // 1: ashlar.record.v1.Sweep.State
+	(*Entry)(nil),                  // 2: ashlar.record.v1.Entry
+	(*Command)(nil),                // 3: ashlar.record.v1.Command
+	(*Bootstrap)(nil),              // 4: ashlar.record.v1.Bootstrap
+	(*Settings)(nil),               // 5: ashlar.record.v1.Settings
+	(*PutSettings)(nil),            // 6: ashlar.record.v1.PutSettings
+	(*OpenSession)(nil),            // 7: ashlar.record.v1.OpenSession
+	(*CloseSession)(nil),           // 8: ashlar.record.v1.CloseSession
+	(*CreateUpload)(nil),           // 9: ashlar.record.v1.CreateUpload
+	(*Unreference)(nil),            // 10: ashlar.record.v1.Unreference
+	(*UnreferenceStep)(nil),        // 11: ashlar.record.v1.UnreferenceStep
+	(*PutMetaMember)(nil),          // 12: ashlar.record.v1.PutMetaMember
+	(*RemoveMetaMember)(nil),       // 13: ashlar.record.v1.RemoveMetaMember
+	(*Condemn)(nil),                // 14: ashlar.record.v1.Condemn
+	(*NodeBlock)(nil),              // 15: ashlar.record.v1.NodeBlock
+	(*Drop)(nil),                   // 16: ashlar.record.v1.Drop
+	(*Deleted)(nil),                // 17: ashlar.record.v1.Deleted
+	(*DeletedItem)(nil),            // 18: ashlar.record.v1.DeletedItem
+	(*Reap)(nil),                   // 19: ashlar.record.v1.Reap
+	(*Lost)(nil),                   // 20: ashlar.record.v1.Lost
+	(*RemoveNode)(nil),             // 21: ashlar.record.v1.RemoveNode
+	(*CleanNode)(nil),              // 22: ashlar.record.v1.CleanNode
+	(*StartGeneration)(nil),        // 23: ashlar.record.v1.StartGeneration
+	(*InventoryTaken)(nil),         // 24: ashlar.record.v1.InventoryTaken
+	(*Postpone)(nil),               // 25: ashlar.record.v1.Postpone
+	(*PostponeItem)(nil),           // 26: ashlar.record.v1.PostponeItem
+	(*RetryNow)(nil),               // 27: ashlar.record.v1.RetryNow
+	(*Reindex)(nil),                // 28: ashlar.record.v1.Reindex
+	(*MarkDigest)(nil),             // 29: ashlar.record.v1.MarkDigest
+	(*CompareDigest)(nil),          // 30: ashlar.record.v1.CompareDigest
+	(*ChangeLayout)(nil),           // 31: ashlar.record.v1.ChangeLayout
+	(*SetNodeState)(nil),           // 32: ashlar.record.v1.SetNodeState
+	(*SweepStep)(nil),              // 33: ashlar.record.v1.SweepStep
+	(*MoveSettled)(nil),            // 34: ashlar.record.v1.MoveSettled
+	(*CancelSweep)(nil),            // 35: ashlar.record.v1.CancelSweep
+	(*Result)(nil),                 // 36: ashlar.record.v1.Result
+	(*EffectResult)(nil),           // 37: ashlar.record.v1.EffectResult
+	(*UnreferenceResult)(nil),      // 38: ashlar.record.v1.UnreferenceResult
+	(*DigestResult)(nil),           // 39: ashlar.record.v1.DigestResult
+	(*Cluster)(nil),                // 40: ashlar.record.v1.Cluster
+	(*Suspect)(nil),                // 41: ashlar.record.v1.Suspect
+	(*Work)(nil),                   // 42: ashlar.record.v1.Work
+	(*Object)(nil),                 // 43: ashlar.record.v1.Object
+	(*Upload)(nil),                 // 44: ashlar.record.v1.Upload
+	(*UploadPage)(nil),             // 45: ashlar.record.v1.UploadPage
+	(*Block)(nil),                  // 46: ashlar.record.v1.Block
+	(*Held)(nil),                   // 47: ashlar.record.v1.Held
+	(*Session)(nil),                // 48: ashlar.record.v1.Session
+	(*Node)(nil),                   // 49: ashlar.record.v1.Node
+	(*Disk)(nil),                   // 50: ashlar.record.v1.Disk
+	(*MetaMember)(nil),             // 51: ashlar.record.v1.MetaMember
+	(*Job)(nil),                    // 52: ashlar.record.v1.Job
+	(*Layout)(nil),                 // 53: ashlar.record.v1.Layout
+	(*Sweep)(nil),                  // 54: ashlar.record.v1.Sweep
+	(*pb.CommitRequest)(nil),       // 55: ashlar.v1.CommitRequest
+	(*pb.DeleteRequest)(nil),       // 56: ashlar.v1.DeleteRequest
+	(*pb.UploadAppendRequest)(nil), // 57: ashlar.v1.UploadAppendRequest
+	(*pb.UploadAbortRequest)(nil),  // 58: ashlar.v1.UploadAbortRequest
+	(*pb.ClaimsRequest)(nil),       // 59: ashlar.v1.ClaimsRequest
+	(*pb.RegisterRequest)(nil),     // 60: ashlar.v1.RegisterRequest
+	(*pb.Version)(nil),             // 61: ashlar.v1.Version
+	(*pb.Call)(nil),                // 62: ashlar.v1.Call
+	(*pb.Ack)(nil),                 // 63: ashlar.v1.Ack
+	(*pb.NodeChange)(nil),          // 64: ashlar.v1.NodeChange
 	(pb.NodeState)(0),              // 65: ashlar.v1.NodeState
+	(*pb.CommitAnswer)(nil),        // 66: ashlar.v1.CommitAnswer
+	(*pb.DeleteAnswer)(nil),        // 67: ashlar.v1.DeleteAnswer
+	(*pb.UploadCreateAnswer)(nil),  // 68: ashlar.v1.UploadCreateAnswer
+	(*pb.RegisterAnswer)(nil),      // 69: ashlar.v1.RegisterAnswer
+	(*pb.ClaimsAnswer)(nil),        // 70: ashlar.v1.ClaimsAnswer
+	(*pb.Counters)(nil),            // 71: ashlar.v1.Counters
+	(*pb.Meta)(nil),                // 72: ashlar.v1.Meta
+	(*pb.Blocks)(nil),              // 73: ashlar.v1.Blocks
 }
 var file_record_proto_depIdxs = []int32{
-	2,  // 0: ashlar.record.v1.Entry.commands:type_name -> ashlar.record.v1.Command
-	3,  // 1: ashlar.record.v1.Command.bootstrap:type_name -> ashlar.record.v1.Bootstrap
-	6,  // 2: ashlar.record.v1.Command.open_session:type_name -> ashlar.record.v1.OpenSession
-	7,  // 3: ashlar.record.v1.Command.close_session:type_name -> ashlar.record.v1.CloseSession
-	48, // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
-	49, // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
-	8,  // 6: ashlar.record.v1.Command.create_upload:type_name -> ashlar.record.v1.CreateUpload
-	50, // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
-	51, // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
-	9,  // 9: ashlar.record.v1.Command.unreference:type_name -> ashlar.record.v1.Unreference
-	52, // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
-	53, // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
-	11, // 12: ashlar.record.v1.Command.put_meta_member:type_name -> ashlar.record.v1.PutMetaMember
-	12, // 13: ashlar.record.v1.Command.remove_meta_member:type_name -> ashlar.record.v1.RemoveMetaMember
-	5,  // 14: ashlar.record.v1.Command.put_settings:type_name -> ashlar.record.v1.PutSettings
-	28, // 15: ashlar.record.v1.Command.mark_digest:type_name -> ashlar.record.v1.MarkDigest
-	29, // 16: ashlar.record.v1.Command.compare_digest:type_name -> ashlar.record.v1.CompareDigest
-	13, // 17: ashlar.record.v1.Command.condemn:type_name -> ashlar.record.v1.Condemn
-	15, // 18: ashlar.record.v1.Command.drop:type_name -> ashlar.record.v1.Drop
-	16, // 19: ashlar.record.v1.Command.deleted:type_name -> ashlar.record.v1.Deleted
-	18, // 20: ashlar.record.v1.Command.reap:type_name -> ashlar.record.v1.Reap
-	19, // 21: ashlar.record.v1.Command.lost:type_name -> ashlar.record.v1.Lost
-	20, // 22: ashlar.record.v1.Command.remove_node:type_name -> ashlar.record.v1.RemoveNode
-	21, // 23: ashlar.record.v1.Command.clean_node:type_name -> ashlar.record.v1.CleanNode
-	22, // 24: ashlar.record.v1.Command.start_generation:type_name -> ashlar.record.v1.StartGeneration
-	23, // 25: ashlar.record.v1.Command.inventory_taken:type_name -> ashlar.record.v1.InventoryTaken
-	24, // 26: ashlar.record.v1.Command.postpone:type_name -> ashlar.record.v1.Postpone
-	26, // 27: ashlar.record.v1.Command.retry_now:type_name -> ashlar.record.v1.RetryNow
-	27, // 28: ashlar.record.v1.Command.reindex:type_name -> ashlar.record.v1.Reindex
-	4,  // 29: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
-	4,  // 30: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
-	54, // 31: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
-	55, // 32: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
-	10, // 33: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
-	54, // 34: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
-	45, // 35: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
-	54, // 36: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
-	14, // 37: ashlar.record.v1.Drop.items:type_name -> ashlar.record.v1.NodeBlock
-	17, // 38: ashlar.record.v1.Deleted.items:type_name -> ashlar.record.v1.DeletedItem
-	14, // 39: ashlar.record.v1.DeletedItem.order:type_name -> ashlar.record.v1.NodeBlock
-	56, // 40: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
-	54, // 41: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
-	14, // 42: ashlar.record.v1.Lost.items:type_name -> ashlar.record.v1.NodeBlock
-	54, // 43: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
-	25, // 44: ashlar.record.v1.Postpone.items:type_name -> ashlar.record.v1.PostponeItem
-	54, // 45: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
-	54, // 46: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
-	57, // 47: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
-	58, // 48: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
-	59, // 49: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
-	60, // 50: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
-	61, // 51: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
-	32, // 52: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
-	33, // 53: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
-	31, // 54: ashlar.record.v1.Result.effect:type_name -> ashlar.record.v1.EffectResult
-	54, // 55: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
-	54, // 56: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
-	54, // 57: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
-	4,  // 58: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
-	54, // 59: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
-	62, // 60: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
-	54, // 61: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
-	35, // 62: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
-	4,  // 63: ashlar.record.v1.Cluster.indexed:type_name -> ashlar.record.v1.Settings
-	54, // 64: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
-	54, // 65: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
-	54, // 66: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
-	63, // 67: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
-	64, // 68: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
-	64, // 69: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
-	0,  // 70: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
-	54, // 71: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
-	41, // 72: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
-	41, // 73: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
-	54, // 74: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
-	65, // 75: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
-	44, // 76: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
-	54, // 77: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
-	64, // 78: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
-	79, // [79:79] is the sub-list for method output_type
-	79, // [79:79] is the sub-list for method input_type
-	79, // [79:79] is the sub-list for extension type_name
-	79, // [79:79] is the sub-list for extension extendee
-	0,  // [0:79] is the sub-list for field type_name
+	3,  // 0: ashlar.record.v1.Entry.commands:type_name -> ashlar.record.v1.Command
+	4,  // 1: ashlar.record.v1.Command.bootstrap:type_name -> ashlar.record.v1.Bootstrap
+	7,  // 2: ashlar.record.v1.Command.open_session:type_name -> ashlar.record.v1.OpenSession
+	8,  // 3: ashlar.record.v1.Command.close_session:type_name -> ashlar.record.v1.CloseSession
+	55, // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
+	56, // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
+	9,  // 6: ashlar.record.v1.Command.create_upload:type_name -> ashlar.record.v1.CreateUpload
+	57, // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
+	58, // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
+	10, // 9: ashlar.record.v1.Command.unreference:type_name -> ashlar.record.v1.Unreference
+	59, // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
+	60, // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
+	12, // 12: ashlar.record.v1.Command.put_meta_member:type_name -> ashlar.record.v1.PutMetaMember
+	13, // 13: ashlar.record.v1.Command.remove_meta_member:type_name -> ashlar.record.v1.RemoveMetaMember
+	6,  // 14: ashlar.record.v1.Command.put_settings:type_name -> ashlar.record.v1.PutSettings
+	29, // 15: ashlar.record.v1.Command.mark_digest:type_name -> ashlar.record.v1.MarkDigest
+	30, // 16: ashlar.record.v1.Command.compare_digest:type_name -> ashlar.record.v1.CompareDigest
+	14, // 17: ashlar.record.v1.Command.condemn:type_name -> ashlar.record.v1.Condemn
+	16, // 18: ashlar.record.v1.Command.drop:type_name -> ashlar.record.v1.Drop
+	17, // 19: ashlar.record.v1.Command.deleted:type_name -> ashlar.record.v1.Deleted
+	19, // 20: ashlar.record.v1.Command.reap:type_name -> ashlar.record.v1.Reap
+	20, // 21: ashlar.record.v1.Command.lost:type_name -> ashlar.record.v1.Lost
+	21, // 22: ashlar.record.v1.Command.remove_node:type_name -> ashlar.record.v1.RemoveNode
+	22, // 23: ashlar.record.v1.Command.clean_node:type_name -> ashlar.record.v1.CleanNode
+	23, // 24: ashlar.record.v1.Command.start_generation:type_name -> ashlar.record.v1.StartGeneration
+	24, // 25: ashlar.record.v1.Command.inventory_taken:type_name -> ashlar.record.v1.InventoryTaken
+	25, // 26: ashlar.record.v1.Command.postpone:type_name -> ashlar.record.v1.Postpone
+	27, // 27: ashlar.record.v1.Command.retry_now:type_name -> ashlar.record.v1.RetryNow
+	28, // 28: ashlar.record.v1.Command.reindex:type_name -> ashlar.record.v1.Reindex
+	31, // 29: ashlar.record.v1.Command.change_layout:type_name -> ashlar.record.v1.ChangeLayout
+	32, // 30: ashlar.record.v1.Command.set_node_state:type_name -> ashlar.record.v1.SetNodeState
+	33, // 31: ashlar.record.v1.Command.sweep_step:type_name -> ashlar.record.v1.SweepStep
+	34, // 32: ashlar.record.v1.Command.move_settled:type_name -> ashlar.record.v1.MoveSettled
+	35, // 33: ashlar.record.v1.Command.cancel_sweep:type_name -> ashlar.record.v1.CancelSweep
+	5,  // 34: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
+	5,  // 35: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
+	61, // 36: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
+	62, // 37: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
+	11, // 38: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
+	61, // 39: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
+	51, // 40: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
+	61, // 41: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
+	15, // 42: ashlar.record.v1.Drop.items:type_name -> ashlar.record.v1.NodeBlock
+	18, // 43: ashlar.record.v1.Deleted.items:type_name -> ashlar.record.v1.DeletedItem
+	15, // 44: ashlar.record.v1.DeletedItem.order:type_name -> ashlar.record.v1.NodeBlock
+	63, // 45: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
+	61, // 46: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
+	15, // 47: ashlar.record.v1.Lost.items:type_name -> ashlar.record.v1.NodeBlock
+	61, // 48: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
+	26, // 49: ashlar.record.v1.Postpone.items:type_name -> ashlar.record.v1.PostponeItem
+	61, // 50: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
+	64, // 51: ashlar.record.v1.ChangeLayout.changes:type_name -> ashlar.v1.NodeChange
+	65, // 52: ashlar.record.v1.SetNodeState.state:type_name -> ashlar.v1.NodeState
+	65, // 53: ashlar.record.v1.SetNodeState.if_state:type_name -> ashlar.v1.NodeState
+	61, // 54: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
+	66, // 55: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
+	67, // 56: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
+	68, // 57: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
+	69, // 58: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
+	70, // 59: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
+	38, // 60: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
+	39, // 61: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
+	37, // 62: ashlar.record.v1.Result.effect:type_name -> ashlar.record.v1.EffectResult
+	61, // 63: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
+	61, // 64: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
+	61, // 65: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
+	5,  // 66: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
+	61, // 67: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
+	71, // 68: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
+	61, // 69: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
+	41, // 70: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
+	5,  // 71: ashlar.record.v1.Cluster.indexed:type_name -> ashlar.record.v1.Settings
+	61, // 72: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
+	61, // 73: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
+	61, // 74: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
+	72, // 75: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
+	73, // 76: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
+	73, // 77: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
+	0,  // 78: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
+	61, // 79: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
+	47, // 80: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
+	47, // 81: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
+	61, // 82: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
+	65, // 83: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
+	50, // 84: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
+	61, // 85: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
+	73, // 86: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
+	61, // 87: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
+	61, // 88: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
+	64, // 89: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
+	1,  // 90: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
+	61, // 91: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
+	61, // 92: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
+	93, // [93:93] is the sub-list for method output_type
+	93, // [93:93] is the sub-list for method input_type
+	93, // [93:93] is the sub-list for extension type_name
+	93, // [93:93] is the sub-list for extension extendee
+	0,  // [0:93] is the sub-list for field type_name
 }
 
 func init() { file_record_proto_init() }
@@ -4209,8 +5063,13 @@ func file_record_proto_init() {
 		(*Command_Postpone)(nil),
 		(*Command_RetryNow)(nil),
 		(*Command_Reindex)(nil),
+		(*Command_ChangeLayout)(nil),
+		(*Command_SetNodeState)(nil),
+		(*Command_SweepStep)(nil),
+		(*Command_MoveSettled)(nil),
+		(*Command_CancelSweep)(nil),
 	}
-	file_record_proto_msgTypes[29].OneofWrappers = []any{
+	file_record_proto_msgTypes[34].OneofWrappers = []any{
 		(*Result_Commit)(nil),
 		(*Result_Delete)(nil),
 		(*Result_CreateUpload)(nil),
@@ -4225,8 +5084,8 @@ func file_record_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_record_proto_rawDesc), len(file_record_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   47,
+			NumEnums:      2,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
