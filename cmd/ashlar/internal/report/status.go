@@ -42,7 +42,13 @@ type Counters struct {
 	// PlainBytes is StoredBytes before compression.
 	PlainBytes uint64 `json:"plain_bytes"`
 	// InlineBytes is what lives in metadata.
-	InlineBytes             uint64 `json:"inline_bytes"`
+	InlineBytes uint64 `json:"inline_bytes"`
+	// TrashObjects are deleted and overwritten objects that buckets keep,
+	// TrashLogicalBytes the sum of their sizes, TrashInlineBytes what of them lives
+	// in metadata. Their blocks are live.
+	TrashObjects            uint64 `json:"trash_objects"`
+	TrashLogicalBytes       uint64 `json:"trash_logical_bytes"`
+	TrashInlineBytes        uint64 `json:"trash_inline_bytes"`
 	LiveBlocks              uint64 `json:"live_blocks"`
 	References              uint64 `json:"references"`
 	CountedCopies           uint64 `json:"counted_copies"`
@@ -115,6 +121,7 @@ func countersOf(n *pb.Counters) Counters {
 		UnreferencedBlocks: n.GetUnreferencedBlocks(), UnreferencedStoredBytes: n.GetUnreferencedStoredBytes(),
 		CondemnedBlocks: n.GetCondemnedBlocks(), CondemnedStoredBytes: n.GetCondemnedStoredBytes(),
 		UnderReplicatedBlocks: n.GetUnderReplicatedBlocks(), Sessions: n.GetSessions(), Uploads: n.GetUploads(),
+		TrashObjects: n.GetTrashObjects(), TrashLogicalBytes: n.GetTrashLogicalBytes(), TrashInlineBytes: n.GetTrashInlineBytes(),
 		UnreferenceJobs: n.GetUnreferenceJobs(), UnreferenceLeft: n.GetUnreferenceLeft(),
 	}
 }
