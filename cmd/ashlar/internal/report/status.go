@@ -42,13 +42,7 @@ type Counters struct {
 	// PlainBytes is StoredBytes before compression.
 	PlainBytes uint64 `json:"plain_bytes"`
 	// InlineBytes is what lives in metadata.
-	InlineBytes uint64 `json:"inline_bytes"`
-	// TrashObjects are deleted and overwritten objects that buckets keep,
-	// TrashLogicalBytes the sum of their sizes, TrashInlineBytes what of them lives
-	// in metadata. Their blocks are live.
-	TrashObjects            uint64 `json:"trash_objects"`
-	TrashLogicalBytes       uint64 `json:"trash_logical_bytes"`
-	TrashInlineBytes        uint64 `json:"trash_inline_bytes"`
+	InlineBytes             uint64 `json:"inline_bytes"`
 	LiveBlocks              uint64 `json:"live_blocks"`
 	References              uint64 `json:"references"`
 	CountedCopies           uint64 `json:"counted_copies"`
@@ -62,6 +56,12 @@ type Counters struct {
 	Uploads                 uint64 `json:"uploads"`
 	UnreferenceJobs         uint64 `json:"unreference_jobs"`
 	UnreferenceLeft         uint64 `json:"unreference_left"`
+	// TrashObjects are deleted and overwritten objects that buckets keep,
+	// TrashLogicalBytes the sum of their sizes, TrashInlineBytes what of them lives
+	// in metadata. Their blocks are live.
+	TrashObjects      uint64 `json:"trash_objects"`
+	TrashLogicalBytes uint64 `json:"trash_logical_bytes"`
+	TrashInlineBytes  uint64 `json:"trash_inline_bytes"`
 }
 
 // Metaserver is one member of the Raft group.
