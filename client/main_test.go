@@ -106,6 +106,7 @@ func TestCluster(t *testing.T) {
 		{"ManyPages", testManyPages},
 		{"Ranges", testRanges},
 		{"CutByContent", testCutByContent},
+		{"Trash", testTrash},
 		{"ConcurrentPuts", testConcurrentPuts},
 	} {
 		t.Run(part.name, func(t *testing.T) {

@@ -5,11 +5,33 @@ import (
 	"errors"
 	"iter"
 	"strings"
+	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
 )
+
+// Stat describes bucket/name.
+func (c *Client) Stat(ctx context.Context, bucket, name string, opts ...Option) (Object, error) {
+	o, err := collect(verbStat, opts)
+	if err == nil {
+		err = errors.Join(protocol.CheckBucket(bucket), protocol.CheckName(name))
+	}
+	if err != nil {
+		return Object{}, err
+	}
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
+		return Object{}, err
+	}
+	defer end()
+	ans, err := c.lookup(ctx, &pb.LookupRequest{Bucket: bucket, Name: name, Level: o.level.wire(), IfVersion: o.ifVersion, StatOnly: true})
+	if err != nil {
+		return Object{}, err
+	}
+	return objectOf(ans.GetObject())
+}
 
 // List gives the objects of bucket in the order of their names, pages as they
 // are needed. With an empty bucket it gives the buckets as prefixes. An error
@@ -101,7 +123,8 @@ func merge(ans *pb.ListAnswer) ([]Entry, error) {
 	return out, nil
 }
 
-// Delete removes bucket/name. It is ErrNotFound if there is no such object.
+// Delete removes bucket/name; in a bucket with trash it can be undeleted for a
+// while. It is ErrNotFound if there is no such object.
 func (c *Client) Delete(ctx context.Context, bucket, name string, opts ...Option) error {
 	o, err := collect(verbDelete, opts)
 	if err == nil {
@@ -110,7 +133,7 @@ func (c *Client) Delete(ctx context.Context, bucket, name string, opts ...Option
 	if err != nil {
 		return err
 	}
-	outcomes, err := c.deleteItems(ctx, bucket, []*pb.DeleteItem{{Name: name, Precondition: o.precondition}})
+	outcomes, err := c.deleteItems(ctx, bucket, []*pb.DeleteItem{{Name: name, Precondition: o.precondition}}, o.due)
 	if err != nil {
 		return err
 	}
@@ -120,8 +143,15 @@ func (c *Client) Delete(ctx context.Context, bucket, name string, opts ...Option
 // DeleteBatch removes names from bucket, up to protocol.MaxDeleteBatch in one
 // step and more in several. outcomes[i] tells of names[i]: nil, or ErrNotFound.
 // With an err, names without an outcome may or may not be gone.
-func (c *Client) DeleteBatch(ctx context.Context, bucket string, names []string) (outcomes []error, err error) {
-	if err := protocol.CheckBucket(bucket); err != nil {
+func (c *Client) DeleteBatch(ctx context.Context, bucket string, names []string, opts ...Option) (outcomes []error, err error) {
+	o, err := collect(verbDelete, opts)
+	if err == nil && o.precondition != nil {
+		err = protocol.Errorf(protocol.InvalidArgument, "IfVersion is about one object, not a batch")
+	}
+	if err == nil {
+		err = protocol.CheckBucket(bucket)
+	}
+	if err != nil {
 		return nil, err
 	}
 	items := make([]*pb.DeleteItem, len(names))
@@ -133,7 +163,7 @@ func (c *Client) DeleteBatch(ctx context.Context, bucket string, names []string)
 	}
 	for len(items) > 0 {
 		n := min(len(items), protocol.MaxDeleteBatch)
-		done, err := c.deleteItems(ctx, bucket, items[:n])
+		done, err := c.deleteItems(ctx, bucket, items[:n], o.due)
 		if err != nil {
 			return outcomes, err
 		}
@@ -143,7 +173,8 @@ func (c *Client) DeleteBatch(ctx context.Context, bucket string, names []string)
 	return outcomes, nil
 }
 
-func (c *Client) deleteItems(ctx context.Context, bucket string, items []*pb.DeleteItem) ([]error, error) {
+// deleteItems deletes up to a batch; due may be nil.
+func (c *Client) deleteItems(ctx context.Context, bucket string, items []*pb.DeleteItem, due *time.Time) ([]error, error) {
 	ctx, end, err := c.begin(ctx)
 	if err != nil {
 		return nil, err
@@ -158,6 +189,9 @@ func (c *Client) deleteItems(ctx context.Context, bucket string, items []*pb.Del
 	}
 	if len(ans.GetKinds()) != len(items) {
 		return nil, protocol.Errorf(protocol.Internal, "a metaserver told %d outcomes of %d deletions", len(ans.GetKinds()), len(items))
+	}
+	if due != nil && ans.GetTrashDueUnixMs() != 0 {
+		*due = timeOf(ans.GetTrashDueUnixMs())
 	}
 	outcomes := make([]error, len(items))
 	for i, k := range ans.GetKinds() {

@@ -77,6 +77,14 @@ func objectOf(i *pb.ObjectInfo) (Object, error) {
 	return o, nil
 }
 
+// timeOf reads a time of the wire; 0 is the zero time.
+func timeOf(unixMs int64) time.Time {
+	if unixMs == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(unixMs)
+}
+
 func versionOf(v *pb.Version) Version {
 	return Version{Generation: v.GetGeneration(), Counter: v.GetCounter()}
 }

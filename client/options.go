@@ -3,6 +3,7 @@ package client
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -41,6 +42,11 @@ const (
 	verbList
 	verbDelete
 	verbBlock
+	verbUndelete
+	verbListDeleted
+	verbEmptyTrash
+	verbBucket
+	verbSetBucket
 )
 
 // Option changes one call. An option given to a call that it does not apply to
@@ -68,6 +74,11 @@ type options struct {
 	delimiter    string
 	startAfter   string
 	pageSize     int
+	// trashed is the version that an undelete is about, replace lets it take the
+	// place of a live object, due is told when what was deleted is to go.
+	trashed *pb.Version
+	replace bool
+	due     *time.Time
 }
 
 // collect applies opts for one verb.
@@ -91,9 +102,10 @@ func IfAbsent() Option {
 
 // IfVersion lets a put or delete succeed, and a get or stat answer, only if the
 // object still is v. Otherwise a change is ErrPreconditionFailed and a read
-// ErrChanged.
+// ErrChanged. For an undelete it is the live object that it may replace; for
+// SetBucket the settings that it may replace, otherwise ErrChanged.
 func IfVersion(v Version) Option {
-	return Option{"IfVersion", verbPut | verbDelete | verbGet | verbStat, func(o *options) {
+	return Option{"IfVersion", verbPut | verbDelete | verbGet | verbStat | verbUndelete | verbSetBucket, func(o *options) {
 		o.precondition = &pb.Precondition{Kind: pb.Precondition_IF_VERSION, Version: wireVersion(v)}
 		o.ifVersion = wireVersion(v)
 	}}
@@ -138,7 +150,7 @@ func WithRange(offset, length int64) Option {
 
 // WithLevel says how fresh the answer must be.
 func WithLevel(l Level) Option {
-	return Option{"WithLevel", verbGet | verbStat | verbList | verbBlock, func(o *options) { o.level = l }}
+	return Option{"WithLevel", verbGet | verbStat | verbList | verbBlock | verbListDeleted | verbBucket, func(o *options) { o.level = l }}
 }
 
 // WithProgress calls fn with the bytes done so far: acknowledged by W nodes for
@@ -154,9 +166,9 @@ func WithStats(s *Stats) Option {
 	return Option{"WithStats", verbPut | verbGet, func(o *options) { o.stats = s }}
 }
 
-// WithPrefix lists only names that begin with prefix.
+// WithPrefix lists, or empties the trash of, only names that begin with prefix.
 func WithPrefix(prefix string) Option {
-	return Option{"WithPrefix", verbList, func(o *options) { o.prefix = prefix }}
+	return Option{"WithPrefix", verbList | verbListDeleted | verbEmptyTrash, func(o *options) { o.prefix = prefix }}
 }
 
 // WithDelimiter lists names that have delimiter after the prefix as one prefix.
@@ -172,5 +184,23 @@ func StartAfter(name string) Option {
 // WithPageSize asks for n entries a page, at most protocol.MaxListPage. It
 // changes the number of requests, not what is listed.
 func WithPageSize(n int) Option {
-	return Option{"WithPageSize", verbList, func(o *options) { o.pageSize = n }}
+	return Option{"WithPageSize", verbList | verbListDeleted, func(o *options) { o.pageSize = n }}
+}
+
+// Trashed has an undelete bring back the version v instead of the newest one in the
+// trash.
+func Trashed(v Version) Option {
+	return Option{"Trashed", verbUndelete, func(o *options) { o.trashed = wireVersion(v) }}
+}
+
+// Replacing lets an undelete take the place of a live object, which then goes to
+// the trash itself.
+func Replacing() Option {
+	return Option{"Replacing", verbUndelete, func(o *options) { o.replace = true }}
+}
+
+// WithTrashDue sets t to when the trash lets go of what a delete has deleted; to
+// zero if the bucket has no trash or nothing was deleted.
+func WithTrashDue(t *time.Time) Option {
+	return Option{"WithTrashDue", verbDelete, func(o *options) { o.due, *t = t, time.Time{} }}
 }

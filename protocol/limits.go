@@ -24,6 +24,11 @@ const (
 	MaxListPage = 1000
 	// MaxDeleteBatch bounds the names of one delete request.
 	MaxDeleteBatch = 100
+	// MaxTrashBatch bounds the objects that one step takes out of the trash.
+	MaxTrashBatch = 100
+	// MaxTrashKeepMs bounds how long a bucket keeps what was deleted, in
+	// milliseconds: ten years.
+	MaxTrashKeepMs = 10 * 365 * 24 * 60 * 60 * 1000
 	// MaxEntrySize bounds one log entry, in bytes.
 	MaxEntrySize = 256 << 10
 	// MaxEntryRows bounds the rows that one log entry touches.

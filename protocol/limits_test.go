@@ -24,6 +24,8 @@ func TestLimitsRelate(t *testing.T) {
 		{"a full page touches no more rows than an entry may", MaxBlocksPerPage < MaxEntryRows},
 		{"an unreference step touches no more rows than an entry may", MaxUnreferenceStep < MaxEntryRows},
 		{"a delete batch of the longest names fits in one entry", MaxDeleteBatch*(MaxNameLength+64) < MaxEntrySize},
+		{"a batch of trash of the longest names fits in one entry", MaxTrashBatch*(MaxNameLength+MaxBucketLength+64) < MaxEntrySize},
+		{"the longest keep added to any clock of our time fits in 63 bits", MaxTrashKeepMs < 1<<62},
 		{"an entry fits in a request", MaxEntrySize < MaxMetaRequest},
 		{"a touch batch fits in a request", MaxTouchBatch*HashSize < MaxMetaRequest},
 		{"a list page of the longest names fits in an answer", MaxListPage*(objects+128) < MaxMetaAnswer},

@@ -77,6 +77,8 @@ func (c *client) act() {
 		c.closeSession()
 	case w.chance(0.1):
 		c.upload()
+	case w.shape.keepMs > 0 && w.chance(0.15):
+		c.undelete()
 	case w.chance(0.4):
 		c.remove()
 	default:
@@ -190,6 +192,18 @@ func (c *client) remove() {
 	c.call(c.view().m.Version(), func(call *pb.Call) *record.Command {
 		q.Call = call
 		return &record.Command{Body: &record.Command_Delete{Delete: q}}
+	}, func(*record.Result) { c.done() })
+}
+
+// undelete brings some object back, perhaps in place of another.
+func (c *client) undelete() {
+	q := &pb.UndeleteRequest{Bucket: bucket, Name: c.name()}
+	if c.w.chance(0.5) {
+		q.Precondition = &pb.Precondition{}
+	}
+	c.call(protocol.Version{}, func(call *pb.Call) *record.Command {
+		q.Call = call
+		return &record.Command{Body: &record.Command_Undelete{Undelete: q}}
 	}, func(*record.Result) { c.done() })
 }
 

@@ -55,6 +55,11 @@ const (
 	PointVerifyHeld
 	PointVerifyLost
 	PointOrderRefused
+	PointTrashed
+	PointUndeleted
+	PointUndeletedReplacing
+	PointTrashEmptied
+	PointTrashStale
 	pointEnd
 )
 
@@ -64,7 +69,7 @@ var pointNames = [pointEnd]string{
 	"Copied", "Lost", "Commit: refused", "Register: a new node", "Register: a new start", "Register: rolled back, suspect", "InventoryTaken", "Remove",
 	"Remove: refused", "CleanNode: finished", "Generation", "OpenSession", "CloseSession", "CloseSession: expired", "a sequence asked again", "Commit: an upload",
 	"AbortUpload", "Unreference: stale cursor", "Postpone", "RetryNow", "Stray", "order: copy held", "order: delete done", "order: verify held", "order: verify lost",
-	"order: refused",
+	"order: refused", "Delete: to the trash", "Undelete", "Undelete: in place of another", "EmptyTrash", "EmptyTrash: stale",
 }
 
 // String names the point.
@@ -178,6 +183,14 @@ func (c *Cover) command(cmd *record.Command, r *record.Result) {
 	case *record.Command_Commit:
 		count(PointClaimsRefused, protocol.Kind(r.Kind) == protocol.ClaimsRefused)
 		count(PointUploaded, ok && len(b.Commit.Upload) > 0)
+	case *record.Command_Delete:
+		count(PointTrashed, r.GetDelete().GetTrashDueUnixMs() > 0)
+	case *record.Command_Undelete:
+		count(PointUndeleted, ok)
+		count(PointUndeletedReplacing, r.GetUndelete().GetReplaced())
+	case *record.Command_EmptyTrash:
+		count(PointTrashEmptied, r.GetEmptyTrash().GetApplied() > 0)
+		count(PointTrashStale, r.GetEmptyTrash().GetIgnored() > 0)
 	case *record.Command_AbortUpload:
 		count(PointUploadAborted, ok)
 	case *record.Command_OpenSession:

@@ -194,6 +194,8 @@ func callOf(cmd *record.Command) *pb.Call {
 	switch b := cmd.Body.(type) {
 	case *record.Command_Commit:
 		return b.Commit.Call
+	case *record.Command_Undelete:
+		return b.Undelete.Call
 	case *record.Command_Delete:
 		return b.Delete.Call
 	case *record.Command_CreateUpload:

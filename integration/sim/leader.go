@@ -120,6 +120,7 @@ func (s *server) tick() {
 		s.propose(c, nil)
 	}
 	s.unreference()
+	s.trash()
 	s.expire()
 	s.meddle(obs)
 	for _, n := range obs.Nodes {

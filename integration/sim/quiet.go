@@ -59,6 +59,7 @@ func (w *world) sweep() {
 	if !w.emptying() {
 		return
 	}
+	s.setTrash(0)
 	w.deleteAll(s)
 }
 
@@ -93,6 +94,8 @@ func (f *facts) unsettled(emptied bool) string {
 		return fmt.Sprintf("%d sessions and %d uploads are open", c.Sessions, c.Uploads)
 	case c.UnreferenceJobs > 0:
 		return fmt.Sprintf("%d jobs are left", c.UnreferenceJobs)
+	case emptied && c.TrashObjects > 0:
+		return fmt.Sprintf("%d objects are in the trash", c.TrashObjects)
 	case emptied && c.Objects > 0:
 		return fmt.Sprintf("%d objects are left", c.Objects)
 	case c.UnreferencedBlocks+c.CondemnedBlocks > 0:

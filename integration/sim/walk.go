@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"math"
+
 	"github.com/seed-7d21a5b5/ashlar/metaserver/schedule"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -158,6 +160,43 @@ func (s *server) unreference() {
 	}
 	if len(plan.Steps) > 0 {
 		s.propose(&record.Command{Body: &record.Command_Unreference{Unreference: plan}}, nil)
+	}
+}
+
+// trash takes what is due out of the trash, by a clock that means nothing. Now and
+// then an operator empties some of it before, or turns the trash on or off.
+func (s *server) trash() {
+	w := s.w
+	if w.shape.keepMs == 0 {
+		return
+	}
+	if !w.draining && w.chance(0.05) {
+		s.setTrash(uint64(w.n(4)) * w.shape.keepMs)
+	}
+	now := w.clockOf(&s.clock)
+	if w.chance(0.05) {
+		now = math.MaxInt64 - 1
+	}
+	due, err := state.DueTrash(s.table, now, 1+w.n(4))
+	if err != nil {
+		w.violated("state", "trash: %v", err)
+	}
+	if len(due) > 0 {
+		s.propose(&record.Command{Body: &record.Command_EmptyTrash{EmptyTrash: &record.EmptyTrash{Items: due}}}, nil)
+	}
+}
+
+// setTrash has the bucket keep what ends; 0 ms ends that.
+func (s *server) setTrash(keepMs uint64) {
+	ans, err := state.Bucket(s.table, &pb.BucketGetRequest{Bucket: bucket})
+	if err != nil {
+		s.w.violated("state", "bucket: %v", err)
+		return
+	}
+	if ans.Bucket.TrashKeepMs != keepMs {
+		s.propose(&record.Command{Body: &record.Command_PutBucket{PutBucket: &record.PutBucket{
+			Bucket: bucket, TrashKeepMs: keepMs, IfVersion: ans.Bucket.Version,
+		}}}, nil)
 	}
 }
 

@@ -120,6 +120,9 @@ type shape struct {
 	redundancy, quorum            uint32
 	graceMs                       uint64
 	pace                          int64
+	// keepMs is what the bucket's trash keeps things for, while it is on; 0: this
+	// world has no trash. It follows from the seed alone.
+	keepMs uint64
 }
 
 // block is one content that clients store.
@@ -206,6 +209,9 @@ func (w *world) draw() {
 	}
 	w.shape.nodes = max(w.shape.nodes, 2)
 	w.restless = w.chance(0.1)
+	if w.opt.Seed%3 != 0 {
+		w.shape.keepMs = 1 + w.opt.Seed*7919%1500
+	}
 	for f := range faultEnd {
 		w.rates[f] = faultRates[f] * float64(w.n(3))
 		if w.restless {

@@ -26,6 +26,8 @@ const (
 	DefaultPingTimeout = time.Second
 	// DefaultUnreferenceTick is the slow tick of the unreference loop.
 	DefaultUnreferenceTick = 5 * time.Second
+	// DefaultTrashTick is how often the trash is looked at for what is due.
+	DefaultTrashTick = 5 * time.Second
 	// DefaultDigestTick is how often the digest loop looks at the version.
 	DefaultDigestTick = 5 * time.Second
 	// DefaultDigestEvery is how many versions lie between two digest marks.
@@ -73,6 +75,7 @@ type Timing struct {
 	PingEvery       time.Duration
 	PingTimeout     time.Duration
 	UnreferenceTick time.Duration
+	TrashTick       time.Duration
 	DigestTick      time.Duration
 	// DigestEvery is in versions.
 	DigestEvery uint64
@@ -93,6 +96,7 @@ func (t Timing) withDefaults() Timing {
 	orDefault(&t.PingEvery, DefaultPingEvery)
 	orDefault(&t.PingTimeout, DefaultPingTimeout)
 	orDefault(&t.UnreferenceTick, DefaultUnreferenceTick)
+	orDefault(&t.TrashTick, DefaultTrashTick)
 	orDefault(&t.DigestTick, DefaultDigestTick)
 	orDefault(&t.DigestEvery, DefaultDigestEvery)
 	orDefault(&t.RoundTick, DefaultRoundTick)
@@ -122,7 +126,8 @@ type Config struct {
 	Nodes    Nodes
 	Registry prometheus.Registerer
 	Logger   *slog.Logger
-	// Now is the wall clock, for people; nil: the machine's.
+	// Now is the wall clock, for people and for when to try to empty the trash; nil:
+	// the machine's.
 	Now    func() time.Time
 	Timing Timing
 }
@@ -165,7 +170,7 @@ func (d *Dispatcher) Run(ctx context.Context, term uint64) {
 	d.leading.Store(l)
 	defer d.forget()
 	var loops sync.WaitGroup
-	work := []func(context.Context){l.unreference, l.pings, l.sessions, l.digests}
+	work := []func(context.Context){l.unreference, l.trash, l.pings, l.sessions, l.digests}
 	if d.cfg.Nodes != nil {
 		work = append(work, l.rounds, l.walks)
 	}

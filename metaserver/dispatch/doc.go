@@ -8,11 +8,14 @@
 // middle loses nothing, and two leaders that do the same work disturb nothing,
 // since each command carries the facts it was decided on and apply checks them.
 //
-// There are six loops, one file each:
+// There are seven loops, one file each:
 //
 //   - unreference takes back the references of ended objects, a bounded command at
 //     a time (reclamation.md, Unreference). It wakes when a commit may have ended
 //     an object, and on a slow tick.
+//   - trash has objects taken out of the trash for good that are due by this
+//     machine's clock. What is due is a fact of the state, as is what a command
+//     names; the clock only says when to look.
 //   - pings asks every blockserver whether it answers. The result is an
 //     observation, shown to clients and never written to the log.
 //   - sessions proposes the end of sessions that did not move for a number of the

@@ -88,6 +88,10 @@ func (a *applier) dispatch(c *record.Command) *record.Result {
 		return a.once(body.Commit.Call, func() *record.Result { return a.commit(body.Commit) })
 	case *record.Command_Delete:
 		return a.once(body.Delete.Call, func() *record.Result { return a.deleteObjects(body.Delete) })
+	case *record.Command_Undelete:
+		return a.once(body.Undelete.Call, func() *record.Result { return a.undelete(body.Undelete) })
+	case *record.Command_PutBucket:
+		return a.putBucket(body.PutBucket)
 	case *record.Command_CreateUpload:
 		return a.once(body.CreateUpload.Call, func() *record.Result { return a.createUpload(body.CreateUpload) })
 	case *record.Command_AppendUpload:
@@ -117,6 +121,8 @@ func (a *applier) dispatch(c *record.Command) *record.Result {
 // dispatchWork is dispatch for what the leader proposes about blocks and nodes.
 func (a *applier) dispatchWork(c *record.Command) *record.Result {
 	switch body := c.Body.(type) {
+	case *record.Command_EmptyTrash:
+		return a.emptyTrash(body.EmptyTrash)
 	case *record.Command_Condemn:
 		return a.condemn(body.Condemn)
 	case *record.Command_Drop:

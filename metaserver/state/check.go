@@ -20,7 +20,7 @@ func Check(r Reader) error {
 	}
 	invariants := []func(*world) error{
 		checkPhases, checkFloors, checkDrops, checkNodes, checkReferences, checkSchedule, checkCritical, checkLayout, checkObjects,
-		checkUploads, checkPages, checkJobs, checkSessions,
+		checkUploads, checkPages, checkJobs, checkSessions, checkTrash, checkBuckets,
 	}
 	for _, invariant := range invariants {
 		if err := invariant(w); err != nil {
@@ -158,7 +158,7 @@ func checkLayout(w *world) error {
 	return nil
 }
 
-// checkReferences: what objects, open uploads and jobs hold, counted per hash, is
+// checkReferences: what objects, live or in the trash, open uploads and jobs hold, counted per hash, is
 // exactly the refs of block records.
 func checkReferences(w *world) error {
 	held := heldHashes(w)
@@ -188,9 +188,7 @@ func heldHashes(w *world) [][]byte {
 			held = append(held, hashAt(packed, i))
 		}
 	}
-	for _, o := range w.objects {
-		hold(o.row.Blocks.GetHashes(), 0)
-	}
+	eachObject(w, func(o *record.Object) { hold(o.Blocks.GetHashes(), 0) })
 	for _, j := range w.jobs {
 		hold(j.row.Blocks.GetHashes(), j.row.Cursor)
 	}

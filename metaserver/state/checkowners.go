@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
@@ -20,16 +21,8 @@ func checkObjects(w *world) error {
 		if version.IsZero() || versionOf(w.cluster).Less(version) {
 			return broken("objects", "%s/%s is at version %s", bucket, name, version)
 		}
-		count, size := blocksIn(o.row.Blocks)
-		if len(o.row.Upload) > 0 {
-			upload, ok := get(w.uploads, o.row.Upload)
-			if !ok || !upload.Closed || count > 0 {
-				return broken("objects", "%s/%s names upload %x, which is open or gone", bucket, name, o.row.Upload)
-			}
-			count, size = upload.BlockCount, upload.Size
-		}
-		if count != o.row.BlockCount || size+uint64(len(o.row.Inline)) != o.row.Size {
-			return broken("objects", "%s/%s has %d blocks and %d bytes, its content %d and %d", bucket, name, o.row.BlockCount, o.row.Size, count, size)
+		if err := checkContentOf(w, o.row); err != nil {
+			return broken("objects", "%s/%s %v", bucket, name, err)
 		}
 	}
 	return nil
@@ -43,14 +36,14 @@ func blocksIn(b *pb.Blocks) (count, size uint64) {
 }
 
 // checkUploads: an open upload belongs to an open session, which lists and counts
-// it; a closed one to exactly one object or job.
+// it; a closed one to exactly one object, live or in the trash, or job.
 func checkUploads(w *world) error {
 	owned := 0
-	for _, o := range w.objects {
-		if len(o.row.Upload) > 0 {
+	eachObject(w, func(o *record.Object) {
+		if len(o.Upload) > 0 {
 			owned++
 		}
-	}
+	})
 	for _, j := range w.jobs {
 		if len(j.row.Upload) > 0 {
 			owned++

@@ -122,7 +122,7 @@ func (a *applier) commit(q *pb.CommitRequest) *record.Result {
 	answer := &pb.CommitAnswer{Version: object.Version}
 	if replaced {
 		answer.Replaced, answer.ReplacedVersion = true, old.Version
-		a.endObject(old, version)
+		a.endObject(q.Bucket, q.Name, old, version, pb.TrashCause_TRASH_CAUSE_OVERWRITTEN)
 	}
 	countObject(a.cluster.Counters, object, 1)
 	a.store(key, object)
@@ -183,20 +183,4 @@ func plainMetadata(metadata []*pb.Meta) []*pb.Meta {
 	}
 	slices.SortFunc(out, func(x, y *pb.Meta) int { return strings.Compare(x.Key, y.Key) })
 	return out
-}
-
-// endObject takes an object out of the counts and turns its references into a
-// job, named by the version that ended it.
-func (a *applier) endObject(o *record.Object, ended protocol.Version) {
-	countObject(a.cluster.Counters, o, ^uint64(0))
-	a.startJob(&record.Job{Blocks: o.Blocks, Upload: o.Upload, BlockCount: o.BlockCount}, ended)
-}
-
-// startJob keeps a job unless it has nothing to take back.
-func (a *applier) startJob(j *record.Job, ended protocol.Version) {
-	if j.BlockCount == 0 {
-		return
-	}
-	countJob(a.cluster.Counters, j.BlockCount, 1)
-	a.store(keyJob(ended), j)
 }

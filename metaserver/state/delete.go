@@ -31,23 +31,25 @@ func checkDelete(q *pb.DeleteRequest) error {
 // takes a version of its own, which names its job.
 func (a *applier) deleteObjects(q *pb.DeleteRequest) *record.Result {
 	kinds := make([]uint32, len(q.Items))
+	answer := &pb.DeleteAnswer{Kinds: kinds}
 	for i, item := range q.Items {
 		kinds[i] = uint32(a.deleteObject(q.Bucket, item))
+		if kinds[i] == 0 {
+			answer.TrashDueUnixMs = a.trashDue(q.Bucket)
+		}
 	}
-	version := toPB(a.version())
-	return &record.Result{Version: version, Body: &record.Result_Delete{Delete: &pb.DeleteAnswer{Kinds: kinds, Version: version}}}
+	answer.Version = toPB(a.version())
+	return &record.Result{Version: answer.Version, Body: &record.Result_Delete{Delete: answer}}
 }
 
 func (a *applier) deleteObject(bucket string, item *pb.DeleteItem) protocol.Kind {
-	key := keyObject(bucket, item.Name)
 	object := &record.Object{}
-	if !a.load(key, object) {
+	if !a.load(keyObject(bucket, item.Name), object) {
 		return protocol.NotFound
 	}
 	if err := judgePrecondition(item.Precondition, true, fromPB(object.Version)); err != nil {
 		return protocol.KindOf(err)
 	}
-	a.endObject(object, a.next())
-	a.delete(key)
+	a.removeObject(bucket, item.Name, object, pb.TrashCause_TRASH_CAUSE_DELETED)
 	return 0
 }

@@ -8,9 +8,10 @@
 // docs/design/reclamation.md or system.md, in one file with one test of that
 // name: commit.go, unreference.go, copied.go, register.go, session.go,
 // upload.go, delete.go, settings.go, bootstrap.go, digest.go, member.go; those of
-// reclamation are condemn.go, drop.go, deleted.go, reap.go, lost.go,
-// removenode.go with cleannode.go, generation.go and inventory.go; and postpone.go,
-// retrynow.go and reindex.go keep the schedule. A rule first reads and judges,
+// the trash are bucket.go, undelete.go and emptytrash.go, with trash.go on what it is
+// and end.go on how every object ends; those of reclamation are condemn.go, drop.go,
+// deleted.go, reap.go, lost.go, removenode.go with cleannode.go, generation.go and
+// inventory.go; and postpone.go, retrynow.go and reindex.go keep the schedule. A rule first reads and judges,
 // then changes: a refused command has changed nothing. What a command was decided
 // on travels in it and is checked again here, its form and limits included, since
 // a log may hold anything. A command of many items is not refused for one of them:
@@ -24,9 +25,9 @@
 // with all its copies has no row there. Work that failed is postponed in its row;
 // nothing else is stored of it, so a new leader begins from the same index.
 //
-// Reading ([Lookup], [List], [Prepare], [Layout], [BlockInfo], [Status], and for
-// the schedule [Due], [Lanes], [WorkAbout], [BlockRow], [SessionsLowWater]) works
-// over any [Reader], so over the live table and over a view of it alike. Blocks
+// Reading ([Lookup], [List], [TrashList], [Bucket], [Prepare], [Layout], [BlockInfo],
+// [Status], for the trash [DueTrash], and for the schedule [Due], [Lanes],
+// [WorkAbout], [BlockRow], [SessionsLowWater]) works over any [Reader], so over the live table and over a view of it alike. Blocks
 // are counted by reference.go, which Commit, uploads and Copied share.
 //
 // The checks that safety rests on have names ([Rule]), and mutation tests open a
@@ -34,8 +35,8 @@
 //
 // Invariants, each a function of check.go, which tests run after every step:
 //
-//   - references: the references of objects, open uploads and jobs, counted per
-//     hash, are exactly the refs of block records.
+//   - references: the references of objects, live or in the trash, open uploads and
+//     jobs, counted per hash, are exactly the refs of block records.
 //   - phases: live if and only if referenced; condemned has neither copies nor
 //     drops; only condemned has pending nodes.
 //   - floors: nothing is above the present version, and no drop above its floor.
@@ -46,6 +47,8 @@
 //   - layout: every partition names distinct members.
 //   - sessions: every result row belongs to an open session and its window.
 //   - uploads: pages are contiguous and belong to an upload, object or job.
+//   - trash: a trashed object is whole and has one row by its due time; buckets: a
+//     bucket's row says something.
 //   - objects, jobs: contents are whole; a job has something left.
 //   - counters: those kept by apply are those of a recount.
 //

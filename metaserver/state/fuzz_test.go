@@ -64,14 +64,21 @@ func (plainView) Close() error { return nil }
 // digest and every row, the invariants hold, and the index advances.
 func FuzzApply(f *testing.F) {
 	base := newMachineOn(f, &plainTable{})
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range sampleAll() {
 		f.Add(encode(f, c))
 	}
 	f.Add(encode(f, sampleWork()...))
 	f.Add(encode(f, sampleCommands()...))
+	f.Add(encode(f, sampleTrash()...))
 	f.Add([]byte("no entry"))
 	for _, c := range sampleCommands()[:6] {
 		base.one(c)
+	}
+	for _, c := range sampleTrash()[:3] {
+		base.one(c)
+	}
+	for _, c := range trashSeeds(f, base) {
+		f.Add(encode(f, c))
 	}
 	rows := base.table.(*plainTable).rows
 	index, _ := base.Applied()

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,7 +41,7 @@ func sampleRows() []sample {
 				Objects: 1, LogicalBytes: 2, LiveBlocks: 3, LivePlainBytes: 4, LiveStoredBytes: 5, UnreferencedBlocks: 6,
 				UnreferencedStoredBytes: 7, CondemnedBlocks: 8, CondemnedStoredBytes: 9, CopiesStoredBytes: 10, CountedCopies: 11,
 				UnderReplicatedBlocks: 12, InlineBytes: 13, Sessions: 14, Uploads: 15, UnreferenceJobs: 16, UnreferenceLeft: 17,
-				References: 18, ReferencedByCopies: []uint64{1, 2, 3, 4, 5, 6},
+				References: 18, ReferencedByCopies: []uint64{1, 2, 3, 4, 5, 6}, TrashObjects: 20, TrashLogicalBytes: 21, TrashInlineBytes: 22,
 			},
 			AppliedIndex: 3, AppliedTerm: 4, LastNode: 5, Mark: sampleVersion(), MarkDigest: []byte("mark"), LayoutVersion: 6,
 			Suspects: []*record.Suspect{{Node: 1, Below: sampleVersion()}},
@@ -50,6 +51,15 @@ func sampleRows() []sample {
 			Version: sampleVersion(), Size: 1, ContentType: "text/plain", UserMetadata: []*pb.Meta{{Key: "k", Value: "v"}}, Digest: []byte("digest"),
 			ModifiedUnixMs: 2, Inline: []byte("inline"), Blocks: sampleBlocks(), Upload: []byte("upload"), BlockCount: 2,
 		}},
+		{"row bucket", &record.Bucket{TrashKeepMs: 1, Version: sampleVersion()}},
+		{"row trashed", &record.Trashed{
+			Object: &record.Object{Version: sampleVersion(), Size: 1, Inline: []byte("i")}, Cause: pb.TrashCause_TRASH_CAUSE_OVERWRITTEN,
+			Ended: sampleVersion(), DeletedUnixMs: 2, DueUnixMs: 3,
+		}},
+		{"row result of undelete", &record.Result{Body: &record.Result_Undelete{Undelete: &pb.UndeleteAnswer{
+			Version: sampleVersion(), Undeleted: sampleVersion(), Replaced: true, ReplacedVersion: sampleVersion(),
+		}}}},
+		{"result of emptytrash", &record.Result{Body: &record.Result_EmptyTrash{EmptyTrash: &record.EmptyTrashResult{Applied: 1, Ignored: 2, Bytes: 3}}}},
 		{"row upload", &record.Upload{Session: []byte("session"), Pages: 1, Size: 2, BlockCount: 3, Closed: true}},
 		{"row page", &record.UploadPage{Blocks: sampleBlocks(), Offset: 1, FirstBlock: 2}},
 		{"row block", &record.Block{
@@ -135,6 +145,25 @@ func sampleWork() []*record.Command {
 	}
 }
 
+// sampleTrash has every command of buckets and trash, as they follow those before.
+func sampleTrash() []*record.Command {
+	version := func(counter uint64) *pb.Version { return &pb.Version{Generation: 2, Counter: counter} }
+	gone := &record.Command{NowUnixMs: 4, Body: &record.Command_Delete{Delete: &pb.DeleteRequest{Bucket: "bucket", Items: []*pb.DeleteItem{{Name: "kept"}}}}}
+	return []*record.Command{
+		{Body: &record.Command_PutBucket{PutBucket: &record.PutBucket{Bucket: "bucket", TrashKeepMs: 1000, IfVersion: &pb.Version{}}}},
+		commitCommand(&pb.CommitRequest{Bucket: "bucket", Name: "kept", Size: 1, Inline: []byte("k")}),
+		gone,
+		{Body: &record.Command_Undelete{Undelete: &pb.UndeleteRequest{Bucket: "bucket", Name: "kept", Version: version(6), Precondition: &pb.Precondition{Kind: pb.Precondition_IF_ABSENT}}}},
+		gone,
+		{Body: &record.Command_EmptyTrash{EmptyTrash: &record.EmptyTrash{Items: []*record.TrashItem{{Bucket: "bucket", Name: "kept", Version: version(8), IfDueUnixMs: 1004}}}}},
+	}
+}
+
+// sampleAll has every command.
+func sampleAll() []*record.Command {
+	return slices.Concat(sampleCommands(), sampleWork(), sampleTrash())
+}
+
 // TestGolden pins the bytes of every row and command, the number of every enum,
 // and the digest that the sample commands lead to: a build that changes any of
 // them no longer agrees with the replicas before it.
@@ -144,7 +173,7 @@ func TestGolden(t *testing.T) {
 		fmt.Fprintf(&out, "%s %x\n", s.name, marshal(t, s.message))
 	}
 	m := newMachine(t)
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range sampleAll() {
 		kind := strings.TrimPrefix(fmt.Sprintf("%T", c.Body), "*record.Command_")
 		fmt.Fprintf(&out, "command %s %x\n", kind, marshal(t, &record.Entry{Commands: []*record.Command{c}}))
 		result := m.one(c)
@@ -159,6 +188,9 @@ func TestGolden(t *testing.T) {
 	}
 	for i := range int32(len(pb.NodeState_name)) {
 		fmt.Fprintf(&out, "node state %d %s\n", i, pb.NodeState(i))
+	}
+	for i := range int32(len(pb.TrashCause_name)) {
+		fmt.Fprintf(&out, "trash cause %d %s\n", i, pb.TrashCause(i))
 	}
 	for i := range int32(len(pb.Precondition_Kind_name)) {
 		fmt.Fprintf(&out, "precondition %d %s\n", i, pb.Precondition_Kind(i))
@@ -186,13 +218,13 @@ func compareGolden(t *testing.T, file, got string) {
 func TestSampleCommandsAreAll(t *testing.T) {
 	oneof := (&record.Command{}).ProtoReflect().Descriptor().Oneofs().ByName("body")
 	kinds := map[string]bool{}
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range sampleAll() {
 		kinds[fmt.Sprintf("%T", c.Body)] = true
 	}
 	if len(kinds) != oneof.Fields().Len() {
 		t.Fatalf("samples of %d kinds for %d commands", len(kinds), oneof.Fields().Len())
 	}
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range sampleAll() {
 		if err := protocol.AsError(validate(c)); err != nil {
 			t.Errorf("%T: %v", c.Body, err)
 		}

@@ -18,7 +18,7 @@ type HolderPage struct {
 }
 
 // Holders looks through up to limit rows, from after on (nil: from the
-// beginning), for objects, uploads and jobs that refer to a block. There is no
+// beginning), for objects, those in the trash, uploads and jobs that refer to a block. There is no
 // index for this: it is for people who ask about one block. A row of a large
 // object is one of its pages; its references are told page by page.
 func Holders(r Reader, h protocol.Hash, after []byte, limit int) (HolderPage, error) {
@@ -26,7 +26,7 @@ func Holders(r Reader, h protocol.Hash, after []byte, limit int) (HolderPage, er
 	for _, table := range []struct {
 		prefix byte
 		judge  func(key, value []byte) error
-	}{{tableJobs, s.job}, {tableObjects, s.object}, {tablePages, s.page}} {
+	}{{tableJobs, s.job}, {tableObjects, s.object}, {tablePages, s.page}, {tableTrash, s.trashed}} {
 		lower := []byte{table.prefix}
 		if bytes.Compare(after, lower) > 0 {
 			lower = after
@@ -100,6 +100,16 @@ func (s *holderScan) object(key, value []byte) error {
 	bucket, name := splitObjectKey(key)
 	s.add(&pb.Holder{Kind: "object", Bucket: bucket, Name: name, Version: o.Version, References: s.count(o.Blocks.GetHashes(), 0)})
 	return nil
+}
+
+func (s *holderScan) trashed(key, value []byte) error {
+	var t record.Trashed
+	if err := decode(key, value, &t); err != nil {
+		return err
+	}
+	bucket, name, version, err := splitTrashKey(key)
+	s.add(&pb.Holder{Kind: "trashed object", Bucket: bucket, Name: name, Version: toPB(version), References: s.count(objectOf(&t).Blocks.GetHashes(), 0)})
+	return err
 }
 
 // page names the upload; whose it is, no row tells.

@@ -13,6 +13,7 @@ import (
 //	'c'                              record.Cluster
 //	'i' identity                     node uint32
 //	'j' version(12)                  record.Job
+//	'k' bucket                       record.Bucket
 //	'l'                              record.Layout
 //	'm' id                           record.MetaMember
 //	'n' node uint32                  record.Node
@@ -21,6 +22,8 @@ import (
 //	'q' class byte lane uint32 due uint64 hash   record.Work: the schedule index
 //	'r' session(16) sequence uint64  record.Result, without its detail
 //	's' session(16)                  record.Session
+//	't' bucket 0x00 name 0x00 ^version(12)  record.Trashed; complemented: the newest of a name first
+//	'T' due uint64, key of 't'       nothing: the trash by when it is to go (the key without its letter)
 //	'u' upload(16)                   record.Upload
 //	'v' session(16) upload(16)       nothing: the uploads that a session has open
 //	'w' hash class byte lane uint32  due uint64, of rows of 'q' whose due is not 0
@@ -32,6 +35,7 @@ const (
 	tableCluster        = 'c'
 	tableIdentities     = 'i'
 	tableJobs           = 'j'
+	tableBuckets        = 'k'
 	tableLayout         = 'l'
 	tableMetaMembers    = 'm'
 	tableNodes          = 'n'
@@ -40,6 +44,8 @@ const (
 	tableWork           = 'q'
 	tableResults        = 'r'
 	tableSessions       = 's'
+	tableTrash          = 't'
+	tableTrashDue       = 'T'
 	tableUploads        = 'u'
 	tableSessionUploads = 'v'
 	tableWorkDue        = 'w'
@@ -68,6 +74,8 @@ func keyMetaMember(id string) []byte { return keyID(tableMetaMembers, []byte(id)
 func keyJob(v protocol.Version) []byte {
 	return v.AppendBinary(append(make([]byte, 0, 1+protocol.VersionSize), tableJobs))
 }
+
+func keyBucket(bucket string) []byte { return keyID(tableBuckets, []byte(bucket)) }
 
 func keyNode(id uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{tableNodes}, id)

@@ -47,7 +47,7 @@ func newTwin(m *machine) *twin {
 	w := &twin{
 		version: m.Version().Counter, nodes: map[uint32]*twinNode{}, blocks: map[string]*twinBlock{}, objects: map[string]*twinObject{},
 		uploads: map[string]*twinUpload{}, jobs: map[uint64]*twinJob{}, sessions: map[string]*twinSession{},
-		identities: map[string]uint32{}, work: map[twinRow]*twinWork{}, quorum: 2, redundancy: 3, settings: 1,
+		trash: map[string]map[uint64]*twinTrashed{}, identities: map[string]uint32{}, work: map[twinRow]*twinWork{}, quorum: 2, redundancy: 3, settings: 1,
 	}
 	w.wanted = func(hash string) []uint32 {
 		info, err := state.BlockInfo(m.table, &pb.BlockInfoRequest{Hash: []byte(hash)})
@@ -96,6 +96,7 @@ func describe(rt *rapid.T, m *machine) string {
 	for _, s := range sessions {
 		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest %s\n", s.Session[:], s.Highest, s.LowestUnacked, s.OldestUpload)
 	}
+	check(describeTrash(m, &out))
 	check(describeWork(m, &out))
 	return out.String()
 }
@@ -184,7 +185,7 @@ func TestTwice(t *testing.T) {
 }
 
 func exactlyOnce(c *record.Command) bool {
-	return c.GetCommit().GetCall() != nil || c.GetDelete().GetCall() != nil || c.GetCreateUpload().GetCall() != nil ||
+	return c.GetCommit().GetCall() != nil || c.GetDelete().GetCall() != nil || c.GetUndelete().GetCall() != nil || c.GetCreateUpload().GetCall() != nil ||
 		c.GetAppendUpload().GetCall() != nil || c.GetAbortUpload().GetCall() != nil || c.GetRegister() != nil
 }
 

@@ -21,6 +21,9 @@ func Recount(r Reader) (*pb.Counters, error) {
 			return scanRows(r, []byte{tableObjects}, func(_ []byte, o *record.Object) bool { countObject(c, o, 1); return true })
 		},
 		func() error {
+			return scanRows(r, []byte{tableTrash}, func(_ []byte, t *record.Trashed) bool { countTrashed(c, t, 1); return true })
+		},
+		func() error {
 			return scanRows(r, []byte{tableJobs}, func(_ []byte, j *record.Job) bool { countJob(c, j.BlockCount-j.Cursor, 1); return true })
 		},
 		func() error {

@@ -37,6 +37,10 @@ func (s *scenario) run(line string) string {
 		out = s.command(build(a))
 	} else if build, isWork := s.work()[verb]; isWork {
 		out = s.command(build(a))
+	} else if build, isTrash := s.trash()[verb]; isTrash {
+		out = s.command(build(a))
+	} else if read, isRead := s.trashReads()[verb]; isRead {
+		out = read(a)
 	} else if read, isRead := s.reads()[verb]; isRead {
 		out = read(a)
 	} else {

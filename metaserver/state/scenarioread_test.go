@@ -112,6 +112,11 @@ func (s *scenario) printResult(r *record.Result) string {
 		for _, k := range body.Delete.Kinds {
 			out += " " + protocol.Kind(k).String()
 		}
+		out += trashDue(body.Delete.TrashDueUnixMs)
+	case *record.Result_Undelete:
+		out += undeleted(body.Undelete)
+	case *record.Result_EmptyTrash:
+		out += fmt.Sprintf(" applied %d ignored %d bytes %d", body.EmptyTrash.Applied, body.EmptyTrash.Ignored, body.EmptyTrash.Bytes)
 	case *record.Result_Register:
 		out += fmt.Sprintf(" node %d incarnation %d", body.Register.Node, body.Register.Incarnation)
 		if body.Register.InventoryDue {

@@ -27,6 +27,11 @@ type twin struct {
 	// settings is their version.
 	quorum, redundancy int
 	settings, grace    uint64
+	// keep is the bucket's trash_keep_ms, keptSince the version that it was set at,
+	// now the proposer's clock.
+	keep, keptSince uint64
+	now             int64
+	trash           map[string]map[uint64]*twinTrashed
 	// wanted is the layout, which has tests of its own.
 	wanted func(hash string) []uint32
 }
@@ -73,6 +78,7 @@ const twinF = 1
 
 // apply returns what the machine's result must print as.
 func (w *twin) apply(c *record.Command) string {
+	w.now = c.NowUnixMs
 	answer := w.run(c)
 	w.derive(c.NowUnixMs)
 	return answer
@@ -100,6 +106,9 @@ func (w *twin) run(c *record.Command) string {
 		return w.copied(body.Copied)
 	case *record.Command_Register:
 		return w.register(body.Register)
+	}
+	if answer, isTrash := w.runTrash(c); isTrash {
+		return answer
 	}
 	return w.runWork(c)
 }

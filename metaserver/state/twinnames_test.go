@@ -36,12 +36,12 @@ func (w *twin) commit(q *pb.CommitRequest) string {
 	if old == nil {
 		return w.say(0)
 	}
-	w.endWith(&twinJob{blocks: old.blocks, upload: old.upload}, object.version)
+	w.end(q.Name, old, object.version, pb.TrashCause_TRASH_CAUSE_OVERWRITTEN)
 	return w.say(0) + fmt.Sprintf(" replaced 1.%d", old.version)
 }
 
 func (w *twin) delete(q *pb.DeleteRequest) string {
-	kinds := ""
+	kinds, due := "", int64(0)
 	for _, item := range q.Items {
 		o := w.objects[item.Name]
 		switch {
@@ -51,11 +51,14 @@ func (w *twin) delete(q *pb.DeleteRequest) string {
 			kinds += " precondition-failed"
 		default:
 			kinds += " none"
-			w.endWith(&twinJob{blocks: o.blocks, upload: o.upload}, w.next())
+			w.end(item.Name, o, w.next(), pb.TrashCause_TRASH_CAUSE_DELETED)
 			delete(w.objects, item.Name)
+			if w.keep > 0 {
+				due = w.now + int64(w.keep)
+			}
 		}
 	}
-	return w.say(0) + kinds
+	return w.say(0) + kinds + trashDue(due)
 }
 
 func (w *twin) unreference(q *record.Unreference) string {
@@ -160,6 +163,7 @@ func (w *twin) print() string {
 	for _, id := range sortedKeys(w.sessions) {
 		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest 1.%d\n", id, w.sessions[id].highest, w.sessions[id].lowest, w.sessions[id].oldest)
 	}
+	w.printTrash(&out)
 	w.printWork(&out)
 	return out.String()
 }

@@ -22,6 +22,10 @@ func Validate(c *record.Command) error {
 		return checkCommit(body.Commit)
 	case *record.Command_Delete:
 		return checkDelete(body.Delete)
+	case *record.Command_Undelete:
+		return checkUndelete(body.Undelete)
+	case *record.Command_PutBucket:
+		return checkPutBucket(body.PutBucket)
 	case *record.Command_CreateUpload:
 		return checkCreateUpload(body.CreateUpload)
 	case *record.Command_AppendUpload:
@@ -49,6 +53,8 @@ func Validate(c *record.Command) error {
 // validateWork is Validate for what the leader proposes about blocks and nodes.
 func validateWork(c *record.Command) error {
 	switch body := c.Body.(type) {
+	case *record.Command_EmptyTrash:
+		return checkEmptyTrash(body.EmptyTrash)
 	case *record.Command_Condemn:
 		return checkCondemn(body.Condemn)
 	case *record.Command_Drop:
@@ -90,7 +96,9 @@ func Rows(c *record.Command) int {
 	case *record.Command_Copied:
 		return few + rowsOfBlocks(body.Copied.Blocks, body.Copied.Claims)
 	case *record.Command_Delete:
-		return few + 2*len(body.Delete.Items)
+		return few + (1+rowsOfEnd)*len(body.Delete.Items)
+	case *record.Command_EmptyTrash:
+		return few + rowsOfEmptying*len(body.EmptyTrash.Items)
 	case *record.Command_Unreference:
 		return few + rowsOfUnreference(body.Unreference)
 	}

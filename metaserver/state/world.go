@@ -24,6 +24,9 @@ type world struct {
 	members        []keyed[*record.MetaMember]
 	identities     []keyed[[]byte]
 	sessionUploads []keyed[[]byte]
+	buckets        []keyed[*record.Bucket]
+	trash          []keyed[*record.Trashed]
+	trashDues      []keyed[[]byte]
 	works          []DueWork
 	// dues are the rows of 'w'.
 	dues []keyed[[]byte]
@@ -55,6 +58,8 @@ func (w *world) add(key, value []byte) error {
 	switch id := key[1:]; key[0] {
 	case tableBlocks:
 		return addRow(&w.blocks, key, value, protocol.HashSize)
+	case tableBuckets:
+		return addRow(&w.buckets, key, value, len(id))
 	case tableCluster:
 		return decodeExactly(key, value, w.cluster)
 	case tableIdentities:
@@ -75,6 +80,10 @@ func (w *world) add(key, value []byte) error {
 		return addRow(&w.results, key, value, 16+8)
 	case tableSessions:
 		return addRow(&w.sessions, key, value, 16)
+	case tableTrash:
+		return addRow(&w.trash, key, value, len(id))
+	case tableTrashDue:
+		w.trashDues = append(w.trashDues, keyed[[]byte]{id, slices.Clone(value)})
 	case tableUploads:
 		return addRow(&w.uploads, key, value, 16)
 	case tableWork:

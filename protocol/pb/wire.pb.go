@@ -262,6 +262,60 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_wire_proto_rawDescGZIP(), []int{3}
 }
 
+// TrashCause is how an object came into the trash.
+type TrashCause int32
+
+const (
+	TrashCause_TRASH_CAUSE_UNKNOWN     TrashCause = 0
+	TrashCause_TRASH_CAUSE_DELETED     TrashCause = 1
+	TrashCause_TRASH_CAUSE_OVERWRITTEN TrashCause = 2
+	// Deleted with all of its prefix.
+	TrashCause_TRASH_CAUSE_PREFIX TrashCause = 3
+)
+
+// Enum value maps for TrashCause.
+var (
+	TrashCause_name = map[int32]string{
+		0: "TRASH_CAUSE_UNKNOWN",
+		1: "TRASH_CAUSE_DELETED",
+		2: "TRASH_CAUSE_OVERWRITTEN",
+		3: "TRASH_CAUSE_PREFIX",
+	}
+	TrashCause_value = map[string]int32{
+		"TRASH_CAUSE_UNKNOWN":     0,
+		"TRASH_CAUSE_DELETED":     1,
+		"TRASH_CAUSE_OVERWRITTEN": 2,
+		"TRASH_CAUSE_PREFIX":      3,
+	}
+)
+
+func (x TrashCause) Enum() *TrashCause {
+	p := new(TrashCause)
+	*p = x
+	return p
+}
+
+func (x TrashCause) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TrashCause) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[4].Descriptor()
+}
+
+func (TrashCause) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[4]
+}
+
+func (x TrashCause) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TrashCause.Descriptor instead.
+func (TrashCause) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{4}
+}
+
 type Precondition_Kind int32
 
 const (
@@ -295,11 +349,11 @@ func (x Precondition_Kind) String() string {
 }
 
 func (Precondition_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[4].Descriptor()
+	return file_wire_proto_enumTypes[5].Descriptor()
 }
 
 func (Precondition_Kind) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[4]
+	return &file_wire_proto_enumTypes[5]
 }
 
 func (x Precondition_Kind) Number() protoreflect.EnumNumber {
@@ -358,11 +412,11 @@ func (x NodeChange_Kind) String() string {
 }
 
 func (NodeChange_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[5].Descriptor()
+	return file_wire_proto_enumTypes[6].Descriptor()
 }
 
 func (NodeChange_Kind) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[5]
+	return &file_wire_proto_enumTypes[6]
 }
 
 func (x NodeChange_Kind) Number() protoreflect.EnumNumber {
@@ -371,7 +425,7 @@ func (x NodeChange_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use NodeChange_Kind.Descriptor instead.
 func (NodeChange_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{71, 0}
+	return file_wire_proto_rawDescGZIP(), []int{83, 0}
 }
 
 // Version is protocol.Version.
@@ -2462,10 +2516,12 @@ func (x *DeleteItem) GetPrecondition() *Precondition {
 type DeleteAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One for each item: 0, or a protocol.Kind (not-found, precondition-failed).
-	Kinds         []uint32 `protobuf:"varint,1,rep,packed,name=kinds,proto3" json:"kinds,omitempty"`
-	Version       *Version `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Kinds   []uint32 `protobuf:"varint,1,rep,packed,name=kinds,proto3" json:"kinds,omitempty"`
+	Version *Version `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// What was deleted is in the trash, and is to go at this time; 0: no trash.
+	TrashDueUnixMs int64 `protobuf:"varint,3,opt,name=trash_due_unix_ms,json=trashDueUnixMs,proto3" json:"trash_due_unix_ms,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *DeleteAnswer) Reset() {
@@ -2510,6 +2566,13 @@ func (x *DeleteAnswer) GetVersion() *Version {
 		return x.Version
 	}
 	return nil
+}
+
+func (x *DeleteAnswer) GetTrashDueUnixMs() int64 {
+	if x != nil {
+		return x.TrashDueUnixMs
+	}
+	return 0
 }
 
 // ClaimsRequest tells of acknowledgements that came after their commit.
@@ -3266,7 +3329,11 @@ type Counters struct {
 	// [c] counts referenced blocks with c counted copies; the last entry, those
 	// with that many or more.
 	ReferencedByCopies []uint64 `protobuf:"varint,19,rep,packed,name=referenced_by_copies,json=referencedByCopies,proto3" json:"referenced_by_copies,omitempty"`
-	// 20 to 24: trash. 25 to 29: deletes of prefixes, the audit.
+	// Trashed objects, their sizes, and their bytes that live in metadata.
+	TrashObjects      uint64 `protobuf:"varint,20,opt,name=trash_objects,json=trashObjects,proto3" json:"trash_objects,omitempty"`
+	TrashLogicalBytes uint64 `protobuf:"varint,21,opt,name=trash_logical_bytes,json=trashLogicalBytes,proto3" json:"trash_logical_bytes,omitempty"`
+	TrashInlineBytes  uint64 `protobuf:"varint,22,opt,name=trash_inline_bytes,json=trashInlineBytes,proto3" json:"trash_inline_bytes,omitempty"`
+	// 23 and 24: trash. 25 to 29: deletes of prefixes, the audit.
 	// Blocks that a sweep found out of line with the placement, one copy each.
 	MovingBlocks      uint64 `protobuf:"varint,30,opt,name=moving_blocks,json=movingBlocks,proto3" json:"moving_blocks,omitempty"`
 	MovingStoredBytes uint64 `protobuf:"varint,31,opt,name=moving_stored_bytes,json=movingStoredBytes,proto3" json:"moving_stored_bytes,omitempty"`
@@ -3435,6 +3502,27 @@ func (x *Counters) GetReferencedByCopies() []uint64 {
 		return x.ReferencedByCopies
 	}
 	return nil
+}
+
+func (x *Counters) GetTrashObjects() uint64 {
+	if x != nil {
+		return x.TrashObjects
+	}
+	return 0
+}
+
+func (x *Counters) GetTrashLogicalBytes() uint64 {
+	if x != nil {
+		return x.TrashLogicalBytes
+	}
+	return 0
+}
+
+func (x *Counters) GetTrashInlineBytes() uint64 {
+	if x != nil {
+		return x.TrashInlineBytes
+	}
+	return 0
 }
 
 func (x *Counters) GetMovingBlocks() uint64 {
@@ -4758,7 +4846,7 @@ type Holder struct {
 	Bucket  string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Version *Version               `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
-	// "object", "upload" or "ended object".
+	// "object", "trashed object", "upload" or "ended object".
 	Kind          string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
 	References    uint64 `protobuf:"varint,5,opt,name=references,proto3" json:"references,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -5573,6 +5661,837 @@ func (x *WorkWaiting) GetWhy() string {
 	return ""
 }
 
+// TrashedObject is an ended object that its bucket's trash keeps.
+type TrashedObject struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it was: its version names it in the trash too.
+	Object *ObjectInfo `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	Cause  TrashCause  `protobuf:"varint,2,opt,name=cause,proto3,enum=ashlar.v1.TrashCause" json:"cause,omitempty"`
+	// The proposer's clock when it ended, and when it is to go: for people, and for
+	// when to try.
+	DeletedUnixMs int64 `protobuf:"varint,3,opt,name=deleted_unix_ms,json=deletedUnixMs,proto3" json:"deleted_unix_ms,omitempty"`
+	DueUnixMs     int64 `protobuf:"varint,4,opt,name=due_unix_ms,json=dueUnixMs,proto3" json:"due_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrashedObject) Reset() {
+	*x = TrashedObject{}
+	mi := &file_wire_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrashedObject) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrashedObject) ProtoMessage() {}
+
+func (x *TrashedObject) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrashedObject.ProtoReflect.Descriptor instead.
+func (*TrashedObject) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *TrashedObject) GetObject() *ObjectInfo {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *TrashedObject) GetCause() TrashCause {
+	if x != nil {
+		return x.Cause
+	}
+	return TrashCause_TRASH_CAUSE_UNKNOWN
+}
+
+func (x *TrashedObject) GetDeletedUnixMs() int64 {
+	if x != nil {
+		return x.DeletedUnixMs
+	}
+	return 0
+}
+
+func (x *TrashedObject) GetDueUnixMs() int64 {
+	if x != nil {
+		return x.DueUnixMs
+	}
+	return 0
+}
+
+// UndeleteRequest makes a trashed object the live one of its name again, at a new
+// version.
+type UndeleteRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Call   *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	Bucket string                 `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Name   string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// The version that it had; absent: the newest in the trash.
+	Version *Version `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	// Of the live object of that name. Absent means if-absent.
+	Precondition  *Precondition `protobuf:"bytes,5,opt,name=precondition,proto3" json:"precondition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndeleteRequest) Reset() {
+	*x = UndeleteRequest{}
+	mi := &file_wire_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndeleteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndeleteRequest) ProtoMessage() {}
+
+func (x *UndeleteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndeleteRequest.ProtoReflect.Descriptor instead.
+func (*UndeleteRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *UndeleteRequest) GetCall() *Call {
+	if x != nil {
+		return x.Call
+	}
+	return nil
+}
+
+func (x *UndeleteRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *UndeleteRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UndeleteRequest) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *UndeleteRequest) GetPrecondition() *Precondition {
+	if x != nil {
+		return x.Precondition
+	}
+	return nil
+}
+
+type UndeleteAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object's new version, and the one that it had.
+	Version   *Version `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	Undeleted *Version `protobuf:"bytes,2,opt,name=undeleted,proto3" json:"undeleted,omitempty"`
+	// Whether a live object was replaced, and its version.
+	Replaced        bool     `protobuf:"varint,3,opt,name=replaced,proto3" json:"replaced,omitempty"`
+	ReplacedVersion *Version `protobuf:"bytes,4,opt,name=replaced_version,json=replacedVersion,proto3" json:"replaced_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *UndeleteAnswer) Reset() {
+	*x = UndeleteAnswer{}
+	mi := &file_wire_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndeleteAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndeleteAnswer) ProtoMessage() {}
+
+func (x *UndeleteAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndeleteAnswer.ProtoReflect.Descriptor instead.
+func (*UndeleteAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *UndeleteAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *UndeleteAnswer) GetUndeleted() *Version {
+	if x != nil {
+		return x.Undeleted
+	}
+	return nil
+}
+
+func (x *UndeleteAnswer) GetReplaced() bool {
+	if x != nil {
+		return x.Replaced
+	}
+	return false
+}
+
+func (x *UndeleteAnswer) GetReplacedVersion() *Version {
+	if x != nil {
+		return x.ReplacedVersion
+	}
+	return nil
+}
+
+type TrashListRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty lists buckets that have something in the trash, as prefixes.
+	Bucket string `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Prefix string `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// Where to go on: behind this version of this name, or behind this bucket.
+	After         string   `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	AfterVersion  *Version `protobuf:"bytes,4,opt,name=after_version,json=afterVersion,proto3" json:"after_version,omitempty"`
+	Limit         uint32   `protobuf:"varint,5,opt,name=limit,proto3" json:"limit,omitempty"`
+	Level         Level    `protobuf:"varint,6,opt,name=level,proto3,enum=ashlar.v1.Level" json:"level,omitempty"`
+	MinVersion    *Version `protobuf:"bytes,7,opt,name=min_version,json=minVersion,proto3" json:"min_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrashListRequest) Reset() {
+	*x = TrashListRequest{}
+	mi := &file_wire_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrashListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrashListRequest) ProtoMessage() {}
+
+func (x *TrashListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrashListRequest.ProtoReflect.Descriptor instead.
+func (*TrashListRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *TrashListRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *TrashListRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *TrashListRequest) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *TrashListRequest) GetAfterVersion() *Version {
+	if x != nil {
+		return x.AfterVersion
+	}
+	return nil
+}
+
+func (x *TrashListRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *TrashListRequest) GetLevel() Level {
+	if x != nil {
+		return x.Level
+	}
+	return Level_LEVEL_LINEARIZABLE
+}
+
+func (x *TrashListRequest) GetMinVersion() *Version {
+	if x != nil {
+		return x.MinVersion
+	}
+	return nil
+}
+
+type TrashListAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By name, and of one name the newest first.
+	Objects  []*TrashedObject `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
+	Prefixes []string         `protobuf:"bytes,2,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
+	// Not empty: more follows.
+	Next          string   `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`
+	NextVersion   *Version `protobuf:"bytes,4,opt,name=next_version,json=nextVersion,proto3" json:"next_version,omitempty"`
+	Version       *Version `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrashListAnswer) Reset() {
+	*x = TrashListAnswer{}
+	mi := &file_wire_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrashListAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrashListAnswer) ProtoMessage() {}
+
+func (x *TrashListAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrashListAnswer.ProtoReflect.Descriptor instead.
+func (*TrashListAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *TrashListAnswer) GetObjects() []*TrashedObject {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+func (x *TrashListAnswer) GetPrefixes() []string {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
+func (x *TrashListAnswer) GetNext() string {
+	if x != nil {
+		return x.Next
+	}
+	return ""
+}
+
+func (x *TrashListAnswer) GetNextVersion() *Version {
+	if x != nil {
+		return x.NextVersion
+	}
+	return nil
+}
+
+func (x *TrashListAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// TrashEmptyRequest takes the next objects of a prefix out of the trash for good,
+// due or not, in the order of TrashListRequest.
+type TrashEmptyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bucket        string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Prefix        string                 `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	AfterVersion  *Version               `protobuf:"bytes,4,opt,name=after_version,json=afterVersion,proto3" json:"after_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrashEmptyRequest) Reset() {
+	*x = TrashEmptyRequest{}
+	mi := &file_wire_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrashEmptyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrashEmptyRequest) ProtoMessage() {}
+
+func (x *TrashEmptyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrashEmptyRequest.ProtoReflect.Descriptor instead.
+func (*TrashEmptyRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *TrashEmptyRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *TrashEmptyRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *TrashEmptyRequest) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *TrashEmptyRequest) GetAfterVersion() *Version {
+	if x != nil {
+		return x.AfterVersion
+	}
+	return nil
+}
+
+type TrashEmptyAnswer struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Emptied uint32                 `protobuf:"varint,1,opt,name=emptied,proto3" json:"emptied,omitempty"`
+	// The sum of their sizes.
+	Bytes uint64 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Not empty: more follows.
+	Next          string   `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`
+	NextVersion   *Version `protobuf:"bytes,4,opt,name=next_version,json=nextVersion,proto3" json:"next_version,omitempty"`
+	Version       *Version `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrashEmptyAnswer) Reset() {
+	*x = TrashEmptyAnswer{}
+	mi := &file_wire_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrashEmptyAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrashEmptyAnswer) ProtoMessage() {}
+
+func (x *TrashEmptyAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrashEmptyAnswer.ProtoReflect.Descriptor instead.
+func (*TrashEmptyAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{77}
+}
+
+func (x *TrashEmptyAnswer) GetEmptied() uint32 {
+	if x != nil {
+		return x.Emptied
+	}
+	return 0
+}
+
+func (x *TrashEmptyAnswer) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *TrashEmptyAnswer) GetNext() string {
+	if x != nil {
+		return x.Next
+	}
+	return ""
+}
+
+func (x *TrashEmptyAnswer) GetNextVersion() *Version {
+	if x != nil {
+		return x.NextVersion
+	}
+	return nil
+}
+
+func (x *TrashEmptyAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// BucketInfo is a bucket's settings. A bucket without any has a zero version.
+type BucketInfo struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Bucket string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// How long deleted and overwritten objects are kept, in milliseconds; 0: not.
+	TrashKeepMs uint64 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
+	// When the settings were made.
+	Version       *Version `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BucketInfo) Reset() {
+	*x = BucketInfo{}
+	mi := &file_wire_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BucketInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BucketInfo) ProtoMessage() {}
+
+func (x *BucketInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BucketInfo.ProtoReflect.Descriptor instead.
+func (*BucketInfo) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *BucketInfo) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *BucketInfo) GetTrashKeepMs() uint64 {
+	if x != nil {
+		return x.TrashKeepMs
+	}
+	return 0
+}
+
+func (x *BucketInfo) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+type BucketSetRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Bucket      string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	TrashKeepMs uint64                 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
+	// The version of the settings that this was decided on; absent: whatever they
+	// are.
+	IfVersion     *Version `protobuf:"bytes,3,opt,name=if_version,json=ifVersion,proto3" json:"if_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BucketSetRequest) Reset() {
+	*x = BucketSetRequest{}
+	mi := &file_wire_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BucketSetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BucketSetRequest) ProtoMessage() {}
+
+func (x *BucketSetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BucketSetRequest.ProtoReflect.Descriptor instead.
+func (*BucketSetRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *BucketSetRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *BucketSetRequest) GetTrashKeepMs() uint64 {
+	if x != nil {
+		return x.TrashKeepMs
+	}
+	return 0
+}
+
+func (x *BucketSetRequest) GetIfVersion() *Version {
+	if x != nil {
+		return x.IfVersion
+	}
+	return nil
+}
+
+type BucketSetAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bucket        *BucketInfo            `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Version       *Version               `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BucketSetAnswer) Reset() {
+	*x = BucketSetAnswer{}
+	mi := &file_wire_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BucketSetAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BucketSetAnswer) ProtoMessage() {}
+
+func (x *BucketSetAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BucketSetAnswer.ProtoReflect.Descriptor instead.
+func (*BucketSetAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *BucketSetAnswer) GetBucket() *BucketInfo {
+	if x != nil {
+		return x.Bucket
+	}
+	return nil
+}
+
+func (x *BucketSetAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+type BucketGetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bucket        string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Level         Level                  `protobuf:"varint,2,opt,name=level,proto3,enum=ashlar.v1.Level" json:"level,omitempty"`
+	MinVersion    *Version               `protobuf:"bytes,3,opt,name=min_version,json=minVersion,proto3" json:"min_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BucketGetRequest) Reset() {
+	*x = BucketGetRequest{}
+	mi := &file_wire_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BucketGetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BucketGetRequest) ProtoMessage() {}
+
+func (x *BucketGetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BucketGetRequest.ProtoReflect.Descriptor instead.
+func (*BucketGetRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *BucketGetRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *BucketGetRequest) GetLevel() Level {
+	if x != nil {
+		return x.Level
+	}
+	return Level_LEVEL_LINEARIZABLE
+}
+
+func (x *BucketGetRequest) GetMinVersion() *Version {
+	if x != nil {
+		return x.MinVersion
+	}
+	return nil
+}
+
+type BucketGetAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bucket        *BucketInfo            `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Version       *Version               `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BucketGetAnswer) Reset() {
+	*x = BucketGetAnswer{}
+	mi := &file_wire_proto_msgTypes[82]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BucketGetAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BucketGetAnswer) ProtoMessage() {}
+
+func (x *BucketGetAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[82]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BucketGetAnswer.ProtoReflect.Descriptor instead.
+func (*BucketGetAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{82}
+}
+
+func (x *BucketGetAnswer) GetBucket() *BucketInfo {
+	if x != nil {
+		return x.Bucket
+	}
+	return nil
+}
+
+func (x *BucketGetAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
 // NodeChange is one part of a change of layout.
 type NodeChange struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -5586,7 +6505,7 @@ type NodeChange struct {
 
 func (x *NodeChange) Reset() {
 	*x = NodeChange{}
-	mi := &file_wire_proto_msgTypes[71]
+	mi := &file_wire_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5598,7 +6517,7 @@ func (x *NodeChange) String() string {
 func (*NodeChange) ProtoMessage() {}
 
 func (x *NodeChange) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[71]
+	mi := &file_wire_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5611,7 +6530,7 @@ func (x *NodeChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeChange.ProtoReflect.Descriptor instead.
 func (*NodeChange) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{71}
+	return file_wire_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *NodeChange) GetNode() uint32 {
@@ -5653,7 +6572,7 @@ type NodeListRequest struct {
 
 func (x *NodeListRequest) Reset() {
 	*x = NodeListRequest{}
-	mi := &file_wire_proto_msgTypes[72]
+	mi := &file_wire_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5665,7 +6584,7 @@ func (x *NodeListRequest) String() string {
 func (*NodeListRequest) ProtoMessage() {}
 
 func (x *NodeListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[72]
+	mi := &file_wire_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5678,7 +6597,7 @@ func (x *NodeListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeListRequest.ProtoReflect.Descriptor instead.
 func (*NodeListRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{72}
+	return file_wire_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *NodeListRequest) GetLevel() Level {
@@ -5727,7 +6646,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_wire_proto_msgTypes[73]
+	mi := &file_wire_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5739,7 +6658,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[73]
+	mi := &file_wire_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5752,7 +6671,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{73}
+	return file_wire_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *NodeInfo) GetNode() *BlockNode {
@@ -5877,7 +6796,7 @@ type NodeListAnswer struct {
 
 func (x *NodeListAnswer) Reset() {
 	*x = NodeListAnswer{}
-	mi := &file_wire_proto_msgTypes[74]
+	mi := &file_wire_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5889,7 +6808,7 @@ func (x *NodeListAnswer) String() string {
 func (*NodeListAnswer) ProtoMessage() {}
 
 func (x *NodeListAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[74]
+	mi := &file_wire_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5902,7 +6821,7 @@ func (x *NodeListAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeListAnswer.ProtoReflect.Descriptor instead.
 func (*NodeListAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{74}
+	return file_wire_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *NodeListAnswer) GetNodes() []*NodeInfo {
@@ -5931,7 +6850,7 @@ type NodeStopRequest struct {
 
 func (x *NodeStopRequest) Reset() {
 	*x = NodeStopRequest{}
-	mi := &file_wire_proto_msgTypes[75]
+	mi := &file_wire_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5943,7 +6862,7 @@ func (x *NodeStopRequest) String() string {
 func (*NodeStopRequest) ProtoMessage() {}
 
 func (x *NodeStopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[75]
+	mi := &file_wire_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5956,7 +6875,7 @@ func (x *NodeStopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStopRequest.ProtoReflect.Descriptor instead.
 func (*NodeStopRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{75}
+	return file_wire_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *NodeStopRequest) GetNode() uint32 {
@@ -5988,7 +6907,7 @@ type NodeStopAnswer struct {
 
 func (x *NodeStopAnswer) Reset() {
 	*x = NodeStopAnswer{}
-	mi := &file_wire_proto_msgTypes[76]
+	mi := &file_wire_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6000,7 +6919,7 @@ func (x *NodeStopAnswer) String() string {
 func (*NodeStopAnswer) ProtoMessage() {}
 
 func (x *NodeStopAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[76]
+	mi := &file_wire_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6013,7 +6932,7 @@ func (x *NodeStopAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStopAnswer.ProtoReflect.Descriptor instead.
 func (*NodeStopAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{76}
+	return file_wire_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *NodeStopAnswer) GetMayStop() bool {
@@ -6064,7 +6983,7 @@ type NodeSetRequest struct {
 
 func (x *NodeSetRequest) Reset() {
 	*x = NodeSetRequest{}
-	mi := &file_wire_proto_msgTypes[77]
+	mi := &file_wire_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6076,7 +6995,7 @@ func (x *NodeSetRequest) String() string {
 func (*NodeSetRequest) ProtoMessage() {}
 
 func (x *NodeSetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[77]
+	mi := &file_wire_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6089,7 +7008,7 @@ func (x *NodeSetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeSetRequest.ProtoReflect.Descriptor instead.
 func (*NodeSetRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{77}
+	return file_wire_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *NodeSetRequest) GetNode() uint32 {
@@ -6122,7 +7041,7 @@ type NodeSetAnswer struct {
 
 func (x *NodeSetAnswer) Reset() {
 	*x = NodeSetAnswer{}
-	mi := &file_wire_proto_msgTypes[78]
+	mi := &file_wire_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6134,7 +7053,7 @@ func (x *NodeSetAnswer) String() string {
 func (*NodeSetAnswer) ProtoMessage() {}
 
 func (x *NodeSetAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[78]
+	mi := &file_wire_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6147,7 +7066,7 @@ func (x *NodeSetAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeSetAnswer.ProtoReflect.Descriptor instead.
 func (*NodeSetAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{78}
+	return file_wire_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *NodeSetAnswer) GetVersion() *Version {
@@ -6167,7 +7086,7 @@ type NodeRemoveRequest struct {
 
 func (x *NodeRemoveRequest) Reset() {
 	*x = NodeRemoveRequest{}
-	mi := &file_wire_proto_msgTypes[79]
+	mi := &file_wire_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6179,7 +7098,7 @@ func (x *NodeRemoveRequest) String() string {
 func (*NodeRemoveRequest) ProtoMessage() {}
 
 func (x *NodeRemoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[79]
+	mi := &file_wire_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6192,7 +7111,7 @@ func (x *NodeRemoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeRemoveRequest.ProtoReflect.Descriptor instead.
 func (*NodeRemoveRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{79}
+	return file_wire_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *NodeRemoveRequest) GetNode() uint32 {
@@ -6218,7 +7137,7 @@ type NodeRemoveAnswer struct {
 
 func (x *NodeRemoveAnswer) Reset() {
 	*x = NodeRemoveAnswer{}
-	mi := &file_wire_proto_msgTypes[80]
+	mi := &file_wire_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6230,7 +7149,7 @@ func (x *NodeRemoveAnswer) String() string {
 func (*NodeRemoveAnswer) ProtoMessage() {}
 
 func (x *NodeRemoveAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[80]
+	mi := &file_wire_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6243,7 +7162,7 @@ func (x *NodeRemoveAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeRemoveAnswer.ProtoReflect.Descriptor instead.
 func (*NodeRemoveAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{80}
+	return file_wire_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *NodeRemoveAnswer) GetVersion() *Version {
@@ -6263,7 +7182,7 @@ type LayoutPlanRequest struct {
 
 func (x *LayoutPlanRequest) Reset() {
 	*x = LayoutPlanRequest{}
-	mi := &file_wire_proto_msgTypes[81]
+	mi := &file_wire_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6275,7 +7194,7 @@ func (x *LayoutPlanRequest) String() string {
 func (*LayoutPlanRequest) ProtoMessage() {}
 
 func (x *LayoutPlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[81]
+	mi := &file_wire_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6288,7 +7207,7 @@ func (x *LayoutPlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutPlanRequest.ProtoReflect.Descriptor instead.
 func (*LayoutPlanRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{81}
+	return file_wire_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *LayoutPlanRequest) GetChanges() []*NodeChange {
@@ -6322,7 +7241,7 @@ type LayoutPlanAnswer struct {
 
 func (x *LayoutPlanAnswer) Reset() {
 	*x = LayoutPlanAnswer{}
-	mi := &file_wire_proto_msgTypes[82]
+	mi := &file_wire_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6334,7 +7253,7 @@ func (x *LayoutPlanAnswer) String() string {
 func (*LayoutPlanAnswer) ProtoMessage() {}
 
 func (x *LayoutPlanAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[82]
+	mi := &file_wire_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6347,7 +7266,7 @@ func (x *LayoutPlanAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutPlanAnswer.ProtoReflect.Descriptor instead.
 func (*LayoutPlanAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{82}
+	return file_wire_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *LayoutPlanAnswer) GetLayoutVersion() uint64 {
@@ -6450,7 +7369,7 @@ type LayoutShare struct {
 
 func (x *LayoutShare) Reset() {
 	*x = LayoutShare{}
-	mi := &file_wire_proto_msgTypes[83]
+	mi := &file_wire_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6462,7 +7381,7 @@ func (x *LayoutShare) String() string {
 func (*LayoutShare) ProtoMessage() {}
 
 func (x *LayoutShare) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[83]
+	mi := &file_wire_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6475,7 +7394,7 @@ func (x *LayoutShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutShare.ProtoReflect.Descriptor instead.
 func (*LayoutShare) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{83}
+	return file_wire_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *LayoutShare) GetNode() uint32 {
@@ -6540,7 +7459,7 @@ type LayoutApplyRequest struct {
 
 func (x *LayoutApplyRequest) Reset() {
 	*x = LayoutApplyRequest{}
-	mi := &file_wire_proto_msgTypes[84]
+	mi := &file_wire_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6552,7 +7471,7 @@ func (x *LayoutApplyRequest) String() string {
 func (*LayoutApplyRequest) ProtoMessage() {}
 
 func (x *LayoutApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[84]
+	mi := &file_wire_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6565,7 +7484,7 @@ func (x *LayoutApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutApplyRequest.ProtoReflect.Descriptor instead.
 func (*LayoutApplyRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{84}
+	return file_wire_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *LayoutApplyRequest) GetIfLayoutVersion() uint64 {
@@ -6614,7 +7533,7 @@ type LayoutApplyAnswer struct {
 
 func (x *LayoutApplyAnswer) Reset() {
 	*x = LayoutApplyAnswer{}
-	mi := &file_wire_proto_msgTypes[85]
+	mi := &file_wire_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6626,7 +7545,7 @@ func (x *LayoutApplyAnswer) String() string {
 func (*LayoutApplyAnswer) ProtoMessage() {}
 
 func (x *LayoutApplyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[85]
+	mi := &file_wire_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6639,7 +7558,7 @@ func (x *LayoutApplyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutApplyAnswer.ProtoReflect.Descriptor instead.
 func (*LayoutApplyAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{85}
+	return file_wire_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *LayoutApplyAnswer) GetLayoutVersion() uint64 {
@@ -6671,7 +7590,7 @@ type LayoutHistoryRequest struct {
 
 func (x *LayoutHistoryRequest) Reset() {
 	*x = LayoutHistoryRequest{}
-	mi := &file_wire_proto_msgTypes[86]
+	mi := &file_wire_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6683,7 +7602,7 @@ func (x *LayoutHistoryRequest) String() string {
 func (*LayoutHistoryRequest) ProtoMessage() {}
 
 func (x *LayoutHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[86]
+	mi := &file_wire_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6696,7 +7615,7 @@ func (x *LayoutHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutHistoryRequest.ProtoReflect.Descriptor instead.
 func (*LayoutHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{86}
+	return file_wire_proto_rawDescGZIP(), []int{98}
 }
 
 type LayoutHistoryAnswer struct {
@@ -6708,7 +7627,7 @@ type LayoutHistoryAnswer struct {
 
 func (x *LayoutHistoryAnswer) Reset() {
 	*x = LayoutHistoryAnswer{}
-	mi := &file_wire_proto_msgTypes[87]
+	mi := &file_wire_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6720,7 +7639,7 @@ func (x *LayoutHistoryAnswer) String() string {
 func (*LayoutHistoryAnswer) ProtoMessage() {}
 
 func (x *LayoutHistoryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[87]
+	mi := &file_wire_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6733,7 +7652,7 @@ func (x *LayoutHistoryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutHistoryAnswer.ProtoReflect.Descriptor instead.
 func (*LayoutHistoryAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{87}
+	return file_wire_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *LayoutHistoryAnswer) GetLayouts() []*LayoutEvent {
@@ -6760,7 +7679,7 @@ type LayoutEvent struct {
 
 func (x *LayoutEvent) Reset() {
 	*x = LayoutEvent{}
-	mi := &file_wire_proto_msgTypes[88]
+	mi := &file_wire_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6772,7 +7691,7 @@ func (x *LayoutEvent) String() string {
 func (*LayoutEvent) ProtoMessage() {}
 
 func (x *LayoutEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[88]
+	mi := &file_wire_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6785,7 +7704,7 @@ func (x *LayoutEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutEvent.ProtoReflect.Descriptor instead.
 func (*LayoutEvent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{88}
+	return file_wire_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *LayoutEvent) GetLayoutVersion() uint64 {
@@ -6847,7 +7766,7 @@ type JobListRequest struct {
 
 func (x *JobListRequest) Reset() {
 	*x = JobListRequest{}
-	mi := &file_wire_proto_msgTypes[89]
+	mi := &file_wire_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6859,7 +7778,7 @@ func (x *JobListRequest) String() string {
 func (*JobListRequest) ProtoMessage() {}
 
 func (x *JobListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[89]
+	mi := &file_wire_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6872,7 +7791,7 @@ func (x *JobListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobListRequest.ProtoReflect.Descriptor instead.
 func (*JobListRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{89}
+	return file_wire_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *JobListRequest) GetEnded() bool {
@@ -6909,7 +7828,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_wire_proto_msgTypes[90]
+	mi := &file_wire_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6921,7 +7840,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[90]
+	mi := &file_wire_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6934,7 +7853,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{90}
+	return file_wire_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *JobInfo) GetId() string {
@@ -7045,7 +7964,7 @@ type JobListAnswer struct {
 
 func (x *JobListAnswer) Reset() {
 	*x = JobListAnswer{}
-	mi := &file_wire_proto_msgTypes[91]
+	mi := &file_wire_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7057,7 +7976,7 @@ func (x *JobListAnswer) String() string {
 func (*JobListAnswer) ProtoMessage() {}
 
 func (x *JobListAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[91]
+	mi := &file_wire_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7070,7 +7989,7 @@ func (x *JobListAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobListAnswer.ProtoReflect.Descriptor instead.
 func (*JobListAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{91}
+	return file_wire_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *JobListAnswer) GetJobs() []*JobInfo {
@@ -7096,7 +8015,7 @@ type JobCancelRequest struct {
 
 func (x *JobCancelRequest) Reset() {
 	*x = JobCancelRequest{}
-	mi := &file_wire_proto_msgTypes[92]
+	mi := &file_wire_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7108,7 +8027,7 @@ func (x *JobCancelRequest) String() string {
 func (*JobCancelRequest) ProtoMessage() {}
 
 func (x *JobCancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[92]
+	mi := &file_wire_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7121,7 +8040,7 @@ func (x *JobCancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobCancelRequest.ProtoReflect.Descriptor instead.
 func (*JobCancelRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{92}
+	return file_wire_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *JobCancelRequest) GetId() string {
@@ -7140,7 +8059,7 @@ type JobCancelAnswer struct {
 
 func (x *JobCancelAnswer) Reset() {
 	*x = JobCancelAnswer{}
-	mi := &file_wire_proto_msgTypes[93]
+	mi := &file_wire_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7152,7 +8071,7 @@ func (x *JobCancelAnswer) String() string {
 func (*JobCancelAnswer) ProtoMessage() {}
 
 func (x *JobCancelAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[93]
+	mi := &file_wire_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7165,7 +8084,7 @@ func (x *JobCancelAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobCancelAnswer.ProtoReflect.Descriptor instead.
 func (*JobCancelAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{93}
+	return file_wire_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *JobCancelAnswer) GetVersion() *Version {
@@ -7350,10 +8269,11 @@ const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"DeleteItem\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12;\n" +
-	"\fprecondition\x18\x02 \x01(\v2\x17.ashlar.v1.PreconditionR\fprecondition\"R\n" +
+	"\fprecondition\x18\x02 \x01(\v2\x17.ashlar.v1.PreconditionR\fprecondition\"}\n" +
 	"\fDeleteAnswer\x12\x14\n" +
 	"\x05kinds\x18\x01 \x03(\rR\x05kinds\x12,\n" +
-	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"d\n" +
+	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12)\n" +
+	"\x11trash_due_unix_ms\x18\x03 \x01(\x03R\x0etrashDueUnixMs\"d\n" +
 	"\rClaimsRequest\x12)\n" +
 	"\x06blocks\x18\x01 \x01(\v2\x11.ashlar.v1.BlocksR\x06blocks\x12(\n" +
 	"\x06claims\x18\x02 \x03(\v2\x10.ashlar.v1.ClaimR\x06claims\"V\n" +
@@ -7410,7 +8330,7 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12#\n" +
 	"\rinventory_due\x18\x06 \x01(\bR\finventoryDue\">\n" +
 	"\x14ClusterStatusRequest\x12&\n" +
-	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xf3\x06\n" +
+	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xf6\a\n" +
 	"\bCounters\x12\x18\n" +
 	"\aobjects\x18\x01 \x01(\x04R\aobjects\x12#\n" +
 	"\rlogical_bytes\x18\x02 \x01(\x04R\flogicalBytes\x12\x1f\n" +
@@ -7435,6 +8355,9 @@ const file_wire_proto_rawDesc = "" +
 	"references\x18\x12 \x01(\x04R\n" +
 	"references\x120\n" +
 	"\x14referenced_by_copies\x18\x13 \x03(\x04R\x12referencedByCopies\x12#\n" +
+	"\rtrash_objects\x18\x14 \x01(\x04R\ftrashObjects\x12.\n" +
+	"\x13trash_logical_bytes\x18\x15 \x01(\x04R\x11trashLogicalBytes\x12,\n" +
+	"\x12trash_inline_bytes\x18\x16 \x01(\x04R\x10trashInlineBytes\x12#\n" +
 	"\rmoving_blocks\x18\x1e \x01(\x04R\fmovingBlocks\x12.\n" +
 	"\x13moving_stored_bytes\x18\x1f \x01(\x04R\x11movingStoredBytes\"\xb9\x01\n" +
 	"\n" +
@@ -7626,7 +8549,70 @@ const file_wire_proto_rawDesc = "" +
 	"\x04lane\x18\x02 \x01(\rR\x04lane\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\rR\x05count\x12\x19\n" +
 	"\bat_least\x18\x04 \x01(\bR\aatLeast\x12\x10\n" +
-	"\x03why\x18\x05 \x01(\tR\x03why\"\xca\x01\n" +
+	"\x03why\x18\x05 \x01(\tR\x03why\"\xb3\x01\n" +
+	"\rTrashedObject\x12-\n" +
+	"\x06object\x18\x01 \x01(\v2\x15.ashlar.v1.ObjectInfoR\x06object\x12+\n" +
+	"\x05cause\x18\x02 \x01(\x0e2\x15.ashlar.v1.TrashCauseR\x05cause\x12&\n" +
+	"\x0fdeleted_unix_ms\x18\x03 \x01(\x03R\rdeletedUnixMs\x12\x1e\n" +
+	"\vdue_unix_ms\x18\x04 \x01(\x03R\tdueUnixMs\"\xcd\x01\n" +
+	"\x0fUndeleteRequest\x12#\n" +
+	"\x04call\x18\x01 \x01(\v2\x0f.ashlar.v1.CallR\x04call\x12\x16\n" +
+	"\x06bucket\x18\x02 \x01(\tR\x06bucket\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12,\n" +
+	"\aversion\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12;\n" +
+	"\fprecondition\x18\x05 \x01(\v2\x17.ashlar.v1.PreconditionR\fprecondition\"\xcb\x01\n" +
+	"\x0eUndeleteAnswer\x12,\n" +
+	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x120\n" +
+	"\tundeleted\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\tundeleted\x12\x1a\n" +
+	"\breplaced\x18\x03 \x01(\bR\breplaced\x12=\n" +
+	"\x10replaced_version\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\x0freplacedVersion\"\x84\x02\n" +
+	"\x10TrashListRequest\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x16\n" +
+	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\x127\n" +
+	"\rafter_version\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\fafterVersion\x12\x14\n" +
+	"\x05limit\x18\x05 \x01(\rR\x05limit\x12&\n" +
+	"\x05level\x18\x06 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\x123\n" +
+	"\vmin_version\x18\a \x01(\v2\x12.ashlar.v1.VersionR\n" +
+	"minVersion\"\xda\x01\n" +
+	"\x0fTrashListAnswer\x122\n" +
+	"\aobjects\x18\x01 \x03(\v2\x18.ashlar.v1.TrashedObjectR\aobjects\x12\x1a\n" +
+	"\bprefixes\x18\x02 \x03(\tR\bprefixes\x12\x12\n" +
+	"\x04next\x18\x03 \x01(\tR\x04next\x125\n" +
+	"\fnext_version\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\vnextVersion\x12,\n" +
+	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\x92\x01\n" +
+	"\x11TrashEmptyRequest\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x16\n" +
+	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\x127\n" +
+	"\rafter_version\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\fafterVersion\"\xbb\x01\n" +
+	"\x10TrashEmptyAnswer\x12\x18\n" +
+	"\aemptied\x18\x01 \x01(\rR\aemptied\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x12\n" +
+	"\x04next\x18\x03 \x01(\tR\x04next\x125\n" +
+	"\fnext_version\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\vnextVersion\x12,\n" +
+	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"v\n" +
+	"\n" +
+	"BucketInfo\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\"\n" +
+	"\rtrash_keep_ms\x18\x02 \x01(\x04R\vtrashKeepMs\x12,\n" +
+	"\aversion\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\x81\x01\n" +
+	"\x10BucketSetRequest\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\"\n" +
+	"\rtrash_keep_ms\x18\x02 \x01(\x04R\vtrashKeepMs\x121\n" +
+	"\n" +
+	"if_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\"n\n" +
+	"\x0fBucketSetAnswer\x12-\n" +
+	"\x06bucket\x18\x01 \x01(\v2\x15.ashlar.v1.BucketInfoR\x06bucket\x12,\n" +
+	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\x87\x01\n" +
+	"\x10BucketGetRequest\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12&\n" +
+	"\x05level\x18\x02 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\x123\n" +
+	"\vmin_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\n" +
+	"minVersion\"n\n" +
+	"\x0fBucketGetAnswer\x12-\n" +
+	"\x06bucket\x18\x01 \x01(\v2\x15.ashlar.v1.BucketInfoR\x06bucket\x12,\n" +
+	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xca\x01\n" +
 	"\n" +
 	"NodeChange\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12.\n" +
@@ -7792,7 +8778,13 @@ const file_wire_proto_rawDesc = "" +
 	"\fOUTCOME_KEPT\x10\x03\x12\x10\n" +
 	"\fOUTCOME_LOST\x10\x04\x12\x17\n" +
 	"\x13OUTCOME_HANDED_BACK\x10\x05\x12\x12\n" +
-	"\x0eOUTCOME_FAILED\x10\x06B-Z+github.com/seed-7d21a5b5/ashlar/protocol/pbb\x06proto3"
+	"\x0eOUTCOME_FAILED\x10\x06*s\n" +
+	"\n" +
+	"TrashCause\x12\x17\n" +
+	"\x13TRASH_CAUSE_UNKNOWN\x10\x00\x12\x17\n" +
+	"\x13TRASH_CAUSE_DELETED\x10\x01\x12\x1b\n" +
+	"\x17TRASH_CAUSE_OVERWRITTEN\x10\x02\x12\x16\n" +
+	"\x12TRASH_CAUSE_PREFIX\x10\x03B-Z+github.com/seed-7d21a5b5/ashlar/protocol/pbb\x06proto3"
 
 var (
 	file_wire_proto_rawDescOnce sync.Once
@@ -7806,222 +8798,260 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 94)
+var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
 var file_wire_proto_goTypes = []any{
 	(Level)(0),                   // 0: ashlar.v1.Level
 	(NodeState)(0),               // 1: ashlar.v1.NodeState
 	(OrderKind)(0),               // 2: ashlar.v1.OrderKind
 	(Outcome)(0),                 // 3: ashlar.v1.Outcome
-	(Precondition_Kind)(0),       // 4: ashlar.v1.Precondition.Kind
-	(NodeChange_Kind)(0),         // 5: ashlar.v1.NodeChange.Kind
-	(*Version)(nil),              // 6: ashlar.v1.Version
-	(*Claim)(nil),                // 7: ashlar.v1.Claim
-	(*Blocks)(nil),               // 8: ashlar.v1.Blocks
-	(*Meta)(nil),                 // 9: ashlar.v1.Meta
-	(*Precondition)(nil),         // 10: ashlar.v1.Precondition
-	(*Call)(nil),                 // 11: ashlar.v1.Call
-	(*LayoutRequest)(nil),        // 12: ashlar.v1.LayoutRequest
-	(*BlockNode)(nil),            // 13: ashlar.v1.BlockNode
-	(*Layout)(nil),               // 14: ashlar.v1.Layout
-	(*PrepareRequest)(nil),       // 15: ashlar.v1.PrepareRequest
-	(*PrepareAnswer)(nil),        // 16: ashlar.v1.PrepareAnswer
-	(*SessionOpenRequest)(nil),   // 17: ashlar.v1.SessionOpenRequest
-	(*SessionOpenAnswer)(nil),    // 18: ashlar.v1.SessionOpenAnswer
-	(*SessionCloseRequest)(nil),  // 19: ashlar.v1.SessionCloseRequest
-	(*SessionCloseAnswer)(nil),   // 20: ashlar.v1.SessionCloseAnswer
-	(*CommitRequest)(nil),        // 21: ashlar.v1.CommitRequest
-	(*CommitAnswer)(nil),         // 22: ashlar.v1.CommitAnswer
-	(*UploadCreateRequest)(nil),  // 23: ashlar.v1.UploadCreateRequest
-	(*UploadCreateAnswer)(nil),   // 24: ashlar.v1.UploadCreateAnswer
-	(*UploadAppendRequest)(nil),  // 25: ashlar.v1.UploadAppendRequest
-	(*UploadAppendAnswer)(nil),   // 26: ashlar.v1.UploadAppendAnswer
-	(*UploadAbortRequest)(nil),   // 27: ashlar.v1.UploadAbortRequest
-	(*UploadAbortAnswer)(nil),    // 28: ashlar.v1.UploadAbortAnswer
-	(*LookupRequest)(nil),        // 29: ashlar.v1.LookupRequest
-	(*ObjectInfo)(nil),           // 30: ashlar.v1.ObjectInfo
-	(*Copy)(nil),                 // 31: ashlar.v1.Copy
-	(*LookupAnswer)(nil),         // 32: ashlar.v1.LookupAnswer
-	(*ListRequest)(nil),          // 33: ashlar.v1.ListRequest
-	(*ListAnswer)(nil),           // 34: ashlar.v1.ListAnswer
-	(*DeleteRequest)(nil),        // 35: ashlar.v1.DeleteRequest
-	(*DeleteItem)(nil),           // 36: ashlar.v1.DeleteItem
-	(*DeleteAnswer)(nil),         // 37: ashlar.v1.DeleteAnswer
-	(*ClaimsRequest)(nil),        // 38: ashlar.v1.ClaimsRequest
-	(*ClaimsAnswer)(nil),         // 39: ashlar.v1.ClaimsAnswer
-	(*ReportRequest)(nil),        // 40: ashlar.v1.ReportRequest
-	(*ReportAnswer)(nil),         // 41: ashlar.v1.ReportAnswer
-	(*BlockInfoRequest)(nil),     // 42: ashlar.v1.BlockInfoRequest
-	(*BlockInfoAnswer)(nil),      // 43: ashlar.v1.BlockInfoAnswer
-	(*BlockCopy)(nil),            // 44: ashlar.v1.BlockCopy
-	(*DiskInfo)(nil),             // 45: ashlar.v1.DiskInfo
-	(*RegisterRequest)(nil),      // 46: ashlar.v1.RegisterRequest
-	(*RegisterAnswer)(nil),       // 47: ashlar.v1.RegisterAnswer
-	(*ClusterStatusRequest)(nil), // 48: ashlar.v1.ClusterStatusRequest
-	(*Counters)(nil),             // 49: ashlar.v1.Counters
-	(*MetaMember)(nil),           // 50: ashlar.v1.MetaMember
-	(*ClusterStatus)(nil),        // 51: ashlar.v1.ClusterStatus
-	(*Ack)(nil),                  // 52: ashlar.v1.Ack
-	(*TouchRequest)(nil),         // 53: ashlar.v1.TouchRequest
-	(*TouchAnswer)(nil),          // 54: ashlar.v1.TouchAnswer
-	(*InventoryItem)(nil),        // 55: ashlar.v1.InventoryItem
-	(*InventoryPage)(nil),        // 56: ashlar.v1.InventoryPage
-	(*DiskStatus)(nil),           // 57: ashlar.v1.DiskStatus
-	(*BlockserverStatus)(nil),    // 58: ashlar.v1.BlockserverStatus
-	(*Order)(nil),                // 59: ashlar.v1.Order
-	(*OrdersRequest)(nil),        // 60: ashlar.v1.OrdersRequest
-	(*OrderAnswer)(nil),          // 61: ashlar.v1.OrderAnswer
-	(*OrdersAnswer)(nil),         // 62: ashlar.v1.OrdersAnswer
-	(*ExplainRequest)(nil),       // 63: ashlar.v1.ExplainRequest
-	(*ExplainAnswer)(nil),        // 64: ashlar.v1.ExplainAnswer
-	(*Holder)(nil),               // 65: ashlar.v1.Holder
-	(*WorkRow)(nil),              // 66: ashlar.v1.WorkRow
-	(*WorkListRequest)(nil),      // 67: ashlar.v1.WorkListRequest
-	(*WorkListAnswer)(nil),       // 68: ashlar.v1.WorkListAnswer
-	(*WorkSettings)(nil),         // 69: ashlar.v1.WorkSettings
-	(*WorkRetryRequest)(nil),     // 70: ashlar.v1.WorkRetryRequest
-	(*WorkRetryAnswer)(nil),      // 71: ashlar.v1.WorkRetryAnswer
-	(*WorkSetRequest)(nil),       // 72: ashlar.v1.WorkSetRequest
-	(*WorkSetAnswer)(nil),        // 73: ashlar.v1.WorkSetAnswer
-	(*WorkPlanRequest)(nil),      // 74: ashlar.v1.WorkPlanRequest
-	(*WorkPlanAnswer)(nil),       // 75: ashlar.v1.WorkPlanAnswer
-	(*WorkWaiting)(nil),          // 76: ashlar.v1.WorkWaiting
-	(*NodeChange)(nil),           // 77: ashlar.v1.NodeChange
-	(*NodeListRequest)(nil),      // 78: ashlar.v1.NodeListRequest
-	(*NodeInfo)(nil),             // 79: ashlar.v1.NodeInfo
-	(*NodeListAnswer)(nil),       // 80: ashlar.v1.NodeListAnswer
-	(*NodeStopRequest)(nil),      // 81: ashlar.v1.NodeStopRequest
-	(*NodeStopAnswer)(nil),       // 82: ashlar.v1.NodeStopAnswer
-	(*NodeSetRequest)(nil),       // 83: ashlar.v1.NodeSetRequest
-	(*NodeSetAnswer)(nil),        // 84: ashlar.v1.NodeSetAnswer
-	(*NodeRemoveRequest)(nil),    // 85: ashlar.v1.NodeRemoveRequest
-	(*NodeRemoveAnswer)(nil),     // 86: ashlar.v1.NodeRemoveAnswer
-	(*LayoutPlanRequest)(nil),    // 87: ashlar.v1.LayoutPlanRequest
-	(*LayoutPlanAnswer)(nil),     // 88: ashlar.v1.LayoutPlanAnswer
-	(*LayoutShare)(nil),          // 89: ashlar.v1.LayoutShare
-	(*LayoutApplyRequest)(nil),   // 90: ashlar.v1.LayoutApplyRequest
-	(*LayoutApplyAnswer)(nil),    // 91: ashlar.v1.LayoutApplyAnswer
-	(*LayoutHistoryRequest)(nil), // 92: ashlar.v1.LayoutHistoryRequest
-	(*LayoutHistoryAnswer)(nil),  // 93: ashlar.v1.LayoutHistoryAnswer
-	(*LayoutEvent)(nil),          // 94: ashlar.v1.LayoutEvent
-	(*JobListRequest)(nil),       // 95: ashlar.v1.JobListRequest
-	(*JobInfo)(nil),              // 96: ashlar.v1.JobInfo
-	(*JobListAnswer)(nil),        // 97: ashlar.v1.JobListAnswer
-	(*JobCancelRequest)(nil),     // 98: ashlar.v1.JobCancelRequest
-	(*JobCancelAnswer)(nil),      // 99: ashlar.v1.JobCancelAnswer
+	(TrashCause)(0),              // 4: ashlar.v1.TrashCause
+	(Precondition_Kind)(0),       // 5: ashlar.v1.Precondition.Kind
+	(NodeChange_Kind)(0),         // 6: ashlar.v1.NodeChange.Kind
+	(*Version)(nil),              // 7: ashlar.v1.Version
+	(*Claim)(nil),                // 8: ashlar.v1.Claim
+	(*Blocks)(nil),               // 9: ashlar.v1.Blocks
+	(*Meta)(nil),                 // 10: ashlar.v1.Meta
+	(*Precondition)(nil),         // 11: ashlar.v1.Precondition
+	(*Call)(nil),                 // 12: ashlar.v1.Call
+	(*LayoutRequest)(nil),        // 13: ashlar.v1.LayoutRequest
+	(*BlockNode)(nil),            // 14: ashlar.v1.BlockNode
+	(*Layout)(nil),               // 15: ashlar.v1.Layout
+	(*PrepareRequest)(nil),       // 16: ashlar.v1.PrepareRequest
+	(*PrepareAnswer)(nil),        // 17: ashlar.v1.PrepareAnswer
+	(*SessionOpenRequest)(nil),   // 18: ashlar.v1.SessionOpenRequest
+	(*SessionOpenAnswer)(nil),    // 19: ashlar.v1.SessionOpenAnswer
+	(*SessionCloseRequest)(nil),  // 20: ashlar.v1.SessionCloseRequest
+	(*SessionCloseAnswer)(nil),   // 21: ashlar.v1.SessionCloseAnswer
+	(*CommitRequest)(nil),        // 22: ashlar.v1.CommitRequest
+	(*CommitAnswer)(nil),         // 23: ashlar.v1.CommitAnswer
+	(*UploadCreateRequest)(nil),  // 24: ashlar.v1.UploadCreateRequest
+	(*UploadCreateAnswer)(nil),   // 25: ashlar.v1.UploadCreateAnswer
+	(*UploadAppendRequest)(nil),  // 26: ashlar.v1.UploadAppendRequest
+	(*UploadAppendAnswer)(nil),   // 27: ashlar.v1.UploadAppendAnswer
+	(*UploadAbortRequest)(nil),   // 28: ashlar.v1.UploadAbortRequest
+	(*UploadAbortAnswer)(nil),    // 29: ashlar.v1.UploadAbortAnswer
+	(*LookupRequest)(nil),        // 30: ashlar.v1.LookupRequest
+	(*ObjectInfo)(nil),           // 31: ashlar.v1.ObjectInfo
+	(*Copy)(nil),                 // 32: ashlar.v1.Copy
+	(*LookupAnswer)(nil),         // 33: ashlar.v1.LookupAnswer
+	(*ListRequest)(nil),          // 34: ashlar.v1.ListRequest
+	(*ListAnswer)(nil),           // 35: ashlar.v1.ListAnswer
+	(*DeleteRequest)(nil),        // 36: ashlar.v1.DeleteRequest
+	(*DeleteItem)(nil),           // 37: ashlar.v1.DeleteItem
+	(*DeleteAnswer)(nil),         // 38: ashlar.v1.DeleteAnswer
+	(*ClaimsRequest)(nil),        // 39: ashlar.v1.ClaimsRequest
+	(*ClaimsAnswer)(nil),         // 40: ashlar.v1.ClaimsAnswer
+	(*ReportRequest)(nil),        // 41: ashlar.v1.ReportRequest
+	(*ReportAnswer)(nil),         // 42: ashlar.v1.ReportAnswer
+	(*BlockInfoRequest)(nil),     // 43: ashlar.v1.BlockInfoRequest
+	(*BlockInfoAnswer)(nil),      // 44: ashlar.v1.BlockInfoAnswer
+	(*BlockCopy)(nil),            // 45: ashlar.v1.BlockCopy
+	(*DiskInfo)(nil),             // 46: ashlar.v1.DiskInfo
+	(*RegisterRequest)(nil),      // 47: ashlar.v1.RegisterRequest
+	(*RegisterAnswer)(nil),       // 48: ashlar.v1.RegisterAnswer
+	(*ClusterStatusRequest)(nil), // 49: ashlar.v1.ClusterStatusRequest
+	(*Counters)(nil),             // 50: ashlar.v1.Counters
+	(*MetaMember)(nil),           // 51: ashlar.v1.MetaMember
+	(*ClusterStatus)(nil),        // 52: ashlar.v1.ClusterStatus
+	(*Ack)(nil),                  // 53: ashlar.v1.Ack
+	(*TouchRequest)(nil),         // 54: ashlar.v1.TouchRequest
+	(*TouchAnswer)(nil),          // 55: ashlar.v1.TouchAnswer
+	(*InventoryItem)(nil),        // 56: ashlar.v1.InventoryItem
+	(*InventoryPage)(nil),        // 57: ashlar.v1.InventoryPage
+	(*DiskStatus)(nil),           // 58: ashlar.v1.DiskStatus
+	(*BlockserverStatus)(nil),    // 59: ashlar.v1.BlockserverStatus
+	(*Order)(nil),                // 60: ashlar.v1.Order
+	(*OrdersRequest)(nil),        // 61: ashlar.v1.OrdersRequest
+	(*OrderAnswer)(nil),          // 62: ashlar.v1.OrderAnswer
+	(*OrdersAnswer)(nil),         // 63: ashlar.v1.OrdersAnswer
+	(*ExplainRequest)(nil),       // 64: ashlar.v1.ExplainRequest
+	(*ExplainAnswer)(nil),        // 65: ashlar.v1.ExplainAnswer
+	(*Holder)(nil),               // 66: ashlar.v1.Holder
+	(*WorkRow)(nil),              // 67: ashlar.v1.WorkRow
+	(*WorkListRequest)(nil),      // 68: ashlar.v1.WorkListRequest
+	(*WorkListAnswer)(nil),       // 69: ashlar.v1.WorkListAnswer
+	(*WorkSettings)(nil),         // 70: ashlar.v1.WorkSettings
+	(*WorkRetryRequest)(nil),     // 71: ashlar.v1.WorkRetryRequest
+	(*WorkRetryAnswer)(nil),      // 72: ashlar.v1.WorkRetryAnswer
+	(*WorkSetRequest)(nil),       // 73: ashlar.v1.WorkSetRequest
+	(*WorkSetAnswer)(nil),        // 74: ashlar.v1.WorkSetAnswer
+	(*WorkPlanRequest)(nil),      // 75: ashlar.v1.WorkPlanRequest
+	(*WorkPlanAnswer)(nil),       // 76: ashlar.v1.WorkPlanAnswer
+	(*WorkWaiting)(nil),          // 77: ashlar.v1.WorkWaiting
+	(*TrashedObject)(nil),        // 78: ashlar.v1.TrashedObject
+	(*UndeleteRequest)(nil),      // 79: ashlar.v1.UndeleteRequest
+	(*UndeleteAnswer)(nil),       // 80: ashlar.v1.UndeleteAnswer
+	(*TrashListRequest)(nil),     // 81: ashlar.v1.TrashListRequest
+	(*TrashListAnswer)(nil),      // 82: ashlar.v1.TrashListAnswer
+	(*TrashEmptyRequest)(nil),    // 83: ashlar.v1.TrashEmptyRequest
+	(*TrashEmptyAnswer)(nil),     // 84: ashlar.v1.TrashEmptyAnswer
+	(*BucketInfo)(nil),           // 85: ashlar.v1.BucketInfo
+	(*BucketSetRequest)(nil),     // 86: ashlar.v1.BucketSetRequest
+	(*BucketSetAnswer)(nil),      // 87: ashlar.v1.BucketSetAnswer
+	(*BucketGetRequest)(nil),     // 88: ashlar.v1.BucketGetRequest
+	(*BucketGetAnswer)(nil),      // 89: ashlar.v1.BucketGetAnswer
+	(*NodeChange)(nil),           // 90: ashlar.v1.NodeChange
+	(*NodeListRequest)(nil),      // 91: ashlar.v1.NodeListRequest
+	(*NodeInfo)(nil),             // 92: ashlar.v1.NodeInfo
+	(*NodeListAnswer)(nil),       // 93: ashlar.v1.NodeListAnswer
+	(*NodeStopRequest)(nil),      // 94: ashlar.v1.NodeStopRequest
+	(*NodeStopAnswer)(nil),       // 95: ashlar.v1.NodeStopAnswer
+	(*NodeSetRequest)(nil),       // 96: ashlar.v1.NodeSetRequest
+	(*NodeSetAnswer)(nil),        // 97: ashlar.v1.NodeSetAnswer
+	(*NodeRemoveRequest)(nil),    // 98: ashlar.v1.NodeRemoveRequest
+	(*NodeRemoveAnswer)(nil),     // 99: ashlar.v1.NodeRemoveAnswer
+	(*LayoutPlanRequest)(nil),    // 100: ashlar.v1.LayoutPlanRequest
+	(*LayoutPlanAnswer)(nil),     // 101: ashlar.v1.LayoutPlanAnswer
+	(*LayoutShare)(nil),          // 102: ashlar.v1.LayoutShare
+	(*LayoutApplyRequest)(nil),   // 103: ashlar.v1.LayoutApplyRequest
+	(*LayoutApplyAnswer)(nil),    // 104: ashlar.v1.LayoutApplyAnswer
+	(*LayoutHistoryRequest)(nil), // 105: ashlar.v1.LayoutHistoryRequest
+	(*LayoutHistoryAnswer)(nil),  // 106: ashlar.v1.LayoutHistoryAnswer
+	(*LayoutEvent)(nil),          // 107: ashlar.v1.LayoutEvent
+	(*JobListRequest)(nil),       // 108: ashlar.v1.JobListRequest
+	(*JobInfo)(nil),              // 109: ashlar.v1.JobInfo
+	(*JobListAnswer)(nil),        // 110: ashlar.v1.JobListAnswer
+	(*JobCancelRequest)(nil),     // 111: ashlar.v1.JobCancelRequest
+	(*JobCancelAnswer)(nil),      // 112: ashlar.v1.JobCancelAnswer
 }
 var file_wire_proto_depIdxs = []int32{
-	4,   // 0: ashlar.v1.Precondition.kind:type_name -> ashlar.v1.Precondition.Kind
-	6,   // 1: ashlar.v1.Precondition.version:type_name -> ashlar.v1.Version
-	6,   // 2: ashlar.v1.Call.oldest_upload:type_name -> ashlar.v1.Version
+	5,   // 0: ashlar.v1.Precondition.kind:type_name -> ashlar.v1.Precondition.Kind
+	7,   // 1: ashlar.v1.Precondition.version:type_name -> ashlar.v1.Version
+	7,   // 2: ashlar.v1.Call.oldest_upload:type_name -> ashlar.v1.Version
 	1,   // 3: ashlar.v1.BlockNode.state:type_name -> ashlar.v1.NodeState
-	13,  // 4: ashlar.v1.Layout.nodes:type_name -> ashlar.v1.BlockNode
-	6,   // 5: ashlar.v1.Layout.version:type_name -> ashlar.v1.Version
-	6,   // 6: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
-	6,   // 7: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
-	6,   // 8: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
-	11,  // 9: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
-	10,  // 10: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
-	9,   // 11: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
-	8,   // 12: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
-	7,   // 13: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
-	6,   // 14: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
-	6,   // 15: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
-	11,  // 16: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
-	6,   // 17: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
-	11,  // 18: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
-	8,   // 19: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
-	7,   // 20: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
-	6,   // 21: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
-	11,  // 22: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
-	6,   // 23: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
+	14,  // 4: ashlar.v1.Layout.nodes:type_name -> ashlar.v1.BlockNode
+	7,   // 5: ashlar.v1.Layout.version:type_name -> ashlar.v1.Version
+	7,   // 6: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 7: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 8: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
+	12,  // 9: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
+	11,  // 10: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
+	10,  // 11: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
+	9,   // 12: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
+	8,   // 13: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
+	7,   // 14: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 15: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
+	12,  // 16: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
+	7,   // 17: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
+	12,  // 18: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
+	9,   // 19: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
+	8,   // 20: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
+	7,   // 21: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
+	12,  // 22: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
+	7,   // 23: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
 	0,   // 24: ashlar.v1.LookupRequest.level:type_name -> ashlar.v1.Level
-	6,   // 25: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
-	6,   // 26: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
-	6,   // 27: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
-	9,   // 28: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
-	30,  // 29: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
-	8,   // 30: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
-	31,  // 31: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
-	6,   // 32: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 25: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
+	7,   // 26: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
+	7,   // 27: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
+	10,  // 28: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
+	31,  // 29: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
+	9,   // 30: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
+	32,  // 31: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
+	7,   // 32: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
 	0,   // 33: ashlar.v1.ListRequest.level:type_name -> ashlar.v1.Level
-	6,   // 34: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
-	30,  // 35: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
-	6,   // 36: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
-	11,  // 37: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
-	36,  // 38: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
-	10,  // 39: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
-	6,   // 40: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 41: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
-	7,   // 42: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
-	6,   // 43: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 34: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
+	31,  // 35: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
+	7,   // 36: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
+	12,  // 37: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
+	37,  // 38: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
+	11,  // 39: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
+	7,   // 40: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
+	9,   // 41: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
+	8,   // 42: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
+	7,   // 43: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
 	0,   // 44: ashlar.v1.BlockInfoRequest.level:type_name -> ashlar.v1.Level
-	6,   // 45: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
-	44,  // 46: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
-	44,  // 47: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
-	6,   // 48: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
-	6,   // 49: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
-	45,  // 50: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
-	6,   // 51: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
-	6,   // 52: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 45: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
+	45,  // 46: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
+	45,  // 47: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
+	7,   // 48: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 49: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
+	46,  // 50: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
+	7,   // 51: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
+	7,   // 52: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
 	0,   // 53: ashlar.v1.ClusterStatusRequest.level:type_name -> ashlar.v1.Level
-	6,   // 54: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
-	6,   // 55: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
-	6,   // 56: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
-	49,  // 57: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
-	50,  // 58: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
-	13,  // 59: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
-	6,   // 60: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
-	6,   // 61: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
-	52,  // 62: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
-	6,   // 63: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
-	55,  // 64: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
-	57,  // 65: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
-	6,   // 66: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
+	7,   // 54: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
+	7,   // 55: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
+	7,   // 56: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
+	50,  // 57: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
+	51,  // 58: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
+	14,  // 59: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
+	7,   // 60: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
+	7,   // 61: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
+	53,  // 62: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
+	7,   // 63: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
+	56,  // 64: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
+	58,  // 65: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
+	7,   // 66: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
 	2,   // 67: ashlar.v1.Order.kind:type_name -> ashlar.v1.OrderKind
-	6,   // 68: ashlar.v1.Order.version:type_name -> ashlar.v1.Version
-	59,  // 69: ashlar.v1.OrdersRequest.orders:type_name -> ashlar.v1.Order
+	7,   // 68: ashlar.v1.Order.version:type_name -> ashlar.v1.Version
+	60,  // 69: ashlar.v1.OrdersRequest.orders:type_name -> ashlar.v1.Order
 	3,   // 70: ashlar.v1.OrderAnswer.outcome:type_name -> ashlar.v1.Outcome
-	52,  // 71: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
-	61,  // 72: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
-	43,  // 73: ashlar.v1.ExplainAnswer.block:type_name -> ashlar.v1.BlockInfoAnswer
-	65,  // 74: ashlar.v1.ExplainAnswer.holders:type_name -> ashlar.v1.Holder
-	66,  // 75: ashlar.v1.ExplainAnswer.work:type_name -> ashlar.v1.WorkRow
-	6,   // 76: ashlar.v1.Holder.version:type_name -> ashlar.v1.Version
-	66,  // 77: ashlar.v1.WorkListAnswer.rows:type_name -> ashlar.v1.WorkRow
-	69,  // 78: ashlar.v1.WorkListAnswer.settings:type_name -> ashlar.v1.WorkSettings
-	6,   // 79: ashlar.v1.WorkListAnswer.watermark:type_name -> ashlar.v1.Version
-	6,   // 80: ashlar.v1.WorkListAnswer.version:type_name -> ashlar.v1.Version
-	6,   // 81: ashlar.v1.WorkRetryAnswer.version:type_name -> ashlar.v1.Version
-	69,  // 82: ashlar.v1.WorkSetAnswer.settings:type_name -> ashlar.v1.WorkSettings
-	6,   // 83: ashlar.v1.WorkSetAnswer.version:type_name -> ashlar.v1.Version
-	76,  // 84: ashlar.v1.WorkPlanAnswer.waiting:type_name -> ashlar.v1.WorkWaiting
-	5,   // 85: ashlar.v1.NodeChange.kind:type_name -> ashlar.v1.NodeChange.Kind
-	0,   // 86: ashlar.v1.NodeListRequest.level:type_name -> ashlar.v1.Level
-	13,  // 87: ashlar.v1.NodeInfo.node:type_name -> ashlar.v1.BlockNode
-	79,  // 88: ashlar.v1.NodeListAnswer.nodes:type_name -> ashlar.v1.NodeInfo
-	6,   // 89: ashlar.v1.NodeListAnswer.version:type_name -> ashlar.v1.Version
-	6,   // 90: ashlar.v1.NodeStopAnswer.version:type_name -> ashlar.v1.Version
-	1,   // 91: ashlar.v1.NodeSetRequest.state:type_name -> ashlar.v1.NodeState
-	6,   // 92: ashlar.v1.NodeSetAnswer.version:type_name -> ashlar.v1.Version
-	6,   // 93: ashlar.v1.NodeRemoveAnswer.version:type_name -> ashlar.v1.Version
-	77,  // 94: ashlar.v1.LayoutPlanRequest.changes:type_name -> ashlar.v1.NodeChange
-	77,  // 95: ashlar.v1.LayoutPlanAnswer.changes:type_name -> ashlar.v1.NodeChange
-	89,  // 96: ashlar.v1.LayoutPlanAnswer.shares:type_name -> ashlar.v1.LayoutShare
-	77,  // 97: ashlar.v1.LayoutApplyRequest.changes:type_name -> ashlar.v1.NodeChange
-	6,   // 98: ashlar.v1.LayoutApplyAnswer.version:type_name -> ashlar.v1.Version
-	94,  // 99: ashlar.v1.LayoutHistoryAnswer.layouts:type_name -> ashlar.v1.LayoutEvent
-	77,  // 100: ashlar.v1.LayoutEvent.changes:type_name -> ashlar.v1.NodeChange
-	6,   // 101: ashlar.v1.LayoutEvent.applied:type_name -> ashlar.v1.Version
-	6,   // 102: ashlar.v1.LayoutEvent.retired:type_name -> ashlar.v1.Version
-	96,  // 103: ashlar.v1.JobListAnswer.jobs:type_name -> ashlar.v1.JobInfo
-	6,   // 104: ashlar.v1.JobListAnswer.version:type_name -> ashlar.v1.Version
-	6,   // 105: ashlar.v1.JobCancelAnswer.version:type_name -> ashlar.v1.Version
-	106, // [106:106] is the sub-list for method output_type
-	106, // [106:106] is the sub-list for method input_type
-	106, // [106:106] is the sub-list for extension type_name
-	106, // [106:106] is the sub-list for extension extendee
-	0,   // [0:106] is the sub-list for field type_name
+	53,  // 71: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
+	62,  // 72: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
+	44,  // 73: ashlar.v1.ExplainAnswer.block:type_name -> ashlar.v1.BlockInfoAnswer
+	66,  // 74: ashlar.v1.ExplainAnswer.holders:type_name -> ashlar.v1.Holder
+	67,  // 75: ashlar.v1.ExplainAnswer.work:type_name -> ashlar.v1.WorkRow
+	7,   // 76: ashlar.v1.Holder.version:type_name -> ashlar.v1.Version
+	67,  // 77: ashlar.v1.WorkListAnswer.rows:type_name -> ashlar.v1.WorkRow
+	70,  // 78: ashlar.v1.WorkListAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	7,   // 79: ashlar.v1.WorkListAnswer.watermark:type_name -> ashlar.v1.Version
+	7,   // 80: ashlar.v1.WorkListAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 81: ashlar.v1.WorkRetryAnswer.version:type_name -> ashlar.v1.Version
+	70,  // 82: ashlar.v1.WorkSetAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	7,   // 83: ashlar.v1.WorkSetAnswer.version:type_name -> ashlar.v1.Version
+	77,  // 84: ashlar.v1.WorkPlanAnswer.waiting:type_name -> ashlar.v1.WorkWaiting
+	31,  // 85: ashlar.v1.TrashedObject.object:type_name -> ashlar.v1.ObjectInfo
+	4,   // 86: ashlar.v1.TrashedObject.cause:type_name -> ashlar.v1.TrashCause
+	12,  // 87: ashlar.v1.UndeleteRequest.call:type_name -> ashlar.v1.Call
+	7,   // 88: ashlar.v1.UndeleteRequest.version:type_name -> ashlar.v1.Version
+	11,  // 89: ashlar.v1.UndeleteRequest.precondition:type_name -> ashlar.v1.Precondition
+	7,   // 90: ashlar.v1.UndeleteAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 91: ashlar.v1.UndeleteAnswer.undeleted:type_name -> ashlar.v1.Version
+	7,   // 92: ashlar.v1.UndeleteAnswer.replaced_version:type_name -> ashlar.v1.Version
+	7,   // 93: ashlar.v1.TrashListRequest.after_version:type_name -> ashlar.v1.Version
+	0,   // 94: ashlar.v1.TrashListRequest.level:type_name -> ashlar.v1.Level
+	7,   // 95: ashlar.v1.TrashListRequest.min_version:type_name -> ashlar.v1.Version
+	78,  // 96: ashlar.v1.TrashListAnswer.objects:type_name -> ashlar.v1.TrashedObject
+	7,   // 97: ashlar.v1.TrashListAnswer.next_version:type_name -> ashlar.v1.Version
+	7,   // 98: ashlar.v1.TrashListAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 99: ashlar.v1.TrashEmptyRequest.after_version:type_name -> ashlar.v1.Version
+	7,   // 100: ashlar.v1.TrashEmptyAnswer.next_version:type_name -> ashlar.v1.Version
+	7,   // 101: ashlar.v1.TrashEmptyAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 102: ashlar.v1.BucketInfo.version:type_name -> ashlar.v1.Version
+	7,   // 103: ashlar.v1.BucketSetRequest.if_version:type_name -> ashlar.v1.Version
+	85,  // 104: ashlar.v1.BucketSetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
+	7,   // 105: ashlar.v1.BucketSetAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 106: ashlar.v1.BucketGetRequest.level:type_name -> ashlar.v1.Level
+	7,   // 107: ashlar.v1.BucketGetRequest.min_version:type_name -> ashlar.v1.Version
+	85,  // 108: ashlar.v1.BucketGetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
+	7,   // 109: ashlar.v1.BucketGetAnswer.version:type_name -> ashlar.v1.Version
+	6,   // 110: ashlar.v1.NodeChange.kind:type_name -> ashlar.v1.NodeChange.Kind
+	0,   // 111: ashlar.v1.NodeListRequest.level:type_name -> ashlar.v1.Level
+	14,  // 112: ashlar.v1.NodeInfo.node:type_name -> ashlar.v1.BlockNode
+	92,  // 113: ashlar.v1.NodeListAnswer.nodes:type_name -> ashlar.v1.NodeInfo
+	7,   // 114: ashlar.v1.NodeListAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 115: ashlar.v1.NodeStopAnswer.version:type_name -> ashlar.v1.Version
+	1,   // 116: ashlar.v1.NodeSetRequest.state:type_name -> ashlar.v1.NodeState
+	7,   // 117: ashlar.v1.NodeSetAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 118: ashlar.v1.NodeRemoveAnswer.version:type_name -> ashlar.v1.Version
+	90,  // 119: ashlar.v1.LayoutPlanRequest.changes:type_name -> ashlar.v1.NodeChange
+	90,  // 120: ashlar.v1.LayoutPlanAnswer.changes:type_name -> ashlar.v1.NodeChange
+	102, // 121: ashlar.v1.LayoutPlanAnswer.shares:type_name -> ashlar.v1.LayoutShare
+	90,  // 122: ashlar.v1.LayoutApplyRequest.changes:type_name -> ashlar.v1.NodeChange
+	7,   // 123: ashlar.v1.LayoutApplyAnswer.version:type_name -> ashlar.v1.Version
+	107, // 124: ashlar.v1.LayoutHistoryAnswer.layouts:type_name -> ashlar.v1.LayoutEvent
+	90,  // 125: ashlar.v1.LayoutEvent.changes:type_name -> ashlar.v1.NodeChange
+	7,   // 126: ashlar.v1.LayoutEvent.applied:type_name -> ashlar.v1.Version
+	7,   // 127: ashlar.v1.LayoutEvent.retired:type_name -> ashlar.v1.Version
+	109, // 128: ashlar.v1.JobListAnswer.jobs:type_name -> ashlar.v1.JobInfo
+	7,   // 129: ashlar.v1.JobListAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 130: ashlar.v1.JobCancelAnswer.version:type_name -> ashlar.v1.Version
+	131, // [131:131] is the sub-list for method output_type
+	131, // [131:131] is the sub-list for method input_type
+	131, // [131:131] is the sub-list for extension type_name
+	131, // [131:131] is the sub-list for extension extendee
+	0,   // [0:131] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -8035,8 +9065,8 @@ func file_wire_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   94,
+			NumEnums:      7,
+			NumMessages:   106,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

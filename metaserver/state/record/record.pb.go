@@ -74,7 +74,7 @@ func (x Block_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Block_Phase.Descriptor instead.
 func (Block_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{44, 0}
+	return file_record_proto_rawDescGZIP(), []int{48, 0}
 }
 
 type Sweep_State int32
@@ -126,7 +126,7 @@ func (x Sweep_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Sweep_State.Descriptor instead.
 func (Sweep_State) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{52, 0}
+	return file_record_proto_rawDescGZIP(), []int{56, 0}
 }
 
 // Entry is one log entry: commands applied in order in one atomic batch.
@@ -211,6 +211,9 @@ type Command struct {
 	//	*Command_Postpone
 	//	*Command_RetryNow
 	//	*Command_Reindex
+	//	*Command_PutBucket
+	//	*Command_Undelete
+	//	*Command_EmptyTrash
 	//	*Command_ChangeLayout
 	//	*Command_SetNodeState
 	//	*Command_SweepStep
@@ -524,6 +527,33 @@ func (x *Command) GetReindex() *Reindex {
 	return nil
 }
 
+func (x *Command) GetPutBucket() *PutBucket {
+	if x != nil {
+		if x, ok := x.Body.(*Command_PutBucket); ok {
+			return x.PutBucket
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetUndelete() *pb.UndeleteRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Undelete); ok {
+			return x.Undelete
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetEmptyTrash() *EmptyTrash {
+	if x != nil {
+		if x, ok := x.Body.(*Command_EmptyTrash); ok {
+			return x.EmptyTrash
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetChangeLayout() *ChangeLayout {
 	if x != nil {
 		if x, ok := x.Body.(*Command_ChangeLayout); ok {
@@ -685,8 +715,20 @@ type Command_Reindex struct {
 	Reindex *Reindex `protobuf:"bytes,37,opt,name=reindex,proto3,oneof"`
 }
 
+type Command_PutBucket struct {
+	PutBucket *PutBucket `protobuf:"bytes,38,opt,name=put_bucket,json=putBucket,proto3,oneof"`
+}
+
+type Command_Undelete struct {
+	Undelete *pb.UndeleteRequest `protobuf:"bytes,39,opt,name=undelete,proto3,oneof"`
+}
+
+type Command_EmptyTrash struct {
+	EmptyTrash *EmptyTrash `protobuf:"bytes,40,opt,name=empty_trash,json=emptyTrash,proto3,oneof"`
+}
+
 type Command_ChangeLayout struct {
-	// 38 to 40: buckets and trash. 41 to 44: deletes of prefixes, the audit.
+	// 41 to 44: deletes of prefixes, the audit.
 	// 45 to 52: nodes, layout and sweeps.
 	ChangeLayout *ChangeLayout `protobuf:"bytes,45,opt,name=change_layout,json=changeLayout,proto3,oneof"`
 }
@@ -762,6 +804,12 @@ func (*Command_Postpone) isCommand_Body() {}
 func (*Command_RetryNow) isCommand_Body() {}
 
 func (*Command_Reindex) isCommand_Body() {}
+
+func (*Command_PutBucket) isCommand_Body() {}
+
+func (*Command_Undelete) isCommand_Body() {}
+
+func (*Command_EmptyTrash) isCommand_Body() {}
 
 func (*Command_ChangeLayout) isCommand_Body() {}
 
@@ -2265,6 +2313,183 @@ func (x *CompareDigest) GetDigest() []byte {
 	return nil
 }
 
+// PutBucket sets what a bucket keeps deleted and overwritten objects for; 0 ms
+// ends its row. What is in the trash keeps its due time.
+type PutBucket struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Bucket      string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	TrashKeepMs uint64                 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
+	// The row's version that this was decided on; zero: there was none.
+	IfVersion     *pb.Version `protobuf:"bytes,3,opt,name=if_version,json=ifVersion,proto3" json:"if_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutBucket) Reset() {
+	*x = PutBucket{}
+	mi := &file_record_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutBucket) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutBucket) ProtoMessage() {}
+
+func (x *PutBucket) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutBucket.ProtoReflect.Descriptor instead.
+func (*PutBucket) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *PutBucket) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *PutBucket) GetTrashKeepMs() uint64 {
+	if x != nil {
+		return x.TrashKeepMs
+	}
+	return 0
+}
+
+func (x *PutBucket) GetIfVersion() *pb.Version {
+	if x != nil {
+		return x.IfVersion
+	}
+	return nil
+}
+
+// EmptyTrash takes trashed objects out of the trash for good.
+type EmptyTrash struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*TrashItem           `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmptyTrash) Reset() {
+	*x = EmptyTrash{}
+	mi := &file_record_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmptyTrash) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmptyTrash) ProtoMessage() {}
+
+func (x *EmptyTrash) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmptyTrash.ProtoReflect.Descriptor instead.
+func (*EmptyTrash) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *EmptyTrash) GetItems() []*TrashItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+type TrashItem struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Bucket  string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Name    string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Version *pb.Version            `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// The due time that this was decided on.
+	IfDueUnixMs   int64 `protobuf:"varint,4,opt,name=if_due_unix_ms,json=ifDueUnixMs,proto3" json:"if_due_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrashItem) Reset() {
+	*x = TrashItem{}
+	mi := &file_record_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrashItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrashItem) ProtoMessage() {}
+
+func (x *TrashItem) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrashItem.ProtoReflect.Descriptor instead.
+func (*TrashItem) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *TrashItem) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *TrashItem) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TrashItem) GetVersion() *pb.Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *TrashItem) GetIfDueUnixMs() int64 {
+	if x != nil {
+		return x.IfDueUnixMs
+	}
+	return 0
+}
+
 // ChangeLayout changes what placement goes by, and the table with it. It applies
 // only to the layout version it was planned on, and only if the table that follows
 // is the one that was planned.
@@ -2285,7 +2510,7 @@ type ChangeLayout struct {
 
 func (x *ChangeLayout) Reset() {
 	*x = ChangeLayout{}
-	mi := &file_record_proto_msgTypes[29]
+	mi := &file_record_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2522,7 @@ func (x *ChangeLayout) String() string {
 func (*ChangeLayout) ProtoMessage() {}
 
 func (x *ChangeLayout) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[29]
+	mi := &file_record_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2535,7 @@ func (x *ChangeLayout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeLayout.ProtoReflect.Descriptor instead.
 func (*ChangeLayout) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{29}
+	return file_record_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ChangeLayout) GetIfLayoutVersion() uint64 {
@@ -2367,7 +2592,7 @@ type SetNodeState struct {
 
 func (x *SetNodeState) Reset() {
 	*x = SetNodeState{}
-	mi := &file_record_proto_msgTypes[30]
+	mi := &file_record_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2379,7 +2604,7 @@ func (x *SetNodeState) String() string {
 func (*SetNodeState) ProtoMessage() {}
 
 func (x *SetNodeState) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[30]
+	mi := &file_record_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2392,7 +2617,7 @@ func (x *SetNodeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetNodeState.ProtoReflect.Descriptor instead.
 func (*SetNodeState) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{30}
+	return file_record_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SetNodeState) GetNode() uint32 {
@@ -2452,7 +2677,7 @@ type SweepStep struct {
 
 func (x *SweepStep) Reset() {
 	*x = SweepStep{}
-	mi := &file_record_proto_msgTypes[31]
+	mi := &file_record_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2464,7 +2689,7 @@ func (x *SweepStep) String() string {
 func (*SweepStep) ProtoMessage() {}
 
 func (x *SweepStep) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[31]
+	mi := &file_record_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2477,7 +2702,7 @@ func (x *SweepStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepStep.ProtoReflect.Descriptor instead.
 func (*SweepStep) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{31}
+	return file_record_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SweepStep) GetSweep() uint64 {
@@ -2511,7 +2736,7 @@ type MoveSettled struct {
 
 func (x *MoveSettled) Reset() {
 	*x = MoveSettled{}
-	mi := &file_record_proto_msgTypes[32]
+	mi := &file_record_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2523,7 +2748,7 @@ func (x *MoveSettled) String() string {
 func (*MoveSettled) ProtoMessage() {}
 
 func (x *MoveSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[32]
+	mi := &file_record_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2536,7 +2761,7 @@ func (x *MoveSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveSettled.ProtoReflect.Descriptor instead.
 func (*MoveSettled) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{32}
+	return file_record_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *MoveSettled) GetHashes() []byte {
@@ -2555,7 +2780,7 @@ type CancelSweep struct {
 
 func (x *CancelSweep) Reset() {
 	*x = CancelSweep{}
-	mi := &file_record_proto_msgTypes[33]
+	mi := &file_record_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2567,7 +2792,7 @@ func (x *CancelSweep) String() string {
 func (*CancelSweep) ProtoMessage() {}
 
 func (x *CancelSweep) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[33]
+	mi := &file_record_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2580,7 +2805,7 @@ func (x *CancelSweep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelSweep.ProtoReflect.Descriptor instead.
 func (*CancelSweep) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{33}
+	return file_record_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CancelSweep) GetSweep() uint64 {
@@ -2607,6 +2832,8 @@ type Result struct {
 	//	*Result_Unreference
 	//	*Result_Digest
 	//	*Result_Effect
+	//	*Result_Undelete
+	//	*Result_EmptyTrash
 	Body          isResult_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2614,7 +2841,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_record_proto_msgTypes[34]
+	mi := &file_record_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2626,7 +2853,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[34]
+	mi := &file_record_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2639,7 +2866,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{34}
+	return file_record_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Result) GetKind() uint32 {
@@ -2742,6 +2969,24 @@ func (x *Result) GetEffect() *EffectResult {
 	return nil
 }
 
+func (x *Result) GetUndelete() *pb.UndeleteAnswer {
+	if x != nil {
+		if x, ok := x.Body.(*Result_Undelete); ok {
+			return x.Undelete
+		}
+	}
+	return nil
+}
+
+func (x *Result) GetEmptyTrash() *EmptyTrashResult {
+	if x != nil {
+		if x, ok := x.Body.(*Result_EmptyTrash); ok {
+			return x.EmptyTrash
+		}
+	}
+	return nil
+}
+
 type isResult_Body interface {
 	isResult_Body()
 }
@@ -2778,6 +3023,14 @@ type Result_Effect struct {
 	Effect *EffectResult `protobuf:"bytes,17,opt,name=effect,proto3,oneof"`
 }
 
+type Result_Undelete struct {
+	Undelete *pb.UndeleteAnswer `protobuf:"bytes,39,opt,name=undelete,proto3,oneof"`
+}
+
+type Result_EmptyTrash struct {
+	EmptyTrash *EmptyTrashResult `protobuf:"bytes,40,opt,name=empty_trash,json=emptyTrash,proto3,oneof"`
+}
+
 func (*Result_Commit) isResult_Body() {}
 
 func (*Result_Delete) isResult_Body() {}
@@ -2794,6 +3047,10 @@ func (*Result_Digest) isResult_Body() {}
 
 func (*Result_Effect) isResult_Body() {}
 
+func (*Result_Undelete) isResult_Body() {}
+
+func (*Result_EmptyTrash) isResult_Body() {}
+
 // EffectResult counts the items of a command of reclamation: those that changed
 // something, and those that were stale, as if not said, or beyond what the entry
 // had room for.
@@ -2807,7 +3064,7 @@ type EffectResult struct {
 
 func (x *EffectResult) Reset() {
 	*x = EffectResult{}
-	mi := &file_record_proto_msgTypes[35]
+	mi := &file_record_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2819,7 +3076,7 @@ func (x *EffectResult) String() string {
 func (*EffectResult) ProtoMessage() {}
 
 func (x *EffectResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[35]
+	mi := &file_record_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2832,7 +3089,7 @@ func (x *EffectResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EffectResult.ProtoReflect.Descriptor instead.
 func (*EffectResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{35}
+	return file_record_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EffectResult) GetApplied() uint32 {
@@ -2849,6 +3106,68 @@ func (x *EffectResult) GetIgnored() uint32 {
 	return 0
 }
 
+// EmptyTrashResult counts the items that went, those that were stale or beyond
+// what the entry had room for, and the sizes of the objects that went.
+type EmptyTrashResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Applied       uint32                 `protobuf:"varint,1,opt,name=applied,proto3" json:"applied,omitempty"`
+	Ignored       uint32                 `protobuf:"varint,2,opt,name=ignored,proto3" json:"ignored,omitempty"`
+	Bytes         uint64                 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmptyTrashResult) Reset() {
+	*x = EmptyTrashResult{}
+	mi := &file_record_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmptyTrashResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmptyTrashResult) ProtoMessage() {}
+
+func (x *EmptyTrashResult) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmptyTrashResult.ProtoReflect.Descriptor instead.
+func (*EmptyTrashResult) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *EmptyTrashResult) GetApplied() uint32 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
+func (x *EmptyTrashResult) GetIgnored() uint32 {
+	if x != nil {
+		return x.Ignored
+	}
+	return 0
+}
+
+func (x *EmptyTrashResult) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 type UnreferenceResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Applied       uint32                 `protobuf:"varint,1,opt,name=applied,proto3" json:"applied,omitempty"`
@@ -2859,7 +3178,7 @@ type UnreferenceResult struct {
 
 func (x *UnreferenceResult) Reset() {
 	*x = UnreferenceResult{}
-	mi := &file_record_proto_msgTypes[36]
+	mi := &file_record_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2871,7 +3190,7 @@ func (x *UnreferenceResult) String() string {
 func (*UnreferenceResult) ProtoMessage() {}
 
 func (x *UnreferenceResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[36]
+	mi := &file_record_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2884,7 +3203,7 @@ func (x *UnreferenceResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnreferenceResult.ProtoReflect.Descriptor instead.
 func (*UnreferenceResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{36}
+	return file_record_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UnreferenceResult) GetApplied() uint32 {
@@ -2913,7 +3232,7 @@ type DigestResult struct {
 
 func (x *DigestResult) Reset() {
 	*x = DigestResult{}
-	mi := &file_record_proto_msgTypes[37]
+	mi := &file_record_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2925,7 +3244,7 @@ func (x *DigestResult) String() string {
 func (*DigestResult) ProtoMessage() {}
 
 func (x *DigestResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[37]
+	mi := &file_record_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2938,7 +3257,7 @@ func (x *DigestResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestResult.ProtoReflect.Descriptor instead.
 func (*DigestResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{37}
+	return file_record_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *DigestResult) GetMark() *pb.Version {
@@ -3005,7 +3324,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_record_proto_msgTypes[38]
+	mi := &file_record_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3017,7 +3336,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[38]
+	mi := &file_record_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3030,7 +3349,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{38}
+	return file_record_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Cluster) GetCluster() []byte {
@@ -3190,7 +3509,7 @@ type Suspect struct {
 
 func (x *Suspect) Reset() {
 	*x = Suspect{}
-	mi := &file_record_proto_msgTypes[39]
+	mi := &file_record_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3202,7 +3521,7 @@ func (x *Suspect) String() string {
 func (*Suspect) ProtoMessage() {}
 
 func (x *Suspect) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[39]
+	mi := &file_record_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3215,7 +3534,7 @@ func (x *Suspect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspect.ProtoReflect.Descriptor instead.
 func (*Suspect) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{39}
+	return file_record_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Suspect) GetNode() uint32 {
@@ -3245,7 +3564,7 @@ type Work struct {
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_record_proto_msgTypes[40]
+	mi := &file_record_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3257,7 +3576,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[40]
+	mi := &file_record_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3270,7 +3589,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{40}
+	return file_record_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Work) GetAttempts() uint32 {
@@ -3312,7 +3631,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_record_proto_msgTypes[41]
+	mi := &file_record_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3324,7 +3643,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[41]
+	mi := &file_record_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3337,7 +3656,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{41}
+	return file_record_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Object) GetVersion() *pb.Version {
@@ -3424,7 +3743,7 @@ type Upload struct {
 
 func (x *Upload) Reset() {
 	*x = Upload{}
-	mi := &file_record_proto_msgTypes[42]
+	mi := &file_record_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3436,7 +3755,7 @@ func (x *Upload) String() string {
 func (*Upload) ProtoMessage() {}
 
 func (x *Upload) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[42]
+	mi := &file_record_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3449,7 +3768,7 @@ func (x *Upload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upload.ProtoReflect.Descriptor instead.
 func (*Upload) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{42}
+	return file_record_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Upload) GetSession() []byte {
@@ -3500,7 +3819,7 @@ type UploadPage struct {
 
 func (x *UploadPage) Reset() {
 	*x = UploadPage{}
-	mi := &file_record_proto_msgTypes[43]
+	mi := &file_record_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3512,7 +3831,7 @@ func (x *UploadPage) String() string {
 func (*UploadPage) ProtoMessage() {}
 
 func (x *UploadPage) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[43]
+	mi := &file_record_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3525,7 +3844,7 @@ func (x *UploadPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPage.ProtoReflect.Descriptor instead.
 func (*UploadPage) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{43}
+	return file_record_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *UploadPage) GetBlocks() *pb.Blocks {
@@ -3571,7 +3890,7 @@ type Block struct {
 
 func (x *Block) Reset() {
 	*x = Block{}
-	mi := &file_record_proto_msgTypes[44]
+	mi := &file_record_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3583,7 +3902,7 @@ func (x *Block) String() string {
 func (*Block) ProtoMessage() {}
 
 func (x *Block) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[44]
+	mi := &file_record_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3596,7 +3915,7 @@ func (x *Block) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Block.ProtoReflect.Descriptor instead.
 func (*Block) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{44}
+	return file_record_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Block) GetRefs() uint64 {
@@ -3673,7 +3992,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_record_proto_msgTypes[45]
+	mi := &file_record_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3685,7 +4004,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[45]
+	mi := &file_record_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3698,7 +4017,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{45}
+	return file_record_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Held) GetNode() uint32 {
@@ -3738,7 +4057,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_record_proto_msgTypes[46]
+	mi := &file_record_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3750,7 +4069,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[46]
+	mi := &file_record_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3763,7 +4082,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{46}
+	return file_record_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Session) GetHighest() uint64 {
@@ -3845,7 +4164,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_record_proto_msgTypes[47]
+	mi := &file_record_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3857,7 +4176,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[47]
+	mi := &file_record_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3870,7 +4189,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{47}
+	return file_record_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Node) GetIdentity() []byte {
@@ -4012,7 +4331,7 @@ type Disk struct {
 
 func (x *Disk) Reset() {
 	*x = Disk{}
-	mi := &file_record_proto_msgTypes[48]
+	mi := &file_record_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4024,7 +4343,7 @@ func (x *Disk) String() string {
 func (*Disk) ProtoMessage() {}
 
 func (x *Disk) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[48]
+	mi := &file_record_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4037,7 +4356,7 @@ func (x *Disk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disk.ProtoReflect.Descriptor instead.
 func (*Disk) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{48}
+	return file_record_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Disk) GetDisk() []byte {
@@ -4081,7 +4400,7 @@ type MetaMember struct {
 
 func (x *MetaMember) Reset() {
 	*x = MetaMember{}
-	mi := &file_record_proto_msgTypes[49]
+	mi := &file_record_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4093,7 +4412,7 @@ func (x *MetaMember) String() string {
 func (*MetaMember) ProtoMessage() {}
 
 func (x *MetaMember) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[49]
+	mi := &file_record_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4106,7 +4425,7 @@ func (x *MetaMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaMember.ProtoReflect.Descriptor instead.
 func (*MetaMember) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{49}
+	return file_record_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *MetaMember) GetId() string {
@@ -4161,7 +4480,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_record_proto_msgTypes[50]
+	mi := &file_record_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4173,7 +4492,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[50]
+	mi := &file_record_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4186,7 +4505,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{50}
+	return file_record_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Job) GetBlocks() *pb.Blocks {
@@ -4243,7 +4562,7 @@ type Layout struct {
 
 func (x *Layout) Reset() {
 	*x = Layout{}
-	mi := &file_record_proto_msgTypes[51]
+	mi := &file_record_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4255,7 +4574,7 @@ func (x *Layout) String() string {
 func (*Layout) ProtoMessage() {}
 
 func (x *Layout) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[51]
+	mi := &file_record_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4268,7 +4587,7 @@ func (x *Layout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layout.ProtoReflect.Descriptor instead.
 func (*Layout) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{51}
+	return file_record_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Layout) GetLayoutVersion() uint64 {
@@ -4354,7 +4673,7 @@ type Sweep struct {
 
 func (x *Sweep) Reset() {
 	*x = Sweep{}
-	mi := &file_record_proto_msgTypes[52]
+	mi := &file_record_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4366,7 +4685,7 @@ func (x *Sweep) String() string {
 func (*Sweep) ProtoMessage() {}
 
 func (x *Sweep) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[52]
+	mi := &file_record_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4379,7 +4698,7 @@ func (x *Sweep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sweep.ProtoReflect.Descriptor instead.
 func (*Sweep) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{52}
+	return file_record_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Sweep) GetCause() uint32 {
@@ -4480,6 +4799,138 @@ func (x *Sweep) GetEndedUnixMs() int64 {
 	return 0
 }
 
+// Bucket is a bucket's settings; without a row there are none.
+type Bucket struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TrashKeepMs   uint64                 `protobuf:"varint,1,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
+	Version       *pb.Version            `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bucket) Reset() {
+	*x = Bucket{}
+	mi := &file_record_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bucket) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bucket) ProtoMessage() {}
+
+func (x *Bucket) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bucket.ProtoReflect.Descriptor instead.
+func (*Bucket) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *Bucket) GetTrashKeepMs() uint64 {
+	if x != nil {
+		return x.TrashKeepMs
+	}
+	return 0
+}
+
+func (x *Bucket) GetVersion() *pb.Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// Trashed is an object that has ended and keeps its references.
+type Trashed struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Object *Object                `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	Cause  pb.TrashCause          `protobuf:"varint,2,opt,name=cause,proto3,enum=ashlar.v1.TrashCause" json:"cause,omitempty"`
+	// The version that ended it.
+	Ended *pb.Version `protobuf:"bytes,3,opt,name=ended,proto3" json:"ended,omitempty"`
+	// The proposer's clock then, for people, and when to try to empty it.
+	DeletedUnixMs int64 `protobuf:"varint,4,opt,name=deleted_unix_ms,json=deletedUnixMs,proto3" json:"deleted_unix_ms,omitempty"`
+	DueUnixMs     int64 `protobuf:"varint,5,opt,name=due_unix_ms,json=dueUnixMs,proto3" json:"due_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trashed) Reset() {
+	*x = Trashed{}
+	mi := &file_record_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trashed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trashed) ProtoMessage() {}
+
+func (x *Trashed) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trashed.ProtoReflect.Descriptor instead.
+func (*Trashed) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *Trashed) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *Trashed) GetCause() pb.TrashCause {
+	if x != nil {
+		return x.Cause
+	}
+	return pb.TrashCause(0)
+}
+
+func (x *Trashed) GetEnded() *pb.Version {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+func (x *Trashed) GetDeletedUnixMs() int64 {
+	if x != nil {
+		return x.DeletedUnixMs
+	}
+	return 0
+}
+
+func (x *Trashed) GetDueUnixMs() int64 {
+	if x != nil {
+		return x.DueUnixMs
+	}
+	return 0
+}
+
 var File_record_proto protoreflect.FileDescriptor
 
 const file_record_proto_rawDesc = "" +
@@ -4487,7 +4938,7 @@ const file_record_proto_rawDesc = "" +
 	"\frecord.proto\x12\x10ashlar.record.v1\x1a\n" +
 	"wire.proto\">\n" +
 	"\x05Entry\x125\n" +
-	"\bcommands\x18\x01 \x03(\v2\x19.ashlar.record.v1.CommandR\bcommands\"\x81\x11\n" +
+	"\bcommands\x18\x01 \x03(\v2\x19.ashlar.record.v1.CommandR\bcommands\"\xba\x12\n" +
 	"\aCommand\x12\x1e\n" +
 	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\tR\arequest\x12;\n" +
@@ -4522,7 +4973,12 @@ const file_record_proto_rawDesc = "" +
 	"\x0finventory_taken\x18\" \x01(\v2 .ashlar.record.v1.InventoryTakenH\x00R\x0einventoryTaken\x128\n" +
 	"\bpostpone\x18# \x01(\v2\x1a.ashlar.record.v1.PostponeH\x00R\bpostpone\x129\n" +
 	"\tretry_now\x18$ \x01(\v2\x1a.ashlar.record.v1.RetryNowH\x00R\bretryNow\x125\n" +
-	"\areindex\x18% \x01(\v2\x19.ashlar.record.v1.ReindexH\x00R\areindex\x12E\n" +
+	"\areindex\x18% \x01(\v2\x19.ashlar.record.v1.ReindexH\x00R\areindex\x12<\n" +
+	"\n" +
+	"put_bucket\x18& \x01(\v2\x1b.ashlar.record.v1.PutBucketH\x00R\tputBucket\x128\n" +
+	"\bundelete\x18' \x01(\v2\x1a.ashlar.v1.UndeleteRequestH\x00R\bundelete\x12?\n" +
+	"\vempty_trash\x18( \x01(\v2\x1c.ashlar.record.v1.EmptyTrashH\x00R\n" +
+	"emptyTrash\x12E\n" +
 	"\rchange_layout\x18- \x01(\v2\x1e.ashlar.record.v1.ChangeLayoutH\x00R\fchangeLayout\x12F\n" +
 	"\x0eset_node_state\x18. \x01(\v2\x1e.ashlar.record.v1.SetNodeStateH\x00R\fsetNodeState\x12<\n" +
 	"\n" +
@@ -4627,7 +5083,20 @@ const file_record_proto_rawDesc = "" +
 	"MarkDigest\"O\n" +
 	"\rCompareDigest\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xc4\x01\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"z\n" +
+	"\tPutBucket\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\"\n" +
+	"\rtrash_keep_ms\x18\x02 \x01(\x04R\vtrashKeepMs\x121\n" +
+	"\n" +
+	"if_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\"?\n" +
+	"\n" +
+	"EmptyTrash\x121\n" +
+	"\x05items\x18\x01 \x03(\v2\x1b.ashlar.record.v1.TrashItemR\x05items\"\x8a\x01\n" +
+	"\tTrashItem\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12,\n" +
+	"\aversion\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12#\n" +
+	"\x0eif_due_unix_ms\x18\x04 \x01(\x03R\vifDueUnixMs\"\xc4\x01\n" +
 	"\fChangeLayout\x12*\n" +
 	"\x11if_layout_version\x18\x01 \x01(\x04R\x0fifLayoutVersion\x12/\n" +
 	"\achanges\x18\x02 \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\x12\x1c\n" +
@@ -4649,7 +5118,7 @@ const file_record_proto_rawDesc = "" +
 	"\vMoveSettled\x12\x16\n" +
 	"\x06hashes\x18\x01 \x01(\fR\x06hashes\"#\n" +
 	"\vCancelSweep\x12\x14\n" +
-	"\x05sweep\x18\x01 \x01(\x04R\x05sweep\"\xbf\x04\n" +
+	"\x05sweep\x18\x01 \x01(\x04R\x05sweep\"\xbf\x05\n" +
 	"\x06Result\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12,\n" +
@@ -4662,11 +5131,18 @@ const file_record_proto_rawDesc = "" +
 	"\x06copied\x18\x0e \x01(\v2\x17.ashlar.v1.ClaimsAnswerH\x00R\x06copied\x12G\n" +
 	"\vunreference\x18\x0f \x01(\v2#.ashlar.record.v1.UnreferenceResultH\x00R\vunreference\x128\n" +
 	"\x06digest\x18\x10 \x01(\v2\x1e.ashlar.record.v1.DigestResultH\x00R\x06digest\x128\n" +
-	"\x06effect\x18\x11 \x01(\v2\x1e.ashlar.record.v1.EffectResultH\x00R\x06effectB\x06\n" +
+	"\x06effect\x18\x11 \x01(\v2\x1e.ashlar.record.v1.EffectResultH\x00R\x06effect\x127\n" +
+	"\bundelete\x18' \x01(\v2\x19.ashlar.v1.UndeleteAnswerH\x00R\bundelete\x12E\n" +
+	"\vempty_trash\x18( \x01(\v2\".ashlar.record.v1.EmptyTrashResultH\x00R\n" +
+	"emptyTrashB\x06\n" +
 	"\x04body\"B\n" +
 	"\fEffectResult\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\rR\aapplied\x12\x18\n" +
-	"\aignored\x18\x02 \x01(\rR\aignored\"C\n" +
+	"\aignored\x18\x02 \x01(\rR\aignored\"\\\n" +
+	"\x10EmptyTrashResult\x12\x18\n" +
+	"\aapplied\x18\x01 \x01(\rR\aapplied\x12\x18\n" +
+	"\aignored\x18\x02 \x01(\rR\aignored\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\"C\n" +
 	"\x11UnreferenceResult\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\rR\aapplied\x12\x14\n" +
 	"\x05stale\x18\x02 \x01(\rR\x05stale\"j\n" +
@@ -4836,7 +5312,16 @@ const file_record_proto_rawDesc = "" +
 	"\x04DONE\x10\x01\x12\f\n" +
 	"\bCANCELED\x10\x02\x12\x0e\n" +
 	"\n" +
-	"SUPERSEDED\x10\x03B9Z7github.com/seed-7d21a5b5/ashlar/metaserver/state/recordb\x06proto3"
+	"SUPERSEDED\x10\x03\"Z\n" +
+	"\x06Bucket\x12\"\n" +
+	"\rtrash_keep_ms\x18\x01 \x01(\x04R\vtrashKeepMs\x12,\n" +
+	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xda\x01\n" +
+	"\aTrashed\x120\n" +
+	"\x06object\x18\x01 \x01(\v2\x18.ashlar.record.v1.ObjectR\x06object\x12+\n" +
+	"\x05cause\x18\x02 \x01(\x0e2\x15.ashlar.v1.TrashCauseR\x05cause\x12(\n" +
+	"\x05ended\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\x05ended\x12&\n" +
+	"\x0fdeleted_unix_ms\x18\x04 \x01(\x03R\rdeletedUnixMs\x12\x1e\n" +
+	"\vdue_unix_ms\x18\x05 \x01(\x03R\tdueUnixMsB9Z7github.com/seed-7d21a5b5/ashlar/metaserver/state/recordb\x06proto3"
 
 var (
 	file_record_proto_rawDescOnce sync.Once
@@ -4851,7 +5336,7 @@ func file_record_proto_rawDescGZIP() []byte {
 }
 
 var file_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
 var file_record_proto_goTypes = []any{
 	(Block_Phase)(0),               // 0: ashlar.record.v1.Block.Phase
 	(Sweep_State)(0),               // 1: ashlar.record.v1.Sweep.State
@@ -4884,149 +5369,170 @@ var file_record_proto_goTypes = []any{
 	(*Reindex)(nil),                // 28: ashlar.record.v1.Reindex
 	(*MarkDigest)(nil),             // 29: ashlar.record.v1.MarkDigest
 	(*CompareDigest)(nil),          // 30: ashlar.record.v1.CompareDigest
-	(*ChangeLayout)(nil),           // 31: ashlar.record.v1.ChangeLayout
-	(*SetNodeState)(nil),           // 32: ashlar.record.v1.SetNodeState
-	(*SweepStep)(nil),              // 33: ashlar.record.v1.SweepStep
-	(*MoveSettled)(nil),            // 34: ashlar.record.v1.MoveSettled
-	(*CancelSweep)(nil),            // 35: ashlar.record.v1.CancelSweep
-	(*Result)(nil),                 // 36: ashlar.record.v1.Result
-	(*EffectResult)(nil),           // 37: ashlar.record.v1.EffectResult
-	(*UnreferenceResult)(nil),      // 38: ashlar.record.v1.UnreferenceResult
-	(*DigestResult)(nil),           // 39: ashlar.record.v1.DigestResult
-	(*Cluster)(nil),                // 40: ashlar.record.v1.Cluster
-	(*Suspect)(nil),                // 41: ashlar.record.v1.Suspect
-	(*Work)(nil),                   // 42: ashlar.record.v1.Work
-	(*Object)(nil),                 // 43: ashlar.record.v1.Object
-	(*Upload)(nil),                 // 44: ashlar.record.v1.Upload
-	(*UploadPage)(nil),             // 45: ashlar.record.v1.UploadPage
-	(*Block)(nil),                  // 46: ashlar.record.v1.Block
-	(*Held)(nil),                   // 47: ashlar.record.v1.Held
-	(*Session)(nil),                // 48: ashlar.record.v1.Session
-	(*Node)(nil),                   // 49: ashlar.record.v1.Node
-	(*Disk)(nil),                   // 50: ashlar.record.v1.Disk
-	(*MetaMember)(nil),             // 51: ashlar.record.v1.MetaMember
-	(*Job)(nil),                    // 52: ashlar.record.v1.Job
-	(*Layout)(nil),                 // 53: ashlar.record.v1.Layout
-	(*Sweep)(nil),                  // 54: ashlar.record.v1.Sweep
-	(*pb.CommitRequest)(nil),       // 55: ashlar.v1.CommitRequest
-	(*pb.DeleteRequest)(nil),       // 56: ashlar.v1.DeleteRequest
-	(*pb.UploadAppendRequest)(nil), // 57: ashlar.v1.UploadAppendRequest
-	(*pb.UploadAbortRequest)(nil),  // 58: ashlar.v1.UploadAbortRequest
-	(*pb.ClaimsRequest)(nil),       // 59: ashlar.v1.ClaimsRequest
-	(*pb.RegisterRequest)(nil),     // 60: ashlar.v1.RegisterRequest
-	(*pb.Version)(nil),             // 61: ashlar.v1.Version
-	(*pb.Call)(nil),                // 62: ashlar.v1.Call
-	(*pb.Ack)(nil),                 // 63: ashlar.v1.Ack
-	(*pb.NodeChange)(nil),          // 64: ashlar.v1.NodeChange
-	(pb.NodeState)(0),              // 65: ashlar.v1.NodeState
-	(*pb.CommitAnswer)(nil),        // 66: ashlar.v1.CommitAnswer
-	(*pb.DeleteAnswer)(nil),        // 67: ashlar.v1.DeleteAnswer
-	(*pb.UploadCreateAnswer)(nil),  // 68: ashlar.v1.UploadCreateAnswer
-	(*pb.RegisterAnswer)(nil),      // 69: ashlar.v1.RegisterAnswer
-	(*pb.ClaimsAnswer)(nil),        // 70: ashlar.v1.ClaimsAnswer
-	(*pb.Counters)(nil),            // 71: ashlar.v1.Counters
-	(*pb.Meta)(nil),                // 72: ashlar.v1.Meta
-	(*pb.Blocks)(nil),              // 73: ashlar.v1.Blocks
+	(*PutBucket)(nil),              // 31: ashlar.record.v1.PutBucket
+	(*EmptyTrash)(nil),             // 32: ashlar.record.v1.EmptyTrash
+	(*TrashItem)(nil),              // 33: ashlar.record.v1.TrashItem
+	(*ChangeLayout)(nil),           // 34: ashlar.record.v1.ChangeLayout
+	(*SetNodeState)(nil),           // 35: ashlar.record.v1.SetNodeState
+	(*SweepStep)(nil),              // 36: ashlar.record.v1.SweepStep
+	(*MoveSettled)(nil),            // 37: ashlar.record.v1.MoveSettled
+	(*CancelSweep)(nil),            // 38: ashlar.record.v1.CancelSweep
+	(*Result)(nil),                 // 39: ashlar.record.v1.Result
+	(*EffectResult)(nil),           // 40: ashlar.record.v1.EffectResult
+	(*EmptyTrashResult)(nil),       // 41: ashlar.record.v1.EmptyTrashResult
+	(*UnreferenceResult)(nil),      // 42: ashlar.record.v1.UnreferenceResult
+	(*DigestResult)(nil),           // 43: ashlar.record.v1.DigestResult
+	(*Cluster)(nil),                // 44: ashlar.record.v1.Cluster
+	(*Suspect)(nil),                // 45: ashlar.record.v1.Suspect
+	(*Work)(nil),                   // 46: ashlar.record.v1.Work
+	(*Object)(nil),                 // 47: ashlar.record.v1.Object
+	(*Upload)(nil),                 // 48: ashlar.record.v1.Upload
+	(*UploadPage)(nil),             // 49: ashlar.record.v1.UploadPage
+	(*Block)(nil),                  // 50: ashlar.record.v1.Block
+	(*Held)(nil),                   // 51: ashlar.record.v1.Held
+	(*Session)(nil),                // 52: ashlar.record.v1.Session
+	(*Node)(nil),                   // 53: ashlar.record.v1.Node
+	(*Disk)(nil),                   // 54: ashlar.record.v1.Disk
+	(*MetaMember)(nil),             // 55: ashlar.record.v1.MetaMember
+	(*Job)(nil),                    // 56: ashlar.record.v1.Job
+	(*Layout)(nil),                 // 57: ashlar.record.v1.Layout
+	(*Sweep)(nil),                  // 58: ashlar.record.v1.Sweep
+	(*Bucket)(nil),                 // 59: ashlar.record.v1.Bucket
+	(*Trashed)(nil),                // 60: ashlar.record.v1.Trashed
+	(*pb.CommitRequest)(nil),       // 61: ashlar.v1.CommitRequest
+	(*pb.DeleteRequest)(nil),       // 62: ashlar.v1.DeleteRequest
+	(*pb.UploadAppendRequest)(nil), // 63: ashlar.v1.UploadAppendRequest
+	(*pb.UploadAbortRequest)(nil),  // 64: ashlar.v1.UploadAbortRequest
+	(*pb.ClaimsRequest)(nil),       // 65: ashlar.v1.ClaimsRequest
+	(*pb.RegisterRequest)(nil),     // 66: ashlar.v1.RegisterRequest
+	(*pb.UndeleteRequest)(nil),     // 67: ashlar.v1.UndeleteRequest
+	(*pb.Version)(nil),             // 68: ashlar.v1.Version
+	(*pb.Call)(nil),                // 69: ashlar.v1.Call
+	(*pb.Ack)(nil),                 // 70: ashlar.v1.Ack
+	(*pb.NodeChange)(nil),          // 71: ashlar.v1.NodeChange
+	(pb.NodeState)(0),              // 72: ashlar.v1.NodeState
+	(*pb.CommitAnswer)(nil),        // 73: ashlar.v1.CommitAnswer
+	(*pb.DeleteAnswer)(nil),        // 74: ashlar.v1.DeleteAnswer
+	(*pb.UploadCreateAnswer)(nil),  // 75: ashlar.v1.UploadCreateAnswer
+	(*pb.RegisterAnswer)(nil),      // 76: ashlar.v1.RegisterAnswer
+	(*pb.ClaimsAnswer)(nil),        // 77: ashlar.v1.ClaimsAnswer
+	(*pb.UndeleteAnswer)(nil),      // 78: ashlar.v1.UndeleteAnswer
+	(*pb.Counters)(nil),            // 79: ashlar.v1.Counters
+	(*pb.Meta)(nil),                // 80: ashlar.v1.Meta
+	(*pb.Blocks)(nil),              // 81: ashlar.v1.Blocks
+	(pb.TrashCause)(0),             // 82: ashlar.v1.TrashCause
 }
 var file_record_proto_depIdxs = []int32{
-	3,  // 0: ashlar.record.v1.Entry.commands:type_name -> ashlar.record.v1.Command
-	4,  // 1: ashlar.record.v1.Command.bootstrap:type_name -> ashlar.record.v1.Bootstrap
-	7,  // 2: ashlar.record.v1.Command.open_session:type_name -> ashlar.record.v1.OpenSession
-	8,  // 3: ashlar.record.v1.Command.close_session:type_name -> ashlar.record.v1.CloseSession
-	55, // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
-	56, // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
-	9,  // 6: ashlar.record.v1.Command.create_upload:type_name -> ashlar.record.v1.CreateUpload
-	57, // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
-	58, // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
-	10, // 9: ashlar.record.v1.Command.unreference:type_name -> ashlar.record.v1.Unreference
-	59, // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
-	60, // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
-	12, // 12: ashlar.record.v1.Command.put_meta_member:type_name -> ashlar.record.v1.PutMetaMember
-	13, // 13: ashlar.record.v1.Command.remove_meta_member:type_name -> ashlar.record.v1.RemoveMetaMember
-	6,  // 14: ashlar.record.v1.Command.put_settings:type_name -> ashlar.record.v1.PutSettings
-	29, // 15: ashlar.record.v1.Command.mark_digest:type_name -> ashlar.record.v1.MarkDigest
-	30, // 16: ashlar.record.v1.Command.compare_digest:type_name -> ashlar.record.v1.CompareDigest
-	14, // 17: ashlar.record.v1.Command.condemn:type_name -> ashlar.record.v1.Condemn
-	16, // 18: ashlar.record.v1.Command.drop:type_name -> ashlar.record.v1.Drop
-	17, // 19: ashlar.record.v1.Command.deleted:type_name -> ashlar.record.v1.Deleted
-	19, // 20: ashlar.record.v1.Command.reap:type_name -> ashlar.record.v1.Reap
-	20, // 21: ashlar.record.v1.Command.lost:type_name -> ashlar.record.v1.Lost
-	21, // 22: ashlar.record.v1.Command.remove_node:type_name -> ashlar.record.v1.RemoveNode
-	22, // 23: ashlar.record.v1.Command.clean_node:type_name -> ashlar.record.v1.CleanNode
-	23, // 24: ashlar.record.v1.Command.start_generation:type_name -> ashlar.record.v1.StartGeneration
-	24, // 25: ashlar.record.v1.Command.inventory_taken:type_name -> ashlar.record.v1.InventoryTaken
-	25, // 26: ashlar.record.v1.Command.postpone:type_name -> ashlar.record.v1.Postpone
-	27, // 27: ashlar.record.v1.Command.retry_now:type_name -> ashlar.record.v1.RetryNow
-	28, // 28: ashlar.record.v1.Command.reindex:type_name -> ashlar.record.v1.Reindex
-	31, // 29: ashlar.record.v1.Command.change_layout:type_name -> ashlar.record.v1.ChangeLayout
-	32, // 30: ashlar.record.v1.Command.set_node_state:type_name -> ashlar.record.v1.SetNodeState
-	33, // 31: ashlar.record.v1.Command.sweep_step:type_name -> ashlar.record.v1.SweepStep
-	34, // 32: ashlar.record.v1.Command.move_settled:type_name -> ashlar.record.v1.MoveSettled
-	35, // 33: ashlar.record.v1.Command.cancel_sweep:type_name -> ashlar.record.v1.CancelSweep
-	5,  // 34: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
-	5,  // 35: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
-	61, // 36: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
-	62, // 37: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
-	11, // 38: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
-	61, // 39: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
-	51, // 40: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
-	61, // 41: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
-	15, // 42: ashlar.record.v1.Drop.items:type_name -> ashlar.record.v1.NodeBlock
-	18, // 43: ashlar.record.v1.Deleted.items:type_name -> ashlar.record.v1.DeletedItem
-	15, // 44: ashlar.record.v1.DeletedItem.order:type_name -> ashlar.record.v1.NodeBlock
-	63, // 45: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
-	61, // 46: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
-	15, // 47: ashlar.record.v1.Lost.items:type_name -> ashlar.record.v1.NodeBlock
-	61, // 48: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
-	26, // 49: ashlar.record.v1.Postpone.items:type_name -> ashlar.record.v1.PostponeItem
-	61, // 50: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
-	64, // 51: ashlar.record.v1.ChangeLayout.changes:type_name -> ashlar.v1.NodeChange
-	65, // 52: ashlar.record.v1.SetNodeState.state:type_name -> ashlar.v1.NodeState
-	65, // 53: ashlar.record.v1.SetNodeState.if_state:type_name -> ashlar.v1.NodeState
-	61, // 54: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
-	66, // 55: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
-	67, // 56: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
-	68, // 57: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
-	69, // 58: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
-	70, // 59: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
-	38, // 60: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
-	39, // 61: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
-	37, // 62: ashlar.record.v1.Result.effect:type_name -> ashlar.record.v1.EffectResult
-	61, // 63: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
-	61, // 64: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
-	61, // 65: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
-	5,  // 66: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
-	61, // 67: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
-	71, // 68: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
-	61, // 69: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
-	41, // 70: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
-	5,  // 71: ashlar.record.v1.Cluster.indexed:type_name -> ashlar.record.v1.Settings
-	61, // 72: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
-	61, // 73: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
-	61, // 74: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
-	72, // 75: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
-	73, // 76: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
-	73, // 77: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
-	0,  // 78: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
-	61, // 79: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
-	47, // 80: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
-	47, // 81: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
-	61, // 82: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
-	65, // 83: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
-	50, // 84: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
-	61, // 85: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
-	73, // 86: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
-	61, // 87: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
-	61, // 88: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
-	64, // 89: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
-	1,  // 90: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
-	61, // 91: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
-	61, // 92: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
-	93, // [93:93] is the sub-list for method output_type
-	93, // [93:93] is the sub-list for method input_type
-	93, // [93:93] is the sub-list for extension type_name
-	93, // [93:93] is the sub-list for extension extendee
-	0,  // [0:93] is the sub-list for field type_name
+	3,   // 0: ashlar.record.v1.Entry.commands:type_name -> ashlar.record.v1.Command
+	4,   // 1: ashlar.record.v1.Command.bootstrap:type_name -> ashlar.record.v1.Bootstrap
+	7,   // 2: ashlar.record.v1.Command.open_session:type_name -> ashlar.record.v1.OpenSession
+	8,   // 3: ashlar.record.v1.Command.close_session:type_name -> ashlar.record.v1.CloseSession
+	61,  // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
+	62,  // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
+	9,   // 6: ashlar.record.v1.Command.create_upload:type_name -> ashlar.record.v1.CreateUpload
+	63,  // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
+	64,  // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
+	10,  // 9: ashlar.record.v1.Command.unreference:type_name -> ashlar.record.v1.Unreference
+	65,  // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
+	66,  // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
+	12,  // 12: ashlar.record.v1.Command.put_meta_member:type_name -> ashlar.record.v1.PutMetaMember
+	13,  // 13: ashlar.record.v1.Command.remove_meta_member:type_name -> ashlar.record.v1.RemoveMetaMember
+	6,   // 14: ashlar.record.v1.Command.put_settings:type_name -> ashlar.record.v1.PutSettings
+	29,  // 15: ashlar.record.v1.Command.mark_digest:type_name -> ashlar.record.v1.MarkDigest
+	30,  // 16: ashlar.record.v1.Command.compare_digest:type_name -> ashlar.record.v1.CompareDigest
+	14,  // 17: ashlar.record.v1.Command.condemn:type_name -> ashlar.record.v1.Condemn
+	16,  // 18: ashlar.record.v1.Command.drop:type_name -> ashlar.record.v1.Drop
+	17,  // 19: ashlar.record.v1.Command.deleted:type_name -> ashlar.record.v1.Deleted
+	19,  // 20: ashlar.record.v1.Command.reap:type_name -> ashlar.record.v1.Reap
+	20,  // 21: ashlar.record.v1.Command.lost:type_name -> ashlar.record.v1.Lost
+	21,  // 22: ashlar.record.v1.Command.remove_node:type_name -> ashlar.record.v1.RemoveNode
+	22,  // 23: ashlar.record.v1.Command.clean_node:type_name -> ashlar.record.v1.CleanNode
+	23,  // 24: ashlar.record.v1.Command.start_generation:type_name -> ashlar.record.v1.StartGeneration
+	24,  // 25: ashlar.record.v1.Command.inventory_taken:type_name -> ashlar.record.v1.InventoryTaken
+	25,  // 26: ashlar.record.v1.Command.postpone:type_name -> ashlar.record.v1.Postpone
+	27,  // 27: ashlar.record.v1.Command.retry_now:type_name -> ashlar.record.v1.RetryNow
+	28,  // 28: ashlar.record.v1.Command.reindex:type_name -> ashlar.record.v1.Reindex
+	31,  // 29: ashlar.record.v1.Command.put_bucket:type_name -> ashlar.record.v1.PutBucket
+	67,  // 30: ashlar.record.v1.Command.undelete:type_name -> ashlar.v1.UndeleteRequest
+	32,  // 31: ashlar.record.v1.Command.empty_trash:type_name -> ashlar.record.v1.EmptyTrash
+	34,  // 32: ashlar.record.v1.Command.change_layout:type_name -> ashlar.record.v1.ChangeLayout
+	35,  // 33: ashlar.record.v1.Command.set_node_state:type_name -> ashlar.record.v1.SetNodeState
+	36,  // 34: ashlar.record.v1.Command.sweep_step:type_name -> ashlar.record.v1.SweepStep
+	37,  // 35: ashlar.record.v1.Command.move_settled:type_name -> ashlar.record.v1.MoveSettled
+	38,  // 36: ashlar.record.v1.Command.cancel_sweep:type_name -> ashlar.record.v1.CancelSweep
+	5,   // 37: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
+	5,   // 38: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
+	68,  // 39: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
+	69,  // 40: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
+	11,  // 41: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
+	68,  // 42: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
+	55,  // 43: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
+	68,  // 44: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
+	15,  // 45: ashlar.record.v1.Drop.items:type_name -> ashlar.record.v1.NodeBlock
+	18,  // 46: ashlar.record.v1.Deleted.items:type_name -> ashlar.record.v1.DeletedItem
+	15,  // 47: ashlar.record.v1.DeletedItem.order:type_name -> ashlar.record.v1.NodeBlock
+	70,  // 48: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
+	68,  // 49: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
+	15,  // 50: ashlar.record.v1.Lost.items:type_name -> ashlar.record.v1.NodeBlock
+	68,  // 51: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
+	26,  // 52: ashlar.record.v1.Postpone.items:type_name -> ashlar.record.v1.PostponeItem
+	68,  // 53: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
+	68,  // 54: ashlar.record.v1.PutBucket.if_version:type_name -> ashlar.v1.Version
+	33,  // 55: ashlar.record.v1.EmptyTrash.items:type_name -> ashlar.record.v1.TrashItem
+	68,  // 56: ashlar.record.v1.TrashItem.version:type_name -> ashlar.v1.Version
+	71,  // 57: ashlar.record.v1.ChangeLayout.changes:type_name -> ashlar.v1.NodeChange
+	72,  // 58: ashlar.record.v1.SetNodeState.state:type_name -> ashlar.v1.NodeState
+	72,  // 59: ashlar.record.v1.SetNodeState.if_state:type_name -> ashlar.v1.NodeState
+	68,  // 60: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
+	73,  // 61: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
+	74,  // 62: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
+	75,  // 63: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
+	76,  // 64: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
+	77,  // 65: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
+	42,  // 66: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
+	43,  // 67: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
+	40,  // 68: ashlar.record.v1.Result.effect:type_name -> ashlar.record.v1.EffectResult
+	78,  // 69: ashlar.record.v1.Result.undelete:type_name -> ashlar.v1.UndeleteAnswer
+	41,  // 70: ashlar.record.v1.Result.empty_trash:type_name -> ashlar.record.v1.EmptyTrashResult
+	68,  // 71: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
+	68,  // 72: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
+	68,  // 73: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
+	5,   // 74: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
+	68,  // 75: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
+	79,  // 76: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
+	68,  // 77: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
+	45,  // 78: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
+	5,   // 79: ashlar.record.v1.Cluster.indexed:type_name -> ashlar.record.v1.Settings
+	68,  // 80: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
+	68,  // 81: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
+	68,  // 82: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
+	80,  // 83: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
+	81,  // 84: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
+	81,  // 85: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
+	0,   // 86: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
+	68,  // 87: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
+	51,  // 88: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
+	51,  // 89: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
+	68,  // 90: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
+	72,  // 91: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
+	54,  // 92: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
+	68,  // 93: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
+	81,  // 94: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
+	68,  // 95: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
+	68,  // 96: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
+	71,  // 97: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
+	1,   // 98: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
+	68,  // 99: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
+	68,  // 100: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
+	68,  // 101: ashlar.record.v1.Bucket.version:type_name -> ashlar.v1.Version
+	47,  // 102: ashlar.record.v1.Trashed.object:type_name -> ashlar.record.v1.Object
+	82,  // 103: ashlar.record.v1.Trashed.cause:type_name -> ashlar.v1.TrashCause
+	68,  // 104: ashlar.record.v1.Trashed.ended:type_name -> ashlar.v1.Version
+	105, // [105:105] is the sub-list for method output_type
+	105, // [105:105] is the sub-list for method input_type
+	105, // [105:105] is the sub-list for extension type_name
+	105, // [105:105] is the sub-list for extension extendee
+	0,   // [0:105] is the sub-list for field type_name
 }
 
 func init() { file_record_proto_init() }
@@ -5063,13 +5569,16 @@ func file_record_proto_init() {
 		(*Command_Postpone)(nil),
 		(*Command_RetryNow)(nil),
 		(*Command_Reindex)(nil),
+		(*Command_PutBucket)(nil),
+		(*Command_Undelete)(nil),
+		(*Command_EmptyTrash)(nil),
 		(*Command_ChangeLayout)(nil),
 		(*Command_SetNodeState)(nil),
 		(*Command_SweepStep)(nil),
 		(*Command_MoveSettled)(nil),
 		(*Command_CancelSweep)(nil),
 	}
-	file_record_proto_msgTypes[34].OneofWrappers = []any{
+	file_record_proto_msgTypes[37].OneofWrappers = []any{
 		(*Result_Commit)(nil),
 		(*Result_Delete)(nil),
 		(*Result_CreateUpload)(nil),
@@ -5078,6 +5587,8 @@ func file_record_proto_init() {
 		(*Result_Unreference)(nil),
 		(*Result_Digest)(nil),
 		(*Result_Effect)(nil),
+		(*Result_Undelete)(nil),
+		(*Result_EmptyTrash)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5085,7 +5596,7 @@ func file_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_record_proto_rawDesc), len(file_record_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   53,
+			NumMessages:   59,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

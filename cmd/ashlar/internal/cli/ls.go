@@ -10,6 +10,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/app"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/place"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/terminal"
+	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/trash"
 )
 
 // tablePage is how many rows ls lays out together, so that a long listing is
@@ -19,6 +20,7 @@ const tablePage = 1000
 type lsFlags struct {
 	recursive bool
 	long      bool
+	deleted   bool
 }
 
 func lsCommand(a *app.App) *cobra.Command {
@@ -27,8 +29,11 @@ func lsCommand(a *app.App) *cobra.Command {
 		Use:   "ls [BUCKET[/PREFIX]]",
 		Short: "List buckets, or what is in one",
 		Long: "ls lists buckets, or the objects of one whose names begin with PREFIX, in the order of\n" +
-			"bytes. Names are cut at \"/\" unless -r is given. With -o json: one object a line.",
-		Example: "  ashlar ls\n  ashlar ls -l docs/\n  ashlar ls -r src/go/ -o json",
+			"bytes. Names are cut at \"/\" unless -r is given. With -o json: one object a line.\n\n" +
+			"With --deleted it lists what is in the trash: the buckets that have some, or of one bucket\n" +
+			"every name below PREFIX, the newest of a name first, with its version, why it ended and when\n" +
+			"it is to go.",
+		Example: "  ashlar ls\n  ashlar ls -l docs/\n  ashlar ls -r src/go/ -o json\n  ashlar ls --deleted docs/",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -42,6 +47,7 @@ func lsCommand(a *app.App) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVarP(&f.recursive, "recursive", "r", false, "list all names below the prefix")
+	cmd.Flags().BoolVar(&f.deleted, "deleted", false, "list what is in the trash")
 	cmd.Flags().BoolVarP(&f.long, "long", "l", false, "tell size, time and version")
 	return cmd
 }
@@ -52,6 +58,9 @@ func (f *lsFlags) list(ctx context.Context, a *app.App, o place.Object) error {
 		return err
 	}
 	defer c.Close()
+	if f.deleted {
+		return trash.List(ctx, a, c, o, f.long)
+	}
 	opts := []client.Option{client.WithPrefix(o.Key)}
 	if !f.recursive && o.Bucket != "" {
 		opts = append(opts, client.WithDelimiter("/"))

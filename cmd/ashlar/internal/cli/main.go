@@ -13,6 +13,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/app"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/bench"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/serve"
+	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/trash"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/work"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -69,7 +70,8 @@ func Root(a *app.App) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return protocol.Errorf(protocol.InvalidArgument, "%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	group(root, "objects", "Objects:", putCommand(a), getCommand(a), lsCommand(a), statCommand(a), rmCommand(a), cpCommand(a), blockCommand(a))
+	group(root, "objects", "Objects:", putCommand(a), getCommand(a), lsCommand(a), statCommand(a), rmCommand(a), trash.Undelete(a), cpCommand(a), blockCommand(a))
+	group(root, "keep", "What buckets keep:", trash.Bucket(a), trash.Trash(a))
 	group(root, "servers", "Servers:", serve.Dev(a), serve.Demo(a), serve.Metaserver(a), serve.Blockserver(a))
 	group(root, "background", "Background work:", work.Explain(a), work.GC(a), work.Resync(a))
 	group(root, "look", "Looking around:", statusCommand(a), bench.Command(a), configCommand(a), versionCommand(a))

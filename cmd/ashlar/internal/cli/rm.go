@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +27,9 @@ func rmCommand(a *app.App) *cobra.Command {
 		Use:   "rm BUCKET/KEY...",
 		Short: "Delete objects",
 		Long: "rm deletes objects by name; with -r, every object whose name begins with BUCKET/PREFIX/.\n" +
-			"Blocks that nothing refers to any more are given back in the background.",
+			"Blocks that nothing refers to any more are given back in the background. In a bucket that\n" +
+			"keeps deleted objects (`ashlar bucket set`) they go to the trash first, and rm tells until\n" +
+			"when.",
 		Example: "  ashlar rm docs/notes.txt\n  ashlar rm -r src/go",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,95 +49,128 @@ func rmCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
+// removal is what rm did, as -o json prints it.
+type removal struct {
+	Deleted int `json:"deleted"`
+	Failed  int `json:"failed"`
+	// InTrash counts those that a bucket keeps, and TrashUntil is when the first of
+	// them is to go.
+	InTrash    int       `json:"in_trash,omitempty"`
+	TrashUntil time.Time `json:"trash_until,omitzero"`
+}
+
+// add counts n objects that went together; due is zero if they are not kept.
+func (r *removal) add(n int, due time.Time) {
+	r.Deleted += n
+	if n == 0 || due.IsZero() {
+		return
+	}
+	r.InTrash += n
+	if r.TrashUntil.IsZero() || due.Before(r.TrashUntil) {
+		r.TrashUntil = due
+	}
+}
+
+func (r *removal) print(a *app.App) error {
+	if a.Screen.JSON {
+		return a.Screen.Record(r)
+	}
+	a.Screen.Printf("deleted %s\n", plural(int64(r.Deleted), "object"))
+	if r.InTrash > 0 {
+		which := ""
+		if r.InTrash < r.Deleted {
+			which = strconv.Itoa(r.InTrash) + " of them "
+		}
+		a.Screen.Printf("%sin the trash until %s; `ashlar undelete` brings back what is there\n", which, r.TrashUntil.Local().Format(time.DateTime))
+	}
+	return nil
+}
+
 func (f *rmFlags) remove(ctx context.Context, a *app.App, c *client.Client, args []string) error {
-	removed, failed := 0, 0
+	var done removal
 	var last error
 	for _, arg := range args {
-		n, err := f.removeOne(ctx, a, c, arg)
-		removed += n
-		if err != nil {
-			failed, last = failed+1, err
+		if err := f.removeOne(ctx, a, c, arg, &done); err != nil {
+			done.Failed, last = done.Failed+1, err
 			if len(args) > 1 {
 				a.Screen.Notef("ashlar: %s: %s", arg, err)
 			}
 		}
 	}
-	if removed > 0 || failed == 0 {
-		if a.Screen.JSON {
-			if err := a.Screen.Record(map[string]int{"deleted": removed, "failed": failed}); err != nil {
-				return err
-			}
-		} else {
-			a.Screen.Printf("deleted %s\n", plural(int64(removed), "object"))
+	if done.Deleted > 0 || done.Failed == 0 {
+		if err := done.print(a); err != nil {
+			return err
 		}
 	}
-	if failed > 0 && len(args) > 1 {
-		return &app.Partial{Failed: failed, All: len(args)}
+	if done.Failed > 0 && len(args) > 1 {
+		return &app.Partial{Failed: done.Failed, All: len(args)}
 	}
 	return last
 }
 
-func (f *rmFlags) removeOne(ctx context.Context, a *app.App, c *client.Client, arg string) (int, error) {
+func (f *rmFlags) removeOne(ctx context.Context, a *app.App, c *client.Client, arg string, done *removal) error {
 	if f.recursive {
 		o, err := place.ParsePrefix(arg)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		return removeBelow(ctx, a, c, o)
+		return removeBelow(ctx, a, c, o, done)
 	}
 	o, err := place.ParseObject(arg)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	var opts []client.Option
+	var due time.Time
+	opts := []client.Option{client.WithTrashDue(&due)}
 	if f.ifVersion != "" {
 		v, err := protocol.ParseVersion(f.ifVersion)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		opts = append(opts, client.IfVersion(v))
 	}
 	if err := c.Delete(ctx, o.Bucket, o.Key, opts...); err != nil {
-		return 0, err
+		return err
 	}
-	return 1, nil
+	done.add(1, due)
+	return nil
 }
 
 // removeBelow deletes in pages; what is gone already counts as done.
-func removeBelow(ctx context.Context, a *app.App, c *client.Client, o place.Object) (int, error) {
+func removeBelow(ctx context.Context, a *app.App, c *client.Client, o place.Object, done *removal) error {
 	prefix := o.Key
 	if prefix != "" {
 		prefix = strings.TrimSuffix(prefix, "/") + "/"
 	}
-	removed := 0
+	before := done.Deleted
 	var page []string
 	flush := func() error {
-		n, err := removePage(ctx, a, c, o.Bucket, page)
-		removed += n
+		err := removePage(ctx, a, c, o.Bucket, page, done)
 		page = page[:0]
 		return err
 	}
 	for e, err := range c.List(ctx, o.Bucket, client.WithPrefix(prefix)) {
 		if err != nil {
-			return removed, err
+			return err
 		}
 		if page = append(page, e.Name); len(page) == protocol.MaxDeleteBatch {
 			if err := flush(); err != nil {
-				return removed, err
+				return err
 			}
 		}
 	}
 	if err := flush(); err != nil {
-		return removed, err
+		return err
 	}
-	if removed == 0 {
-		return 0, protocol.Errorf(protocol.NotFound, "no object begins with %s", terminal.Safe(o.Bucket+"/"+prefix))
+	if done.Deleted == before {
+		return protocol.Errorf(protocol.NotFound, "no object begins with %s", terminal.Safe(o.Bucket+"/"+prefix))
 	}
-	return removed, nil
+	return nil
 }
 
-func removePage(ctx context.Context, a *app.App, c *client.Client, bucket string, names []string) (int, error) {
-	outcomes, err := c.DeleteBatch(ctx, bucket, names)
+func removePage(ctx context.Context, a *app.App, c *client.Client, bucket string, names []string, done *removal) error {
+	var due time.Time
+	outcomes, err := c.DeleteBatch(ctx, bucket, names, client.WithTrashDue(&due))
 	removed := 0
 	for i, outcome := range outcomes {
 		switch {
@@ -145,5 +182,6 @@ func removePage(ctx context.Context, a *app.App, c *client.Client, bucket string
 			err = errors.Join(err, outcome)
 		}
 	}
-	return removed, err
+	done.add(removed, due)
+	return err
 }

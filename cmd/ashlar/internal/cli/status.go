@@ -56,6 +56,7 @@ func printStatus(a *app.App, s report.Status) error {
 		{"version", s.Version + ", index " + count(s.AppliedIndex) + ", term " + count(s.Term)},
 		{"copies", count(uint64(s.Redundancy)) + " of each block, writes wait for " + count(uint64(s.Quorum))},
 		{"objects", count(n.Objects) + ", " + terminal.Bytes(n.LogicalBytes) + " (" + terminal.Bytes(n.InlineBytes) + " inline)"},
+		{"trash", count(n.TrashObjects) + ", " + terminal.Bytes(n.TrashLogicalBytes) + " (" + terminal.Bytes(n.TrashInlineBytes) + " inline)"},
 		{"blocks", count(n.LiveBlocks) + " live, " + terminal.Bytes(n.StoredBytes) + " stored once, " + terminal.Bytes(n.CopiesStoredBytes) + " over all copies"},
 		{"garbage", count(n.UnreferencedBlocks) + " blocks, " + terminal.Bytes(n.UnreferencedStoredBytes) + ", " + count(n.UnreferenceLeft) + " references to take back"},
 		{"at risk", count(n.UnderReplicatedBlocks) + " blocks with fewer than " + count(uint64(s.Redundancy)) + " copies"},

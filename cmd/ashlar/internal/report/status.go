@@ -56,6 +56,12 @@ type Counters struct {
 	Uploads                 uint64 `json:"uploads"`
 	UnreferenceJobs         uint64 `json:"unreference_jobs"`
 	UnreferenceLeft         uint64 `json:"unreference_left"`
+	// TrashObjects are deleted and overwritten objects that buckets keep,
+	// TrashLogicalBytes the sum of their sizes, TrashInlineBytes what of them lives
+	// in metadata. Their blocks are live.
+	TrashObjects      uint64 `json:"trash_objects"`
+	TrashLogicalBytes uint64 `json:"trash_logical_bytes"`
+	TrashInlineBytes  uint64 `json:"trash_inline_bytes"`
 }
 
 // Metaserver is one member of the Raft group.
@@ -115,6 +121,7 @@ func countersOf(n *pb.Counters) Counters {
 		UnreferencedBlocks: n.GetUnreferencedBlocks(), UnreferencedStoredBytes: n.GetUnreferencedStoredBytes(),
 		CondemnedBlocks: n.GetCondemnedBlocks(), CondemnedStoredBytes: n.GetCondemnedStoredBytes(),
 		UnderReplicatedBlocks: n.GetUnderReplicatedBlocks(), Sessions: n.GetSessions(), Uploads: n.GetUploads(),
+		TrashObjects: n.GetTrashObjects(), TrashLogicalBytes: n.GetTrashLogicalBytes(), TrashInlineBytes: n.GetTrashInlineBytes(),
 		UnreferenceJobs: n.GetUnreferenceJobs(), UnreferenceLeft: n.GetUnreferenceLeft(),
 	}
 }

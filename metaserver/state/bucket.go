@@ -1,0 +1,55 @@
+package state
+
+import (
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+func checkPutBucket(q *record.PutBucket) error {
+	if err := protocol.CheckBucket(q.Bucket); err != nil {
+		return err
+	}
+	if q.TrashKeepMs > protocol.MaxTrashKeepMs {
+		return protocol.Errorf(protocol.InvalidArgument, "a bucket keeps what is deleted for at most %d ms, not %d", uint64(protocol.MaxTrashKeepMs), q.TrashKeepMs)
+	}
+	return nil
+}
+
+// putBucket replaces a bucket's settings if they still are those that the change
+// was decided on. It is about objects that end from now on: what is in the trash
+// keeps its due time. A bucket without settings has no row, so that names which
+// nobody uses leave nothing behind.
+func (a *applier) putBucket(q *record.PutBucket) *record.Result {
+	key := keyBucket(q.Bucket)
+	row := &record.Bucket{}
+	exists := a.load(key, row)
+	if present := fromPB(row.Version); fromPB(q.IfVersion) != present {
+		return a.refuse(protocol.Changed, "the bucket's settings are at version %s, not %s", present, fromPB(q.IfVersion))
+	}
+	switch {
+	case q.TrashKeepMs > 0:
+		a.store(key, &record.Bucket{TrashKeepMs: q.TrashKeepMs, Version: toPB(a.next())})
+	case exists:
+		a.next()
+		a.delete(key)
+	}
+	return a.done()
+}
+
+// Bucket answers with a bucket's settings; any bucket has some, if only the usual.
+func Bucket(r Reader, q *pb.BucketGetRequest) (*pb.BucketGetAnswer, error) {
+	if err := protocol.CheckBucket(q.Bucket); err != nil {
+		return nil, err
+	}
+	cluster, err := ClusterRow(r)
+	if err != nil {
+		return nil, err
+	}
+	row := &record.Bucket{}
+	_, err = load(r, keyBucket(q.Bucket), row)
+	return &pb.BucketGetAnswer{
+		Bucket:  &pb.BucketInfo{Bucket: q.Bucket, TrashKeepMs: row.TrashKeepMs, Version: toPB(fromPB(row.Version))},
+		Version: toPB(versionOf(cluster)),
+	}, err
+}
