@@ -25,6 +25,8 @@ func TestLimitsRelate(t *testing.T) {
 		{"an unreference step touches no more rows than an entry may", MaxUnreferenceStep < MaxEntryRows},
 		{"a delete batch of the longest names fits in one entry", MaxDeleteBatch*(MaxNameLength+64) < MaxEntrySize},
 		{"an entry fits in a request", MaxEntrySize < MaxMetaRequest},
+		{"a step of a delete of a prefix touches no more rows than an entry may", 2*MaxPrefixStep < MaxEntryRows},
+		{"the audit's default is within its bound", DefaultAuditRows <= MaxAuditRows},
 		{"a touch batch fits in a request", MaxTouchBatch*HashSize < MaxMetaRequest},
 		{"a list page of the longest names fits in an answer", MaxListPage*(objects+128) < MaxMetaAnswer},
 		{"an inventory page fits in an answer", MaxInventoryPage*128 < MaxMetaAnswer},

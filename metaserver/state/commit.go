@@ -126,6 +126,11 @@ func (a *applier) commit(q *pb.CommitRequest) *record.Result {
 	}
 	countObject(a.cluster.Counters, object, 1)
 	a.store(key, object)
+	if replaced {
+		a.audit(&pb.AuditRow{Kind: pb.AuditKind_AUDIT_KIND_OVERWRITE, Bucket: q.Bucket, Objects: []*pb.AuditObject{
+			{Name: q.Name, Version: old.Version, Ended: object.Version},
+		}})
+	}
 	return &record.Result{Version: object.Version, Body: &record.Result_Commit{Commit: answer}}
 }
 

@@ -31,23 +31,40 @@ func checkDelete(q *pb.DeleteRequest) error {
 // takes a version of its own, which names its job.
 func (a *applier) deleteObjects(q *pb.DeleteRequest) *record.Result {
 	kinds := make([]uint32, len(q.Items))
+	row := &pb.AuditRow{Kind: pb.AuditKind_AUDIT_KIND_DELETE, Bucket: q.Bucket}
 	for i, item := range q.Items {
-		kinds[i] = uint32(a.deleteObject(q.Bucket, item))
+		ended, kind := a.deleteObject(q.Bucket, item)
+		if kinds[i] = uint32(kind); ended != nil {
+			row.Objects = append(row.Objects, ended)
+		}
+	}
+	if len(row.Objects) > 0 {
+		a.audit(row)
 	}
 	version := toPB(a.version())
 	return &record.Result{Version: version, Body: &record.Result_Delete{Delete: &pb.DeleteAnswer{Kinds: kinds, Version: version}}}
 }
 
-func (a *applier) deleteObject(bucket string, item *pb.DeleteItem) protocol.Kind {
+func (a *applier) deleteObject(bucket string, item *pb.DeleteItem) (*pb.AuditObject, protocol.Kind) {
 	key := keyObject(bucket, item.Name)
 	object := &record.Object{}
 	if !a.load(key, object) {
-		return protocol.NotFound
+		return nil, protocol.NotFound
 	}
 	if err := judgePrecondition(item.Precondition, true, fromPB(object.Version)); err != nil {
-		return protocol.KindOf(err)
+		return nil, protocol.KindOf(err)
 	}
-	a.endObject(object, a.next())
-	a.delete(key)
-	return 0
+	return a.removeObject(bucket, item.Name, object), 0
+}
+
+// rowsOfEnd bounds the rows that removing an object touches.
+const rowsOfEnd = 2
+
+// removeObject ends an object and its name, at a version of its own, and tells
+// what the audit keeps of it. Every way to delete goes through here.
+func (a *applier) removeObject(bucket, name string, o *record.Object) *pb.AuditObject {
+	ended := a.next()
+	a.endObject(o, ended)
+	a.delete(keyObject(bucket, name))
+	return &pb.AuditObject{Name: name, Version: o.Version, Ended: toPB(ended)}
 }

@@ -64,10 +64,11 @@ func (plainView) Close() error { return nil }
 // digest and every row, the invariants hold, and the index advances.
 func FuzzApply(f *testing.F) {
 	base := newMachineOn(f, &plainTable{})
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range samples() {
 		f.Add(encode(f, c))
 	}
 	f.Add(encode(f, sampleWork()...))
+	f.Add(encode(f, sampleBulk()...))
 	f.Add(encode(f, sampleCommands()...))
 	f.Add([]byte("no entry"))
 	for _, c := range sampleCommands()[:6] {

@@ -140,11 +140,11 @@ func sampleWork() []*record.Command {
 // them no longer agrees with the replicas before it.
 func TestGolden(t *testing.T) {
 	var out strings.Builder
-	for _, s := range sampleRows() {
+	for _, s := range append(sampleRows(), sampleBulkRows()...) {
 		fmt.Fprintf(&out, "%s %x\n", s.name, marshal(t, s.message))
 	}
 	m := newMachine(t)
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range samples() {
 		kind := strings.TrimPrefix(fmt.Sprintf("%T", c.Body), "*record.Command_")
 		fmt.Fprintf(&out, "command %s %x\n", kind, marshal(t, &record.Entry{Commands: []*record.Command{c}}))
 		result := m.one(c)
@@ -162,6 +162,12 @@ func TestGolden(t *testing.T) {
 	}
 	for i := range int32(len(pb.Precondition_Kind_name)) {
 		fmt.Fprintf(&out, "precondition %d %s\n", i, pb.Precondition_Kind(i))
+	}
+	for i := range int32(len(pb.AuditKind_name)) {
+		fmt.Fprintf(&out, "audit kind %d %s\n", i, pb.AuditKind(i))
+	}
+	for i := range int32(len(record.PrefixJob_State_name)) {
+		fmt.Fprintf(&out, "prefix job state %d %s\n", i, record.PrefixJob_State(i))
 	}
 	compareGolden(t, "testdata/golden/bytes", out.String())
 }
@@ -186,13 +192,13 @@ func compareGolden(t *testing.T, file, got string) {
 func TestSampleCommandsAreAll(t *testing.T) {
 	oneof := (&record.Command{}).ProtoReflect().Descriptor().Oneofs().ByName("body")
 	kinds := map[string]bool{}
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range samples() {
 		kinds[fmt.Sprintf("%T", c.Body)] = true
 	}
 	if len(kinds) != oneof.Fields().Len() {
 		t.Fatalf("samples of %d kinds for %d commands", len(kinds), oneof.Fields().Len())
 	}
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range samples() {
 		if err := protocol.AsError(validate(c)); err != nil {
 			t.Errorf("%T: %v", c.Body, err)
 		}

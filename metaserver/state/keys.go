@@ -9,8 +9,10 @@ import (
 // The first byte of a key names its table. Numbers are big endian, so that keys
 // sort as what they stand for.
 //
+//	'a' version(12) sequence uint32  pb.AuditRow, without its version and sequence
 //	'b' hash                         record.Block
 //	'c'                              record.Cluster
+//	'd' version(12)                  record.PrefixJob
 //	'i' identity                     node uint32
 //	'j' version(12)                  record.Job
 //	'l'                              record.Layout
@@ -28,8 +30,10 @@ import (
 // The schedule index is derived from the block records, at most one row for each
 // hash, class and lane (work.go). A page is found by any offset in it with one seek: its key is the first above.
 const (
+	tableAudit          = 'a'
 	tableBlocks         = 'b'
 	tableCluster        = 'c'
+	tablePrefixJobs     = 'd'
 	tableIdentities     = 'i'
 	tableJobs           = 'j'
 	tableLayout         = 'l'
@@ -67,6 +71,10 @@ func keyMetaMember(id string) []byte { return keyID(tableMetaMembers, []byte(id)
 
 func keyJob(v protocol.Version) []byte {
 	return v.AppendBinary(append(make([]byte, 0, 1+protocol.VersionSize), tableJobs))
+}
+
+func keyPrefixJob(v protocol.Version) []byte {
+	return v.AppendBinary(append(make([]byte, 0, 1+protocol.VersionSize), tablePrefixJobs))
 }
 
 func keyNode(id uint32) []byte {

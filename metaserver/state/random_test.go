@@ -97,6 +97,7 @@ func describe(rt *rapid.T, m *machine) string {
 		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest %s\n", s.Session[:], s.Highest, s.LowestUnacked, s.OldestUpload)
 	}
 	check(describeWork(m, &out))
+	check(describeBulk(m, &out))
 	return out.String()
 }
 
@@ -184,7 +185,7 @@ func TestTwice(t *testing.T) {
 }
 
 func exactlyOnce(c *record.Command) bool {
-	return c.GetCommit().GetCall() != nil || c.GetDelete().GetCall() != nil || c.GetCreateUpload().GetCall() != nil ||
+	return c.GetCommit().GetCall() != nil || c.GetDelete().GetCall() != nil || c.GetDeletePrefix().GetCall() != nil || c.GetCreateUpload().GetCall() != nil ||
 		c.GetAppendUpload().GetCall() != nil || c.GetAbortUpload().GetCall() != nil || c.GetRegister() != nil
 }
 

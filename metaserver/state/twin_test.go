@@ -29,6 +29,7 @@ type twin struct {
 	settings, grace    uint64
 	// wanted is the layout, which has tests of its own.
 	wanted func(hash string) []uint32
+	twinBulk
 }
 
 type twinNode struct {
@@ -73,6 +74,7 @@ const twinF = 1
 
 // apply returns what the machine's result must print as.
 func (w *twin) apply(c *record.Command) string {
+	w.now, w.asking = c.NowUnixMs, ""
 	answer := w.run(c)
 	w.derive(c.NowUnixMs)
 	return answer
@@ -94,6 +96,8 @@ func (w *twin) run(c *record.Command) string {
 		return w.once(body.Commit.Call, func() string { return w.commit(body.Commit) })
 	case *record.Command_Delete:
 		return w.once(body.Delete.Call, func() string { return w.delete(body.Delete) })
+	case *record.Command_DeletePrefix:
+		return w.once(body.DeletePrefix.Call, func() string { return w.deletePrefix(body.DeletePrefix) })
 	case *record.Command_Unreference:
 		return w.unreference(body.Unreference)
 	case *record.Command_Copied:
@@ -131,6 +135,7 @@ func (w *twin) once(c *pb.Call, rule func() string) string {
 	if c.Sequence >= lowest+protocol.SessionWindow {
 		return w.say(protocol.LimitExceeded)
 	}
+	w.asking = string(c.Session)
 	answer := rule()
 	s.results[c.Sequence] = answer
 	s.lowest, s.highest = lowest, max(s.highest, c.Sequence)
@@ -210,6 +215,9 @@ func (w *twin) abortUpload(id string) string {
 
 func (w *twin) endUpload(id string) {
 	w.endWith(&twinJob{blocks: w.uploads[id].blocks, upload: id}, w.next())
+	if len(w.uploads[id].blocks) > 0 {
+		w.audit(6, " upload %x", id)
+	}
 	w.closeUpload(id)
 }
 

@@ -37,11 +37,12 @@ func (w *twin) commit(q *pb.CommitRequest) string {
 		return w.say(0)
 	}
 	w.endWith(&twinJob{blocks: old.blocks, upload: old.upload}, object.version)
+	w.audit(1, "%s", printEnded(q.Name, old.version, object.version))
 	return w.say(0) + fmt.Sprintf(" replaced 1.%d", old.version)
 }
 
 func (w *twin) delete(q *pb.DeleteRequest) string {
-	kinds := ""
+	kinds, ended := "", ""
 	for _, item := range q.Items {
 		o := w.objects[item.Name]
 		switch {
@@ -53,13 +54,17 @@ func (w *twin) delete(q *pb.DeleteRequest) string {
 			kinds += " none"
 			w.endWith(&twinJob{blocks: o.blocks, upload: o.upload}, w.next())
 			delete(w.objects, item.Name)
+			ended += printEnded(item.Name, o.version, w.version)
 		}
+	}
+	if ended != "" {
+		w.audit(2, "%s", ended)
 	}
 	return w.say(0) + kinds
 }
 
 func (w *twin) unreference(q *record.Unreference) string {
-	applied, stale := 0, 0
+	applied, stale, ended, causes := 0, 0, "", ""
 	for _, step := range q.Steps {
 		j := w.jobs[step.Job.Counter]
 		if j == nil || j.cursor != step.Cursor {
@@ -67,11 +72,18 @@ func (w *twin) unreference(q *record.Unreference) string {
 			continue
 		}
 		applied++
+		before := ended
 		for range step.Count {
 			if j.cursor < uint64(len(j.blocks)) {
-				w.blocks[j.blocks[j.cursor]].refs--
+				hash := j.blocks[j.cursor]
+				if w.blocks[hash].refs--; w.blocks[hash].refs == 0 {
+					ended += fmt.Sprintf(" %x", hash[:4])
+				}
 				j.cursor++
 			}
+		}
+		if ended != before {
+			causes += fmt.Sprintf(" cause 1.%d", step.Job.Counter)
 		}
 		if j.cursor == uint64(len(j.blocks)) {
 			delete(w.jobs, step.Job.Counter)
@@ -80,6 +92,9 @@ func (w *twin) unreference(q *record.Unreference) string {
 	}
 	if applied > 0 {
 		w.next()
+	}
+	if ended != "" {
+		w.audit(7, "%s%s", ended, causes)
 	}
 	return w.say(0) + fmt.Sprintf(" applied %d stale %d", applied, stale)
 }
@@ -161,6 +176,7 @@ func (w *twin) print() string {
 		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest 1.%d\n", id, w.sessions[id].highest, w.sessions[id].lowest, w.sessions[id].oldest)
 	}
 	w.printWork(&out)
+	w.printBulk(&out)
 	return out.String()
 }
 
