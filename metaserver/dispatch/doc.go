@@ -8,11 +8,13 @@
 // middle loses nothing, and two leaders that do the same work disturb nothing,
 // since each command carries the facts it was decided on and apply checks them.
 //
-// There are six loops, one file each:
+// There are seven loops, one file each:
 //
 //   - unreference takes back the references of ended objects, a bounded command at
 //     a time (reclamation.md, Unreference). It wakes when a commit may have ended
 //     an object, and on a slow tick.
+//   - deleteprefix ends the objects of deletes of prefixes, a step at a time and at
+//     the pace of the settings, and waits while what it has ended piles up.
 //   - pings asks every blockserver whether it answers. The result is an
 //     observation, shown to clients and never written to the log.
 //   - sessions proposes the end of sessions that did not move for a number of the

@@ -11,7 +11,7 @@ import (
 
 // metrics are the numbers that the loops keep about themselves.
 type metrics struct {
-	steps, expired, compared, strays prometheus.Counter
+	steps, prefixSteps, prefixObjects, expired, compared, strays prometheus.Counter
 	unreachable                      prometheus.Gauge
 	// orders by kind, answers by outcome, batches by the kind of failure, commands
 	// by name.
@@ -27,6 +27,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	m := &metrics{
 		steps:    counter("unreference_steps_total", "Steps that took references of ended objects back."),
+		prefixSteps:   counter("prefix_steps_total", "Steps of deletes of prefixes."),
+		prefixObjects: counter("prefix_objects_total", "Objects that steps of deletes of prefixes ended."),
 		expired:  counter("sessions_expired_total", "Idle sessions that this leader had expired."),
 		compared: counter("digests_compared_total", "Rounds in which this leader had the replicas compare digests."),
 		strays:   counter("strays_total", "Files seen in inventories that no record counts."),
@@ -39,7 +41,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		batches:  by("order_batches_total", "Batches of orders, by the error that ended them.", "error"),
 		commands: by("work_commands_total", "Commands of reclamation and repair that this leader proposed.", "command"),
 	}
-	reg.MustRegister(m.steps, m.expired, m.compared, m.strays, m.unreachable, m.orders, m.answers, m.batches, m.commands)
+	reg.MustRegister(m.steps, m.prefixSteps, m.prefixObjects, m.expired, m.compared, m.strays, m.unreachable, m.orders, m.answers, m.batches, m.commands)
 	return m
 }
 

@@ -40,8 +40,9 @@ func planUnreference(work []state.UnreferenceWork) *record.Unreference {
 
 // unreference takes references back until none are left, then waits for more.
 func (l *leading) unreference(ctx context.Context) {
+	var from protocol.Version
 	for {
-		more, err := l.unreferenceStep(ctx)
+		more, err := l.unreferenceStep(ctx, &from)
 		l.complain(ctx, "unreference", err)
 		if more && err == nil {
 			continue
@@ -53,14 +54,18 @@ func (l *leading) unreference(ctx context.Context) {
 }
 
 // unreferenceStep proposes one command and tells whether it was of use, so that
-// looking again at once is worth it.
-func (l *leading) unreferenceStep(ctx context.Context) (more bool, err error) {
+// looking again at once is worth it. from is where this leadership saw the oldest
+// job last: a table may have to pass over many that are gone.
+func (l *leading) unreferenceStep(ctx context.Context, from *protocol.Version) (more bool, err error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
 	var plan *record.Unreference
 	err = l.look(ctx, func(r state.Reader) error {
-		work, err := state.Jobs(r, unreferenceJobs)
+		work, err := state.JobsFrom(r, *from, unreferenceJobs)
+		if len(work) > 0 {
+			*from = work[0].Job
+		}
 		plan = planUnreference(work)
 		return err
 	})
@@ -74,5 +79,6 @@ func (l *leading) unreferenceStep(ctx context.Context) (more bool, err error) {
 	applied := res.GetUnreference().GetApplied()
 	l.metrics.steps.Add(float64(applied))
 	l.Nudge()
+	rouse(l.bulk)
 	return applied > 0, nil
 }

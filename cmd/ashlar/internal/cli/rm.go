@@ -16,6 +16,7 @@ import (
 
 type rmFlags struct {
 	recursive bool
+	noWait    bool
 	ifVersion string
 }
 
@@ -24,13 +25,18 @@ func rmCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rm BUCKET/KEY...",
 		Short: "Delete objects",
-		Long: "rm deletes objects by name; with -r, every object whose name begins with BUCKET/PREFIX/.\n" +
+		Long: "rm deletes objects by name; with -r, every object whose name begins with BUCKET/PREFIX/ and that\n" +
+			"was written before the command began. The cluster does that in small steps, however many there\n" +
+			"are; rm waits for its end, unless --no-wait is given, and it goes on if rm is stopped.\n" +
 			"Blocks that nothing refers to any more are given back in the background.",
-		Example: "  ashlar rm docs/notes.txt\n  ashlar rm -r src/go",
+		Example: "  ashlar rm docs/notes.txt\n  ashlar rm -r src/go\n  ashlar rm -r src/go --no-wait",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.ifVersion != "" && (f.recursive || len(args) > 1) {
 				return protocol.Errorf(protocol.InvalidArgument, "--if-version goes with one name")
+			}
+			if f.noWait && !f.recursive {
+				return protocol.Errorf(protocol.InvalidArgument, "--no-wait goes with -r")
 			}
 			c, err := a.Open(cmd.Context())
 			if err != nil {
@@ -41,6 +47,7 @@ func rmCommand(a *app.App) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVarP(&f.recursive, "recursive", "r", false, "delete all names below the prefix")
+	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "with -r: return at once, and print the job that deletes")
 	cmd.Flags().StringVar(&f.ifVersion, "if-version", "", "only if the object still is this `version`")
 	return cmd
 }
@@ -58,7 +65,7 @@ func (f *rmFlags) remove(ctx context.Context, a *app.App, c *client.Client, args
 			}
 		}
 	}
-	if removed > 0 || failed == 0 {
+	if removed > 0 || failed == 0 && !f.noWait {
 		if a.Screen.JSON {
 			if err := a.Screen.Record(map[string]int{"deleted": removed, "failed": failed}); err != nil {
 				return err
@@ -79,7 +86,7 @@ func (f *rmFlags) removeOne(ctx context.Context, a *app.App, c *client.Client, a
 		if err != nil {
 			return 0, err
 		}
-		return removeBelow(ctx, a, c, o)
+		return f.removeBelow(ctx, a, c, o)
 	}
 	o, err := place.ParseObject(arg)
 	if err != nil {
@@ -99,51 +106,43 @@ func (f *rmFlags) removeOne(ctx context.Context, a *app.App, c *client.Client, a
 	return 1, nil
 }
 
-// removeBelow deletes in pages; what is gone already counts as done.
-func removeBelow(ctx context.Context, a *app.App, c *client.Client, o place.Object) (int, error) {
+// removeBelow has the cluster delete what is below a prefix, and waits for it
+// unless told not to. If it is stopped meanwhile, the delete goes on.
+func (f *rmFlags) removeBelow(ctx context.Context, a *app.App, c *client.Client, o place.Object) (int, error) {
 	prefix := o.Key
 	if prefix != "" {
 		prefix = strings.TrimSuffix(prefix, "/") + "/"
 	}
-	removed := 0
-	var page []string
-	flush := func() error {
-		n, err := removePage(ctx, a, c, o.Bucket, page)
-		removed += n
-		page = page[:0]
-		return err
-	}
-	for e, err := range c.List(ctx, o.Bucket, client.WithPrefix(prefix)) {
-		if err != nil {
-			return removed, err
-		}
-		if page = append(page, e.Name); len(page) == protocol.MaxDeleteBatch {
-			if err := flush(); err != nil {
-				return removed, err
-			}
-		}
-	}
-	if err := flush(); err != nil {
-		return removed, err
-	}
-	if removed == 0 {
+	id, err := c.DeletePrefix(ctx, o.Bucket, prefix)
+	switch {
+	case errors.Is(err, client.ErrNotFound):
 		return 0, protocol.Errorf(protocol.NotFound, "no object begins with %s", terminal.Safe(o.Bucket+"/"+prefix))
+	case err != nil:
+		return 0, err
+	case f.noWait:
+		return 0, began(a, o.Bucket+"/"+prefix, id)
 	}
-	return removed, nil
+	count := a.Screen.Count("deleting " + terminal.Safe(o.Bucket+"/"+prefix))
+	defer count.Done()
+	job, err := c.WaitPrefix(ctx, id, func(j client.PrefixJob) { count.Set(j.Objects) })
+	switch {
+	case errors.Is(err, client.ErrCanceled):
+		count.Done()
+		a.Screen.Notef("ashlar: the delete %s goes on without this command", jobName(id))
+	case err == nil && job.State != "done":
+		err = protocol.Errorf(protocol.Canceled, "the delete %s was stopped after %s", jobName(id), plural(int64(job.Objects), "object"))
+	}
+	return int(job.Objects), err
 }
 
-func removePage(ctx context.Context, a *app.App, c *client.Client, bucket string, names []string) (int, error) {
-	outcomes, err := c.DeleteBatch(ctx, bucket, names)
-	removed := 0
-	for i, outcome := range outcomes {
-		switch {
-		case outcome == nil:
-			removed++
-		case errors.Is(outcome, client.ErrNotFound):
-		default:
-			a.Screen.Notef("ashlar: %s: %s", terminal.Safe(bucket+"/"+names[i]), outcome)
-			err = errors.Join(err, outcome)
-		}
+// jobName is how jobs are listed.
+func jobName(id client.Version) string { return "delete-" + id.String() }
+
+// began prints a delete that is not waited for.
+func began(a *app.App, what string, id client.Version) error {
+	if a.Screen.JSON {
+		return a.Screen.Record(map[string]string{"job": jobName(id)})
 	}
-	return removed, err
+	a.Screen.Printf("deleting %s in the background: %s\n", terminal.Safe(what), jobName(id))
+	return nil
 }

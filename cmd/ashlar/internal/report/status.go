@@ -56,6 +56,10 @@ type Counters struct {
 	Uploads                 uint64 `json:"uploads"`
 	UnreferenceJobs         uint64 `json:"unreference_jobs"`
 	UnreferenceLeft         uint64 `json:"unreference_left"`
+	// PrefixJobs are deletes of prefixes that run.
+	PrefixJobs uint64 `json:"prefix_jobs"`
+	AuditRows  uint64 `json:"audit_rows"`
+	AuditBytes uint64 `json:"audit_bytes"`
 }
 
 // Metaserver is one member of the Raft group.
@@ -116,6 +120,7 @@ func countersOf(n *pb.Counters) Counters {
 		CondemnedBlocks: n.GetCondemnedBlocks(), CondemnedStoredBytes: n.GetCondemnedStoredBytes(),
 		UnderReplicatedBlocks: n.GetUnderReplicatedBlocks(), Sessions: n.GetSessions(), Uploads: n.GetUploads(),
 		UnreferenceJobs: n.GetUnreferenceJobs(), UnreferenceLeft: n.GetUnreferenceLeft(),
+		PrefixJobs: n.GetPrefixJobs(), AuditRows: n.GetAuditRows(), AuditBytes: n.GetAuditBytes(),
 	}
 }
 
