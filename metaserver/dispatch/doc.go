@@ -11,8 +11,8 @@
 // There are seven loops, one file each:
 //
 //   - unreference takes back the references of ended objects, a bounded command at
-//     a time (reclamation.md, Unreference). It wakes when a commit may have ended
-//     an object, and on a slow tick.
+//     a time and at the pace of the settings (reclamation.md, Unreference). It wakes
+//     when a commit may have ended an object, and on a slow tick.
 //   - deleteprefix ends the objects of deletes of prefixes, a step at a time and at
 //     the pace of the settings, and waits while what it has ended piles up.
 //   - pings asks every blockserver whether it answers. The result is an

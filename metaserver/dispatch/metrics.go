@@ -12,7 +12,7 @@ import (
 // metrics are the numbers that the loops keep about themselves.
 type metrics struct {
 	steps, prefixSteps, prefixObjects, expired, compared, strays prometheus.Counter
-	unreachable                      prometheus.Gauge
+	unreachable                                                  prometheus.Gauge
 	// orders by kind, answers by outcome, batches by the kind of failure, commands
 	// by name.
 	orders, answers, batches, commands *prometheus.CounterVec
@@ -26,12 +26,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ashlar_meta_" + name, Help: help}, []string{label})
 	}
 	m := &metrics{
-		steps:    counter("unreference_steps_total", "Steps that took references of ended objects back."),
+		steps:         counter("unreference_steps_total", "Steps that took references of ended objects back."),
 		prefixSteps:   counter("prefix_steps_total", "Steps of deletes of prefixes."),
 		prefixObjects: counter("prefix_objects_total", "Objects that steps of deletes of prefixes ended."),
-		expired:  counter("sessions_expired_total", "Idle sessions that this leader had expired."),
-		compared: counter("digests_compared_total", "Rounds in which this leader had the replicas compare digests."),
-		strays:   counter("strays_total", "Files seen in inventories that no record counts."),
+		expired:       counter("sessions_expired_total", "Idle sessions that this leader had expired."),
+		compared:      counter("digests_compared_total", "Rounds in which this leader had the replicas compare digests."),
+		strays:        counter("strays_total", "Files seen in inventories that no record counts."),
 		unreachable: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "ashlar_meta_unreachable_nodes",
 			Help: "Blockservers that do not answer this leader's pings.",

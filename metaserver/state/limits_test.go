@@ -147,7 +147,7 @@ func TestEntryRows(t *testing.T) {
 type countingTable struct {
 	state.Table
 	most, mostBytes int
-	fail error
+	fail            error
 }
 
 func (c *countingTable) Write(sorted []state.Mutation) error {

@@ -24,10 +24,10 @@ type scenario struct {
 	starts   uint32
 	lastMark *record.DigestResult
 	// now is the proposer's clock, saved a backup of the table.
-	now   int64
+	now int64
 	// request is who asks from now on.
 	request string
-	saved []state.Mutation
+	saved   []state.Mutation
 	// without lists the rules that are left out.
 	without []state.Rule
 }

@@ -44,7 +44,7 @@ func (s *scenario) reads() map[string]func(*arguments) string {
 		"clock":    s.clock,
 		"prefixes": s.prefixes,
 		"audit":    s.audit,
-		"as": func(a *arguments) string { s.request = a.word(0); return "" },
+		"as":       func(a *arguments) string { s.request = a.word(0); return "" },
 		"backup":   s.backup,
 		"restore":  s.restore,
 	}
