@@ -99,6 +99,7 @@ func TestCluster(t *testing.T) {
 	}{
 		{"RoundTrip", testRoundTrip},
 		{"Names", testNames},
+		{"Prefixes", testPrefixes},
 		{"Conditions", testConditions},
 		{"BadInput", testBadInput},
 		{"BlockVerbs", testBlockVerbs},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"strings"
 	"time"
 
@@ -121,6 +122,154 @@ func merge(ans *pb.ListAnswer) ([]Entry, error) {
 		out = append(out, Entry{Prefix: p})
 	}
 	return out, nil
+}
+
+// PrefixJob is a delete of a prefix, which goes on in the background.
+type PrefixJob struct {
+	ID     Version `json:"id"`
+	Bucket string  `json:"bucket"`
+	Prefix string  `json:"prefix"`
+	// State is "running", "done" or "canceled".
+	State string `json:"state"`
+	// Cursor is the last name looked at.
+	Cursor string `json:"cursor"`
+	// Objects counts those that ended, Bytes their sizes, References what their
+	// blocks were referred to, Kept names that were written after the delete began.
+	Objects    uint64 `json:"objects"`
+	Bytes      uint64 `json:"bytes"`
+	References uint64 `json:"references"`
+	Kept       uint64 `json:"kept"`
+	// Request is the id of the request that began it.
+	Request       string `json:"request"`
+	StartedUnixMs int64  `json:"started_unix_ms"`
+	EndedUnixMs   int64  `json:"ended_unix_ms,omitempty"`
+}
+
+// DeletePrefix begins to delete every object of bucket whose name begins with
+// prefix and that was written before; an empty prefix means all of them. It
+// returns at once, and the delete goes on in the background; WaitPrefix waits for
+// its end. It is ErrNotFound if there is no such object, and ErrLimitExceeded if
+// protocol.MaxPrefixJobs run already.
+func (c *Client) DeletePrefix(ctx context.Context, bucket, prefix string) (Version, error) {
+	if err := errors.Join(protocol.CheckBucket(bucket), protocol.CheckPrefix(prefix)); err != nil {
+		return Version{}, err
+	}
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
+		return Version{}, err
+	}
+	defer end()
+	var ans pb.DeletePrefixAnswer
+	err = c.meta.Mutate(ctx, nil, protocol.PathPrefixDelete, func(call *pb.Call) rpc.Message {
+		return &pb.DeletePrefixRequest{Call: call, Bucket: bucket, Prefix: prefix}
+	}, &ans)
+	return versionOf(ans.GetJob()), err
+}
+
+// PrefixJobs lists the deletes of prefixes that run, oldest first; with ended,
+// also those that ended lately.
+func (c *Client) PrefixJobs(ctx context.Context, ended bool) ([]PrefixJob, error) {
+	return c.prefixJobs(ctx, &pb.PrefixListRequest{Ended: ended})
+}
+
+func (c *Client) prefixJobs(ctx context.Context, q *pb.PrefixListRequest) ([]PrefixJob, error) {
+	var ans pb.PrefixListAnswer
+	if err := c.Ask(ctx, protocol.PathPrefixList, q, &ans); err != nil {
+		return nil, err
+	}
+	var out []PrefixJob
+	for _, j := range ans.GetJobs() {
+		out = append(out, PrefixJob{
+			ID: versionOf(j.GetJob()), Bucket: j.GetBucket(), Prefix: j.GetPrefix(), State: j.GetState(), Cursor: j.GetCursor(),
+			Objects: j.GetObjects(), Bytes: j.GetBytes(), References: j.GetReferences(), Kept: j.GetKept(),
+			Request: j.GetRequest(), StartedUnixMs: j.GetStartedUnixMs(), EndedUnixMs: j.GetEndedUnixMs(),
+		})
+	}
+	return out, nil
+}
+
+// WaitPrefix waits until a delete of a prefix has ended, tells progress, which may
+// be nil, how far it has come now and then, and returns what it came to. It is
+// ErrNotFound if no delete of that id is listed any more.
+func (c *Client) WaitPrefix(ctx context.Context, id Version, progress func(PrefixJob)) (PrefixJob, error) {
+	for pause := minPrefixPause; ; pause = min(2*pause, maxPrefixPause) {
+		jobs, err := c.prefixJobs(ctx, &pb.PrefixListRequest{Job: wireVersion(id)})
+		if err != nil {
+			return PrefixJob{}, err
+		}
+		if len(jobs) == 0 {
+			return PrefixJob{}, protocol.Errorf(protocol.NotFound, "no delete of a prefix %s is listed", id)
+		}
+		if progress != nil {
+			progress(jobs[0])
+		}
+		if jobs[0].State != "running" {
+			return jobs[0], nil
+		}
+		select {
+		case <-ctx.Done():
+			return jobs[0], protocol.Errorf(protocol.Canceled, "the delete of a prefix goes on: %w", context.Cause(ctx))
+		case <-time.After(pause):
+		}
+	}
+}
+
+// minPrefixPause and maxPrefixPause lie between two looks of WaitPrefix.
+const (
+	minPrefixPause = 10 * time.Millisecond
+	maxPrefixPause = 500 * time.Millisecond
+)
+
+// CancelPrefix stops a delete of a prefix; what has ended stays ended. It is
+// ErrPreconditionFailed if it was done already.
+func (c *Client) CancelPrefix(ctx context.Context, id Version) error {
+	return c.Ask(ctx, protocol.PathPrefixCancel, &pb.PrefixCancelRequest{Job: wireVersion(id)}, &pb.PrefixCancelAnswer{})
+}
+
+// AuditFilter says which rows of the audit are asked for; zero fields say nothing.
+type AuditFilter struct {
+	// Hash is a block that the row is about.
+	Hash Hash
+	// Bucket and Name are of an object that ended. Name needs Bucket.
+	Bucket, Name string
+	Kinds        []pb.AuditKind
+	// Since is the least version.
+	Since Version
+}
+
+// Audit gives what was taken away, by whom and why, oldest first, as the wire
+// carries it: pages as they are needed. An error ends it and comes with nil. Only
+// a bounded number of rows is kept (protocol.MaxAuditRows, MaxAuditBytes).
+func (c *Client) Audit(ctx context.Context, f AuditFilter) iter.Seq2[*pb.AuditRow, error] {
+	return func(yield func(*pb.AuditRow, error) bool) {
+		q := &pb.AuditRequest{Bucket: f.Bucket, Name: f.Name, Kinds: f.Kinds}
+		if !f.Hash.IsZero() {
+			q.Hash = f.Hash[:]
+		}
+		if !f.Since.IsZero() {
+			before := f.Since
+			if before.Counter > 0 {
+				before.Counter--
+			}
+			q.After, q.AfterSequence = wireVersion(before), math.MaxUint32
+		}
+		for {
+			ans := &pb.AuditAnswer{}
+			if err := c.Ask(ctx, protocol.PathAudit, q, ans); err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, row := range ans.GetRows() {
+				if !yield(row, nil) {
+					return
+				}
+			}
+			if !ans.GetMore() {
+				return
+			}
+			q.After, q.AfterSequence = ans.GetNext(), ans.GetNextSequence()
+		}
+	}
 }
 
 // Delete removes bucket/name; in a bucket with trash it can be undeleted for a

@@ -78,6 +78,9 @@ func (c collector) counters() []gauge {
 		{"ashlar_meta_sessions", "Open sessions.", float64(n.GetSessions())},
 		{"ashlar_meta_uploads", "Uploads under way.", float64(n.GetUploads())},
 		{"ashlar_meta_unreference_jobs", "Ended objects whose references are being taken back.", float64(n.GetUnreferenceJobs())},
+		{"ashlar_meta_prefix_jobs", "Deletes of prefixes that run.", float64(n.GetPrefixJobs())},
+		{"ashlar_meta_audit_rows", "Rows of the audit.", float64(n.GetAuditRows())},
+		{"ashlar_meta_audit_bytes", "Bytes of the audit.", float64(n.GetAuditBytes())},
 		{"ashlar_meta_unreference_left", "References still to take back.", float64(n.GetUnreferenceLeft())},
 	}
 }

@@ -41,6 +41,21 @@ const (
 	MaxPagesPerUpload = 10000
 	// MaxUnreferenceStep bounds the references one Unreference entry takes back.
 	MaxUnreferenceStep = 1000
+	// MaxPrefixJobs bounds the deletes of prefixes that run at once.
+	MaxPrefixJobs = 64
+	// MaxEndedPrefixJobs bounds the deletes of prefixes that are listed after
+	// their end.
+	MaxEndedPrefixJobs = 100
+	// MaxPrefixStep bounds the names that one step of such a delete looks at.
+	MaxPrefixStep = 1000
+	// MaxAuditRows bounds the rows of the audit that may be kept, DefaultAuditRows
+	// those that are.
+	MaxAuditRows     = 1_000_000
+	DefaultAuditRows = 100_000
+	// MaxAuditBytes bounds the bytes of the audit; the oldest rows go.
+	MaxAuditBytes = 64 << 20
+	// MaxAuditPage bounds the rows of one answer about the audit.
+	MaxAuditPage = 1000
 	// MaxTouchBatch bounds the hashes of one touch, prepare or claims request.
 	MaxTouchBatch = 1000
 	// MaxInventoryPage bounds the items of one inventory page.

@@ -27,6 +27,8 @@ func TestLimitsRelate(t *testing.T) {
 		{"a batch of trash of the longest names fits in one entry", MaxTrashBatch*(MaxNameLength+MaxBucketLength+64) < MaxEntrySize},
 		{"the longest keep added to any clock of our time fits in 63 bits", MaxTrashKeepMs < 1<<62},
 		{"an entry fits in a request", MaxEntrySize < MaxMetaRequest},
+		{"a step of a delete of a prefix touches no more rows than an entry may", 2*MaxPrefixStep < MaxEntryRows},
+		{"the audit's default is within its bound", DefaultAuditRows <= MaxAuditRows},
 		{"a touch batch fits in a request", MaxTouchBatch*HashSize < MaxMetaRequest},
 		{"a list page of the longest names fits in an answer", MaxListPage*(objects+128) < MaxMetaAnswer},
 		{"an inventory page fits in an answer", MaxInventoryPage*128 < MaxMetaAnswer},

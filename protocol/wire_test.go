@@ -37,6 +37,10 @@ func TestWireNamesGolden(t *testing.T) {
 		{PathBlockInfo, "/v1/block"},
 		{PathNodeRegister, "/v1/node/register"},
 		{PathClusterStatus, "/v1/status"},
+		{PathPrefixDelete, "/v1/prefix/delete"},
+		{PathPrefixList, "/v1/prefix/list"},
+		{PathPrefixCancel, "/v1/prefix/cancel"},
+		{PathAudit, "/v1/audit"},
 	} {
 		if c[0] != c[1] {
 			t.Errorf("%q is written %q on the wire", c[1], c[0])

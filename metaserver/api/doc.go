@@ -11,8 +11,8 @@
 // [protocol.Error]. A read takes a view at the level that it asks for and hands it
 // to a pure function of package state.
 //
-// A verb group is one file: objects, uploads, sessions, blocks, reports, nodes,
-// status. A follower answers writes and linearizable reads with not-leader and the
+// A verb group is one file: objects (with deletes of prefixes and the audit),
+// uploads, sessions, blocks, reports, nodes, status. A follower answers writes and linearizable reads with not-leader and the
 // leader's client address, found among the members that the log knows; when no
 // leader is known it answers unavailable, in words.
 //

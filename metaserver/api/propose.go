@@ -22,7 +22,9 @@ func (a *API) propose(ctx context.Context, cmd *record.Command) (*record.Result,
 		return nil, err
 	}
 	cmd.NowUnixMs = a.cfg.Now().UnixMilli()
-	cmd.Request = rpc.RequestID(ctx)
+	if cmd.Request = rpc.RequestID(ctx); cmd.Request == state.Leader {
+		cmd.Request = "" // a client does not speak in the leader's name
+	}
 	if size := cmd.SizeVT() + entryOverhead; size > protocol.MaxEntrySize {
 		return nil, protocol.Errorf(protocol.TooLarge, "the command has %d bytes, a log entry at most %d; send fewer blocks or claims at once, in the pages of an upload", size, protocol.MaxEntrySize)
 	}

@@ -76,6 +76,7 @@ func workSettings(s *record.Settings) *pb.WorkSettings {
 	return &pb.WorkSettings{
 		PausedClasses: s.GetPausedClasses(), TranquilityPercent: s.GetTranquilityPercent(),
 		GraceMs: s.GetGraceMs(), OrdersPerNode: s.GetOrdersPerNode(),
+		AuditKeepRows: state.AuditKeep(s),
 	}
 }
 
@@ -111,6 +112,9 @@ func (a *API) workSet(ctx context.Context, q *pb.WorkSetRequest) (*pb.WorkSetAns
 	}
 	if q.OrdersPerNode != nil {
 		s.OrdersPerNode = q.GetOrdersPerNode()
+	}
+	if q.AuditKeepRows != nil {
+		s.AuditKeepRows = q.GetAuditKeepRows()
 	}
 	res, err := a.propose(ctx, &record.Command{Body: &record.Command_PutSettings{PutSettings: &record.PutSettings{
 		Settings: s, IfVersion: cluster.GetSettingsVersion(),

@@ -136,8 +136,9 @@ type Config struct {
 type Dispatcher struct {
 	cfg     Config
 	metrics *metrics
-	// wake rouses the unreference loop, nudge the rounds.
-	wake, nudge chan struct{}
+	// wake rouses the unreference loop, bulk that of deletes of prefixes, nudge the
+	// rounds.
+	wake, bulk, nudge chan struct{}
 	// leading is the memory of the present leadership, nil without one.
 	leading atomic.Pointer[leading]
 }
@@ -159,7 +160,7 @@ func New(cfg Config) *Dispatcher {
 		cfg.Now = time.Now
 	}
 	cfg.Timing = cfg.Timing.withDefaults()
-	return &Dispatcher{cfg: cfg, metrics: newMetrics(cfg.Registry), wake: make(chan struct{}, 1), nudge: make(chan struct{}, 1)}
+	return &Dispatcher{cfg: cfg, metrics: newMetrics(cfg.Registry), wake: make(chan struct{}, 1), bulk: make(chan struct{}, 1), nudge: make(chan struct{}, 1)}
 }
 
 // Run does the leader's work of one term until ctx ends, then forgets all it
@@ -170,7 +171,7 @@ func (d *Dispatcher) Run(ctx context.Context, term uint64) {
 	d.leading.Store(l)
 	defer d.forget()
 	var loops sync.WaitGroup
-	work := []func(context.Context){l.unreference, l.trash, l.pings, l.sessions, l.digests}
+	work := []func(context.Context){l.unreference, l.trash, l.deletePrefixes, l.pings, l.sessions, l.digests}
 	if d.cfg.Nodes != nil {
 		work = append(work, l.rounds, l.walks)
 	}
@@ -186,9 +187,11 @@ func (d *Dispatcher) forget() {
 	d.metrics.unreachable.Set(0)
 }
 
-// Wake tells that an object or upload may have ended. It never blocks.
+// Wake tells that an object or upload may have ended, or a delete of a prefix
+// begun. It never blocks.
 func (d *Dispatcher) Wake() {
 	rouse(d.wake)
+	rouse(d.bulk)
 	d.Nudge()
 }
 
@@ -212,7 +215,7 @@ func (d *Dispatcher) Reachable(node protocol.NodeID) bool {
 // propose stamps cmd for people and proposes it; a result with a kind is an error.
 func (d *Dispatcher) propose(ctx context.Context, cmd *record.Command) (*record.Result, error) {
 	cmd.NowUnixMs = d.cfg.Now().UnixMilli()
-	cmd.Request = "dispatch"
+	cmd.Request = state.Leader
 	res, err := d.cfg.Log.Propose(ctx, cmd)
 	if err != nil {
 		return nil, err

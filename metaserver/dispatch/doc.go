@@ -16,6 +16,10 @@
 //   - trash has objects taken out of the trash for good that are due by this
 //     machine's clock. What is due is a fact of the state, as is what a command
 //     names; the clock only says when to look.
+//     a time and at the pace of the settings (reclamation.md, Unreference). It wakes
+//     when a commit may have ended an object, and on a slow tick.
+//   - deleteprefix ends the objects of deletes of prefixes, a step at a time and at
+//     the pace of the settings, and waits while what it has ended piles up.
 //   - pings asks every blockserver whether it answers. The result is an
 //     observation, shown to clients and never written to the log.
 //   - sessions proposes the end of sessions that did not move for a number of the

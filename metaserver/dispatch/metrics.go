@@ -11,8 +11,8 @@ import (
 
 // metrics are the numbers that the loops keep about themselves.
 type metrics struct {
-	steps, emptied, expired, compared, strays prometheus.Counter
-	unreachable                               prometheus.Gauge
+	steps, emptied, prefixSteps, prefixObjects, expired, compared, strays prometheus.Counter
+	unreachable                                                           prometheus.Gauge
 	// orders by kind, answers by outcome, batches by the kind of failure, commands
 	// by name.
 	orders, answers, batches, commands *prometheus.CounterVec
@@ -26,11 +26,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ashlar_meta_" + name, Help: help}, []string{label})
 	}
 	m := &metrics{
-		steps:    counter("unreference_steps_total", "Steps that took references of ended objects back."),
-		emptied:  counter("trash_emptied_total", "Trashed objects that this leader had emptied when they were due."),
-		expired:  counter("sessions_expired_total", "Idle sessions that this leader had expired."),
-		compared: counter("digests_compared_total", "Rounds in which this leader had the replicas compare digests."),
-		strays:   counter("strays_total", "Files seen in inventories that no record counts."),
+		steps:         counter("unreference_steps_total", "Steps that took references of ended objects back."),
+		emptied:       counter("trash_emptied_total", "Trashed objects that this leader had emptied when they were due."),
+		prefixSteps:   counter("prefix_steps_total", "Steps of deletes of prefixes."),
+		prefixObjects: counter("prefix_objects_total", "Objects that steps of deletes of prefixes ended."),
+		expired:       counter("sessions_expired_total", "Idle sessions that this leader had expired."),
+		compared:      counter("digests_compared_total", "Rounds in which this leader had the replicas compare digests."),
+		strays:        counter("strays_total", "Files seen in inventories that no record counts."),
 		unreachable: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "ashlar_meta_unreachable_nodes",
 			Help: "Blockservers that do not answer this leader's pings.",
@@ -40,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		batches:  by("order_batches_total", "Batches of orders, by the error that ended them.", "error"),
 		commands: by("work_commands_total", "Commands of reclamation and repair that this leader proposed.", "command"),
 	}
-	reg.MustRegister(m.steps, m.emptied, m.expired, m.compared, m.strays, m.unreachable, m.orders, m.answers, m.batches, m.commands)
+	reg.MustRegister(m.steps, m.emptied, m.prefixSteps, m.prefixObjects, m.expired, m.compared, m.strays, m.unreachable, m.orders, m.answers, m.batches, m.commands)
 	return m
 }
 

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -9,13 +10,18 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// unreferenceJobs bounds the jobs that one command takes a step of.
-const unreferenceJobs = 256
+// unreferenceJobs bounds the jobs that one command takes a step of, and
+// unreferenceBudget the references that it takes back: commits wait for as long as
+// it is applied, so it is kept short, far below protocol.MaxUnreferenceStep.
+const (
+	unreferenceJobs   = 128
+	unreferenceBudget = 128
+)
 
 // planUnreference turns work into one bounded command: jobs in order, each as far
 // as the budget of references goes. Nil when there is nothing to do.
 func planUnreference(work []state.UnreferenceWork) *record.Unreference {
-	budget := uint64(protocol.MaxUnreferenceStep)
+	budget := uint64(unreferenceBudget)
 	var plan record.Unreference
 	for _, w := range work {
 		if budget == 0 || len(plan.Steps) == unreferenceJobs {
@@ -40,10 +46,15 @@ func planUnreference(work []state.UnreferenceWork) *record.Unreference {
 
 // unreference takes references back until none are left, then waits for more.
 func (l *leading) unreference(ctx context.Context) {
+	var from protocol.Version
 	for {
-		more, err := l.unreferenceStep(ctx)
+		begun := time.Now()
+		more, pace, err := l.unreferenceStep(ctx, &from)
 		l.complain(ctx, "unreference", err)
 		if more && err == nil {
+			if l.rest(ctx, time.Since(begun), pace) != nil {
+				return
+			}
 			continue
 		}
 		if !pause(ctx, l.wake, l.cfg.Timing.UnreferenceTick) {
@@ -53,26 +64,36 @@ func (l *leading) unreference(ctx context.Context) {
 }
 
 // unreferenceStep proposes one command and tells whether it was of use, so that
-// looking again at once is worth it.
-func (l *leading) unreferenceStep(ctx context.Context) (more bool, err error) {
+// looking again at once is worth it. from is where this leadership saw the oldest
+// job last: a table may have to pass over many that are gone.
+func (l *leading) unreferenceStep(ctx context.Context, from *protocol.Version) (more bool, pace int, err error) {
 	if ctx.Err() != nil {
-		return false, ctx.Err()
+		return false, 0, ctx.Err()
 	}
 	var plan *record.Unreference
 	err = l.look(ctx, func(r state.Reader) error {
-		work, err := state.Jobs(r, unreferenceJobs)
+		work, err := state.JobsFrom(r, *from, unreferenceJobs)
+		if len(work) > 0 {
+			*from = work[0].Job
+		}
 		plan = planUnreference(work)
+		if err != nil || plan == nil {
+			return err
+		}
+		cluster, err := state.ClusterRow(r)
+		pace = int(cluster.GetSettings().GetTranquilityPercent())
 		return err
 	})
 	if err != nil || plan == nil {
-		return false, err
+		return false, pace, err
 	}
 	res, err := l.propose(ctx, &record.Command{Body: &record.Command_Unreference{Unreference: plan}})
 	if err != nil {
-		return false, err
+		return false, pace, err
 	}
 	applied := res.GetUnreference().GetApplied()
 	l.metrics.steps.Add(float64(applied))
 	l.Nudge()
-	return applied > 0, nil
+	rouse(l.bulk)
+	return applied > 0, pace, nil
 }

@@ -12,7 +12,7 @@ func job(counter, cursor, left uint64) state.UnreferenceWork {
 }
 
 func TestPlanUnreference(t *testing.T) {
-	const most = protocol.MaxUnreferenceStep
+	const most = unreferenceBudget
 	many := make([]state.UnreferenceWork, 3*unreferenceJobs)
 	for i := range many {
 		many[i] = job(uint64(i+1), 0, 1)

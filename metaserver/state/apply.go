@@ -17,6 +17,9 @@ type applier struct {
 	dirty []int
 	// nowUnixMs comes with the command: for people.
 	nowUnixMs int64
+	// asked is who the command came from, audited where its entry's audit stands.
+	asked   asked
+	audited audited
 }
 
 // Apply runs the commands of one log entry as one atomic batch, the applied
@@ -72,7 +75,7 @@ func (a *applier) command(c *record.Command) *record.Result {
 	if stopped(a.cluster, c) {
 		return a.rolledBack()
 	}
-	a.nowUnixMs = c.NowUnixMs
+	a.nowUnixMs, a.asked = c.NowUnixMs, asked{request: requestOf(c.Request)}
 	return a.dispatch(c)
 }
 
@@ -92,6 +95,10 @@ func (a *applier) dispatch(c *record.Command) *record.Result {
 		return a.once(body.Undelete.Call, func() *record.Result { return a.undelete(body.Undelete) })
 	case *record.Command_PutBucket:
 		return a.putBucket(body.PutBucket)
+	case *record.Command_DeletePrefix:
+		return a.once(body.DeletePrefix.Call, func() *record.Result { return a.deletePrefix(body.DeletePrefix) })
+	case *record.Command_CancelPrefixJob:
+		return a.cancelPrefixJob(body.CancelPrefixJob)
 	case *record.Command_CreateUpload:
 		return a.once(body.CreateUpload.Call, func() *record.Result { return a.createUpload(body.CreateUpload) })
 	case *record.Command_AppendUpload:
@@ -123,6 +130,8 @@ func (a *applier) dispatchWork(c *record.Command) *record.Result {
 	switch body := c.Body.(type) {
 	case *record.Command_EmptyTrash:
 		return a.emptyTrash(body.EmptyTrash)
+	case *record.Command_DeletePrefixStep:
+		return a.deletePrefixStep(body.DeletePrefixStep)
 	case *record.Command_Condemn:
 		return a.condemn(body.Condemn)
 	case *record.Command_Drop:

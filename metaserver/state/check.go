@@ -20,7 +20,7 @@ func Check(r Reader) error {
 	}
 	invariants := []func(*world) error{
 		checkPhases, checkFloors, checkDrops, checkNodes, checkReferences, checkSchedule, checkCritical, checkLayout, checkObjects,
-		checkUploads, checkPages, checkJobs, checkSessions, checkTrash, checkBuckets,
+		checkUploads, checkPages, checkJobs, checkSessions, checkTrash, checkBuckets, checkPrefixJobs, checkAuditRows,
 	}
 	for _, invariant := range invariants {
 		if err := invariant(w); err != nil {

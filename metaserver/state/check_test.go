@@ -87,6 +87,11 @@ func (d damaged) job(f func(*record.Job)) {
 	d.change("j", j, func() { f(j) })
 }
 
+func (d damaged) prefix(f func(*record.PrefixJob)) {
+	j := &record.PrefixJob{}
+	d.change("d", j, func() { f(j) })
+}
+
 func (d damaged) object(f func(*record.Object)) {
 	o := &record.Object{}
 	d.change("o", o, func() { f(o) })
@@ -106,6 +111,7 @@ func everything(t *testing.T) *machine {
 	m.must(&record.Command{Body: &record.Command_Delete{Delete: &pb.DeleteRequest{Bucket: "limits", Items: []*pb.DeleteItem{{Name: "second"}}}}})
 	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call("session", 2, 0), Upload: id("upload")}}})
 	m.must(&record.Command{Body: &record.Command_AppendUpload{AppendUpload: &pb.UploadAppendRequest{Upload: id("upload"), Blocks: blocksOf("A", "B")}}})
+	m.must(deletePrefix("fir"))
 	m.must(&record.Command{Body: &record.Command_PutMetaMember{PutMetaMember: &record.PutMetaMember{Member: sampleMember()}}})
 	return m
 }
@@ -169,6 +175,19 @@ func TestCheckSees(t *testing.T) {
 		{"sessions", "a result lost", func(d damaged) { d.remove("r") }},
 		{"sessions", "a result outside the window", func(d damaged) { d.session(func(s *record.Session) { s.Done &^= 1 }) }},
 		{"sessions", "a highest below what was done", func(d damaged) { d.session(func(s *record.Session) { s.Highest = 1 }) }},
+		{"prefixes", "an object left behind", func(d damaged) {
+			d.prefix(func(j *record.PrefixJob) { j.State, j.Ended = record.PrefixJob_DONE, j.Upto })
+			d.cluster(func(c *record.Cluster) { c.Counters.PrefixJobs = 0 })
+		}},
+		{"prefixes", "another begin", func(d damaged) { d.prefix(func(j *record.PrefixJob) { j.Upto.Counter++ }) }},
+		{"prefixes", "a cursor elsewhere", func(d damaged) { d.prefix(func(j *record.PrefixJob) { j.Cursor = "elsewhere" }) }},
+		{"counters", "a job lost", func(d damaged) { d.remove("d") }},
+		{"audit", "the oldest row lost", func(d damaged) { d.remove("a") }},
+		{"audit", "a row of no kind", func(d damaged) { d.put("a"+strings.Repeat("\x00", 16), nil) }},
+		{"counters", "a row that is not counted", func(d damaged) {
+			row := &pb.AuditRow{}
+			d.change("a", row, func() { row.Request = "longer" })
+		}},
 		{"rows", "a row of no table", func(d damaged) { d.put("x", nil) }},
 		{"rows", "a short key", func(d damaged) { d.put("bx", nil) }},
 		{"rows", "a row with a field spelt twice", func(d damaged) { d.put("s"+string(id("other")), []byte{0x08, 1, 0x08, 2}) }},

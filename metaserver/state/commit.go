@@ -126,6 +126,9 @@ func (a *applier) commit(q *pb.CommitRequest) *record.Result {
 	}
 	countObject(a.cluster.Counters, object, 1)
 	a.store(key, object)
+	if replaced {
+		a.auditOverwrite(q.Bucket, q.Name, old.Version, object.Version)
+	}
 	return &record.Result{Version: object.Version, Body: &record.Result_Commit{Commit: answer}}
 }
 

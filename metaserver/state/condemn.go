@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 func checkCondemn(q *record.Condemn) error { return checkHashes(q.Hashes, 1) }
@@ -17,11 +18,14 @@ func checkCondemn(q *record.Condemn) error { return checkHashes(q.Hashes, 1) }
 func (a *applier) condemn(q *record.Condemn) *record.Result {
 	var e effect
 	t := a.upcoming()
+	var condemned []byte
 	for i := range len(q.Hashes) / protocol.HashSize {
 		d := a.open(hashAt(q.Hashes, i))
-		e.count(d.row.Phase == record.Block_UNREFERENCED && a.condemnAt(&d, t))
+		if e.count(d.row.Phase == record.Block_UNREFERENCED && a.condemnAt(&d, t)) {
+			condemned = append(condemned, d.hash...)
+		}
 	}
-	return a.ended(e, e.applied > 0)
+	return a.auditEnded(e, e.applied > 0, pb.AuditKind_AUDIT_KIND_CONDEMN, condemned, nil)
 }
 
 func (a *applier) condemnAt(d *draft, t protocol.Version) bool {

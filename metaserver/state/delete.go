@@ -32,24 +32,28 @@ func checkDelete(q *pb.DeleteRequest) error {
 func (a *applier) deleteObjects(q *pb.DeleteRequest) *record.Result {
 	kinds := make([]uint32, len(q.Items))
 	answer := &pb.DeleteAnswer{Kinds: kinds}
+	row := &pb.AuditRow{Kind: pb.AuditKind_AUDIT_KIND_DELETE, Bucket: q.Bucket}
 	for i, item := range q.Items {
-		kinds[i] = uint32(a.deleteObject(q.Bucket, item))
-		if kinds[i] == 0 {
+		ended, kind := a.deleteObject(q.Bucket, item)
+		if kinds[i] = uint32(kind); ended != nil {
+			row.Objects = append(row.Objects, ended)
 			answer.TrashDueUnixMs = a.trashDue(q.Bucket)
 		}
+	}
+	if len(row.Objects) > 0 {
+		a.audit(row)
 	}
 	answer.Version = toPB(a.version())
 	return &record.Result{Version: answer.Version, Body: &record.Result_Delete{Delete: answer}}
 }
 
-func (a *applier) deleteObject(bucket string, item *pb.DeleteItem) protocol.Kind {
+func (a *applier) deleteObject(bucket string, item *pb.DeleteItem) (*pb.AuditObject, protocol.Kind) {
 	object := &record.Object{}
 	if !a.load(keyObject(bucket, item.Name), object) {
-		return protocol.NotFound
+		return nil, protocol.NotFound
 	}
 	if err := judgePrecondition(item.Precondition, true, fromPB(object.Version)); err != nil {
-		return protocol.KindOf(err)
+		return nil, protocol.KindOf(err)
 	}
-	a.removeObject(bucket, item.Name, object, pb.TrashCause_TRASH_CAUSE_DELETED)
-	return 0
+	return a.removeObject(bucket, item.Name, object, pb.TrashCause_TRASH_CAUSE_DELETED), 0
 }

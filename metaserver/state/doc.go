@@ -7,7 +7,7 @@
 // entry, the counters and the running digest. Each command is one rule of
 // docs/design/reclamation.md or system.md, in one file with one test of that
 // name: commit.go, unreference.go, copied.go, register.go, session.go,
-// upload.go, delete.go, settings.go, bootstrap.go, digest.go, member.go; those of
+// upload.go, delete.go, deleteprefix.go, settings.go, bootstrap.go, digest.go, member.go; those of
 // the trash are bucket.go, undelete.go and emptytrash.go, with trash.go on what it is
 // and end.go on how every object ends; those of reclamation are condemn.go, drop.go,
 // deleted.go, reap.go, lost.go, removenode.go with cleannode.go, generation.go and
@@ -30,6 +30,10 @@
 // [WorkAbout], [BlockRow], [SessionsLowWater]) works over any [Reader], so over the live table and over a view of it alike. Blocks
 // are counted by reference.go, which Commit, uploads and Copied share.
 //
+// What a command takes away is kept in the audit (audit.go), by the same entry: an
+// object, the last reference to a block, a block, a copy, a node. It is bounded,
+// and an entry that adds to it lets the oldest rows go.
+//
 // The checks that safety rests on have names ([Rule]), and mutation tests open a
 // machine without one of them ([OpenWithout]) to see that its loss is noticed.
 //
@@ -50,6 +54,8 @@
 //   - trash: a trashed object is whole and has one row by its due time; buckets: a
 //     bucket's row says something.
 //   - objects, jobs: contents are whole; a job has something left.
+//   - prefixes: behind a delete of a prefix no object is left that it was to end.
+//   - audit: rows are of known kinds and of the past, and the oldest is known.
 //   - counters: those kept by apply are those of a recount.
 //
 // The package is pure: no I/O of its own, no clock, no randomness, no goroutine,

@@ -146,8 +146,8 @@ func (a *applier) countCritical(nodes []uint32, sign uint64) {
 }
 
 // reservedRows are kept free of an entry's rows for what ends every entry and
-// command: the cluster, the layout, the session and its window.
-const reservedRows = 8 + protocol.SessionWindow
+// command: the cluster, the layout, the session and its window, the audit.
+const reservedRows = 10 + protocol.SessionWindow
 
 // room reports whether the entry may touch so many more rows.
 func (a *applier) room(rows int) bool {

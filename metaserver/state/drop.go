@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 func checkDrop(q *record.Drop) error { return checkNodeBlocks(q.Items) }
@@ -15,13 +16,17 @@ func checkDrop(q *record.Drop) error { return checkNodeBlocks(q.Items) }
 // The node need not be counted: its file may be a stray.
 func (a *applier) drop(q *record.Drop) *record.Result {
 	var e effect
+	var dropped []byte
+	var nodes []uint32
 	t := a.upcoming()
 	layout := a.layoutRow()
 	for _, item := range q.Items {
 		d := a.open(item.Hash)
-		e.count(a.member(item.Node) && a.surplus(layout, &d, item.Node) && a.dropAt(&d, item.Node, t))
+		if e.count(a.member(item.Node) && a.surplus(layout, &d, item.Node) && a.dropAt(&d, item.Node, t)) {
+			dropped, nodes = append(dropped, d.hash...), append(nodes, item.Node)
+		}
 	}
-	return a.ended(e, e.applied > 0)
+	return a.auditEnded(e, e.applied > 0, pb.AuditKind_AUDIT_KIND_DROP, dropped, nodes)
 }
 
 // surplus: the block is live, and at least R trusted copies stand on wanted nodes

@@ -17,12 +17,13 @@ const rowsOfItem = 1 + protocol.MaxRedundancy + 1
 // effect counts what the items of a command did.
 type effect struct{ applied, ignored uint32 }
 
-func (e *effect) count(applied bool) {
+func (e *effect) count(applied bool) bool {
 	if applied {
 		e.applied++
 	} else {
 		e.ignored++
 	}
+	return applied
 }
 
 // upcoming is the version that the command takes if it changes something: a
@@ -41,6 +42,15 @@ func (a *applier) ended(e effect, changed bool) *record.Result {
 	return &record.Result{Version: toPB(a.version()), Body: &record.Result_Effect{
 		Effect: &record.EffectResult{Applied: e.applied, Ignored: e.ignored},
 	}}
+}
+
+// auditEnded is ended with a row of the audit, if the command did something.
+func (a *applier) auditEnded(e effect, changed bool, kind pb.AuditKind, hashes []byte, nodes []uint32) *record.Result {
+	r := a.ended(e, changed)
+	if e.applied > 0 {
+		a.auditEffect(kind, hashes, nodes)
+	}
+	return r
 }
 
 // checkHashes accepts packed hashes, at most MaxBatch, none of them zero.

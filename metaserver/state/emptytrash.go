@@ -3,6 +3,7 @@ package state
 import (
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 func checkEmptyTrash(q *record.EmptyTrash) error {
@@ -17,8 +18,9 @@ func checkEmptyTrash(q *record.EmptyTrash) error {
 	return nil
 }
 
-// rowsOfEmptying: an object's two rows of the trash, and its job.
-const rowsOfEmptying = 3
+// rowsOfEmptying: an object's two rows of the trash, its job, and a row of the
+// audit, should its bucket be another than that of the one before.
+const rowsOfEmptying = 4
 
 // emptyTrash takes objects out of the trash for good: the leader found them due,
 // or an operator asked. Whether it is time was for them to judge. An object that is
@@ -26,6 +28,7 @@ const rowsOfEmptying = 3
 // and stays. Each that goes takes a version of its own, which names its job.
 func (a *applier) emptyTrash(q *record.EmptyTrash) *record.Result {
 	out := &record.EmptyTrashResult{}
+	var row *pb.AuditRow
 	for _, item := range q.Items {
 		key := keyTrash(item.Bucket, item.Name, fromPB(item.Version))
 		trashed := &record.Trashed{}
@@ -34,9 +37,28 @@ func (a *applier) emptyTrash(q *record.EmptyTrash) *record.Result {
 			continue
 		}
 		a.untrash(key, trashed)
-		a.startJob(jobOf(objectOf(trashed)), a.next())
+		ended := a.next()
+		a.startJob(jobOf(objectOf(trashed)), ended)
+		row = a.auditEmptied(row, item.Bucket, &pb.AuditObject{Name: item.Name, Version: item.Version, Ended: toPB(ended)})
 		out.Applied++
 		out.Bytes += objectOf(trashed).Size
 	}
+	if row != nil {
+		a.audit(row)
+	}
 	return &record.Result{Version: toPB(a.version()), Body: &record.Result_EmptyTrash{EmptyTrash: out}}
+}
+
+// auditEmptied adds an object to the audit's row of its bucket; a row of another
+// bucket is kept first.
+func (a *applier) auditEmptied(row *pb.AuditRow, bucket string, o *pb.AuditObject) *pb.AuditRow {
+	if row != nil && row.Bucket != bucket {
+		a.audit(row)
+		row = nil
+	}
+	if row == nil {
+		row = &pb.AuditRow{Kind: pb.AuditKind_AUDIT_KIND_TRASH_EMPTIED, Bucket: bucket}
+	}
+	row.Objects = append(row.Objects, o)
+	return row
 }

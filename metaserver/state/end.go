@@ -6,15 +6,17 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// rowsOfEnd bounds the rows that ending an object touches besides its name's: its
-// job, or its two rows of the trash.
-const rowsOfEnd = 2
+// rowsOfEnd bounds the rows that removing an object touches: its name's, and its
+// job or its two rows of the trash.
+const rowsOfEnd = 3
 
-// removeObject ends a live object and its name, at a version of its own. Every way
-// to delete goes through here.
-func (a *applier) removeObject(bucket, name string, o *record.Object, cause pb.TrashCause) {
-	a.endObject(bucket, name, o, a.next(), cause)
+// removeObject ends a live object and its name, at a version of its own, and tells
+// what the audit keeps of it. Every way to delete goes through here.
+func (a *applier) removeObject(bucket, name string, o *record.Object, cause pb.TrashCause) *pb.AuditObject {
+	ended := a.next()
+	a.endObject(bucket, name, o, ended, cause)
 	a.delete(keyObject(bucket, name))
+	return &pb.AuditObject{Name: name, Version: o.Version, Ended: toPB(ended)}
 }
 
 // endObject takes a live object out of the counts. In a bucket with trash it stays

@@ -68,6 +68,7 @@ func FuzzApply(f *testing.F) {
 		f.Add(encode(f, c))
 	}
 	f.Add(encode(f, sampleWork()...))
+	f.Add(encode(f, sampleBulk()...))
 	f.Add(encode(f, sampleCommands()...))
 	f.Add(encode(f, sampleTrash()...))
 	f.Add([]byte("no entry"))

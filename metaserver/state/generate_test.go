@@ -58,7 +58,7 @@ func (g *generator) any() *record.Command {
 }
 
 func (g *generator) anyBody() *record.Command {
-	switch g.draw(29) {
+	switch g.draw(33) {
 	case 0:
 		return openSession(g.name("session", someSessions))
 	case 1:
@@ -85,6 +85,8 @@ func (g *generator) anyBody() *record.Command {
 		return g.work()
 	case 26, 27, 28:
 		return g.trash()
+	case 29, 30, 31, 32:
+		return g.bulk()
 	}
 	return g.commit()
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 // startGeneration is the first entry after a restore of metadata (reclamation.md,
@@ -28,6 +29,7 @@ func (a *applier) startGeneration(q *record.StartGeneration) *record.Result {
 		}
 	}
 	a.cluster.Suspects = suspects(a.m.nodes)
+	a.audit(&pb.AuditRow{Kind: pb.AuditKind_AUDIT_KIND_GENERATION, Upto: first})
 	return a.done()
 }
 

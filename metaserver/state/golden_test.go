@@ -161,7 +161,7 @@ func sampleTrash() []*record.Command {
 
 // sampleAll has every command.
 func sampleAll() []*record.Command {
-	return slices.Concat(sampleCommands(), sampleWork(), sampleTrash())
+	return slices.Concat(sampleCommands(), sampleWork(), sampleTrash(), sampleBulk())
 }
 
 // TestGolden pins the bytes of every row and command, the number of every enum,
@@ -169,7 +169,7 @@ func sampleAll() []*record.Command {
 // them no longer agrees with the replicas before it.
 func TestGolden(t *testing.T) {
 	var out strings.Builder
-	for _, s := range sampleRows() {
+	for _, s := range append(sampleRows(), sampleBulkRows()...) {
 		fmt.Fprintf(&out, "%s %x\n", s.name, marshal(t, s.message))
 	}
 	m := newMachine(t)
@@ -194,6 +194,12 @@ func TestGolden(t *testing.T) {
 	}
 	for i := range int32(len(pb.Precondition_Kind_name)) {
 		fmt.Fprintf(&out, "precondition %d %s\n", i, pb.Precondition_Kind(i))
+	}
+	for i := range int32(len(pb.AuditKind_name)) {
+		fmt.Fprintf(&out, "audit kind %d %s\n", i, pb.AuditKind(i))
+	}
+	for i := range int32(len(record.PrefixJob_State_name)) {
+		fmt.Fprintf(&out, "prefix job state %d %s\n", i, record.PrefixJob_State(i))
 	}
 	compareGolden(t, "testdata/golden/bytes", out.String())
 }

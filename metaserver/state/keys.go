@@ -9,8 +9,10 @@ import (
 // The first byte of a key names its table. Numbers are big endian, so that keys
 // sort as what they stand for.
 //
+//	'a' version(12) sequence uint32  pb.AuditRow, without its version and sequence
 //	'b' hash                         record.Block
 //	'c'                              record.Cluster
+//	'd' version(12)                  record.PrefixJob
 //	'i' identity                     node uint32
 //	'j' version(12)                  record.Job
 //	'k' bucket                       record.Bucket
@@ -31,8 +33,10 @@ import (
 // The schedule index is derived from the block records, at most one row for each
 // hash, class and lane (work.go). A page is found by any offset in it with one seek: its key is the first above.
 const (
+	tableAudit          = 'a'
 	tableBlocks         = 'b'
 	tableCluster        = 'c'
+	tablePrefixJobs     = 'd'
 	tableIdentities     = 'i'
 	tableJobs           = 'j'
 	tableBuckets        = 'k'
@@ -76,6 +80,9 @@ func keyJob(v protocol.Version) []byte {
 }
 
 func keyBucket(bucket string) []byte { return keyID(tableBuckets, []byte(bucket)) }
+func keyPrefixJob(v protocol.Version) []byte {
+	return v.AppendBinary(append(make([]byte, 0, 1+protocol.VersionSize), tablePrefixJobs))
+}
 
 func keyNode(id uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{tableNodes}, id)

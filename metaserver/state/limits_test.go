@@ -143,11 +143,11 @@ func TestEntryRows(t *testing.T) {
 	}
 }
 
-// countingTable remembers the largest batch.
+// countingTable remembers the largest batch, in rows and in bytes.
 type countingTable struct {
 	state.Table
-	most int
-	fail error
+	most, mostBytes int
+	fail            error
 }
 
 func (c *countingTable) Write(sorted []state.Mutation) error {
@@ -155,6 +155,11 @@ func (c *countingTable) Write(sorted []state.Mutation) error {
 		return c.fail
 	}
 	c.most = max(c.most, len(sorted))
+	bytes := 0
+	for _, m := range sorted {
+		bytes += len(m.Key) + len(m.Value)
+	}
+	c.mostBytes = max(c.mostBytes, bytes)
 	return c.Table.Write(sorted)
 }
 

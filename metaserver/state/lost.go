@@ -3,6 +3,7 @@ package state
 import (
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 func checkLost(q *record.Lost) error { return checkNodeBlocks(q.Items) }
@@ -14,12 +15,16 @@ func checkLost(q *record.Lost) error { return checkNodeBlocks(q.Items) }
 // follows.
 func (a *applier) lost(q *record.Lost) *record.Result {
 	var e effect
+	var lost []byte
+	var nodes []uint32
 	t := a.upcoming()
 	for _, item := range q.Items {
 		d := a.open(item.Hash)
-		e.count(a.member(item.Node) && a.counted(&d, item) && a.loseAt(&d, item.Node, t))
+		if e.count(a.member(item.Node) && a.counted(&d, item) && a.loseAt(&d, item.Node, t)) {
+			lost, nodes = append(lost, d.hash...), append(nodes, item.Node)
+		}
 	}
-	return a.ended(e, e.applied > 0)
+	return a.auditEnded(e, e.applied > 0, pb.AuditKind_AUDIT_KIND_LOST, lost, nodes)
 }
 
 // counted: the record counts just this copy.

@@ -98,6 +98,7 @@ func describe(rt *rapid.T, m *machine) string {
 	}
 	check(describeTrash(m, &out))
 	check(describeWork(m, &out))
+	check(describeBulk(m, &out))
 	return out.String()
 }
 
@@ -185,7 +186,7 @@ func TestTwice(t *testing.T) {
 }
 
 func exactlyOnce(c *record.Command) bool {
-	return c.GetCommit().GetCall() != nil || c.GetDelete().GetCall() != nil || c.GetUndelete().GetCall() != nil || c.GetCreateUpload().GetCall() != nil ||
+	return c.GetCommit().GetCall() != nil || c.GetDelete().GetCall() != nil || c.GetUndelete().GetCall() != nil || c.GetDeletePrefix().GetCall() != nil || c.GetCreateUpload().GetCall() != nil ||
 		c.GetAppendUpload().GetCall() != nil || c.GetAbortUpload().GetCall() != nil || c.GetRegister() != nil
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 func checkReap(q *record.Reap) error { return checkHashes(q.Hashes, 0) }
@@ -20,15 +21,22 @@ func (a *applier) reap(q *record.Reap) *record.Result {
 	}
 	rose := a.raiseWatermark(upto)
 	var e effect
+	var reaped []byte
 	for i := range len(q.Hashes) / protocol.HashSize {
 		d := a.open(hashAt(q.Hashes, i))
 		gone := d.row.Phase == record.Block_CONDEMNED && !upto.Less(fromPB(d.row.Floor)) && !slices.ContainsFunc(d.row.Pending, a.member)
 		if gone {
 			*d.row = record.Block{}
 		}
-		e.count(gone && a.keep(&d))
+		if e.count(gone && a.keep(&d)) {
+			reaped = append(reaped, d.hash...)
+		}
 	}
-	return a.ended(e, rose || e.applied > 0)
+	r := a.ended(e, rose || e.applied > 0)
+	if e.applied > 0 {
+		a.audit(&pb.AuditRow{Kind: pb.AuditKind_AUDIT_KIND_REAP, Hashes: reaped, Upto: toPB(upto)})
+	}
+	return r
 }
 
 func (a *applier) raiseWatermark(upto protocol.Version) (rose bool) {

@@ -30,6 +30,12 @@ func Recount(r Reader) (*pb.Counters, error) {
 			return scanRows(r, []byte{tableUploads}, func(_ []byte, u *record.Upload) bool { countUpload(c, u); return true })
 		},
 		func() error {
+			return scanRows(r, []byte{tablePrefixJobs}, func(_ []byte, j *record.PrefixJob) bool { countPrefixJob(c, j); return true })
+		},
+		func() error {
+			return r.Scan([]byte{tableAudit}, keysAbove([]byte{tableAudit}), func(key, value []byte) bool { countAudit(c, key, value, 1); return true })
+		},
+		func() error {
 			return r.Scan([]byte{tableSessions}, keysAbove([]byte{tableSessions}), func(_, _ []byte) bool { c.Sessions++; return true })
 		},
 	}
@@ -40,6 +46,12 @@ func Recount(r Reader) (*pb.Counters, error) {
 	}
 	c.UnderReplicatedBlocks = underReplicated(c, cluster.Settings.GetRedundancy())
 	return c, nil
+}
+
+func countPrefixJob(c *pb.Counters, j *record.PrefixJob) {
+	if j.State == record.PrefixJob_RUNNING {
+		c.PrefixJobs++
+	}
 }
 
 func countUpload(c *pb.Counters, u *record.Upload) {

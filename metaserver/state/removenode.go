@@ -29,6 +29,9 @@ func (a *applier) removeNode(q *record.RemoveNode) *record.Result {
 	a.cluster.Suspects = suspects(a.m.nodes)
 	a.relayout()
 	a.next()
+	a.audit(&pb.AuditRow{
+		Kind: pb.AuditKind_AUDIT_KIND_REMOVE_NODE, Nodes: []uint32{q.Node}, AcceptLoss: q.AcceptLoss, CriticalBlocks: n.CriticalBlocks,
+	})
 	return a.done()
 }
 

@@ -24,8 +24,10 @@ type scenario struct {
 	starts   uint32
 	lastMark *record.DigestResult
 	// now is the proposer's clock, saved a backup of the table.
-	now   int64
-	saved []state.Mutation
+	now int64
+	// request is who asks from now on.
+	request string
+	saved   []state.Mutation
 	// without lists the rules that are left out.
 	without []state.Rule
 }
@@ -41,6 +43,8 @@ func (s *scenario) run(line string) string {
 		out = s.command(build(a))
 	} else if read, isRead := s.trashReads()[verb]; isRead {
 		out = read(a)
+	} else if build, isBulk := s.bulk()[verb]; isBulk {
+		out = s.command(build(a))
 	} else if read, isRead := s.reads()[verb]; isRead {
 		out = read(a)
 	} else {
@@ -51,7 +55,7 @@ func (s *scenario) run(line string) string {
 }
 
 func (s *scenario) command(c *record.Command) string {
-	c.NowUnixMs = s.now
+	c.NowUnixMs, c.Request = s.now, s.request
 	if s.gather {
 		s.held = append(s.held, c)
 		return ""
@@ -118,7 +122,7 @@ func (s *scenario) commands() map[string]func(*arguments) *record.Command {
 func settingsOf(a *arguments) *record.Settings {
 	return &record.Settings{
 		Redundancy: uint32(a.number("redundancy", 3)), Quorum: uint32(a.number("quorum", 2)), FeatureLevel: uint32(a.number("feature", 0)),
-		GraceMs: a.number("grace", 0), PausedClasses: uint32(a.number("paused", 0)),
+		GraceMs: a.number("grace", 0), PausedClasses: uint32(a.number("paused", 0)), AuditKeepRows: uint32(a.number("audit", 0)),
 	}
 }
 

@@ -42,6 +42,9 @@ func (s *scenario) reads() map[string]func(*arguments) string {
 		"lowwater": s.lowWater,
 		"serving":  s.serving,
 		"clock":    s.clock,
+		"prefixes": s.prefixes,
+		"audit":    s.audit,
+		"as":       func(a *arguments) string { s.request = a.word(0); return "" },
 		"backup":   s.backup,
 		"restore":  s.restore,
 	}
@@ -126,6 +129,8 @@ func (s *scenario) printResult(r *record.Result) string {
 		out += fmt.Sprintf(" counted %d", body.Copied.Counted)
 	case *record.Result_Unreference:
 		out += fmt.Sprintf(" applied %d stale %d", body.Unreference.Applied, body.Unreference.Stale)
+	case *record.Result_PrefixStep:
+		out += printPrefixStep(body.PrefixStep)
 	case *record.Result_Effect:
 		out += fmt.Sprintf(" applied %d ignored %d", body.Effect.Applied, body.Effect.Ignored)
 	case *record.Result_Digest:
@@ -238,6 +243,8 @@ func (s *scenario) counters(*arguments) string {
 	s.fail(err)
 	byCopies := fmt.Sprintf(" referenced by copies %v\n", status.Counters.ReferencedByCopies)
 	status.Counters.ReferencedByCopies = nil
+	// The audit has a verb of its own, and grows with every command.
+	status.Counters.AuditRows, status.Counters.AuditBytes = 0, 0
 	return strings.Join(strings.Fields(fmt.Sprint(status.Counters)), " ") + byCopies
 }
 

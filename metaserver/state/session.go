@@ -72,6 +72,7 @@ func (a *applier) once(call *pb.Call, rule func() *record.Result) *record.Result
 	case call.Sequence-lowest >= protocol.SessionWindow:
 		return a.refuse(protocol.LimitExceeded, "sequence %d is beyond the session's window of %d requests from %d", call.Sequence, protocol.SessionWindow, lowest)
 	}
+	a.asked.session = call.Session
 	result := rule()
 	if result.Kind == uint32(protocol.Busy) {
 		return result

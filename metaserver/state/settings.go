@@ -14,6 +14,9 @@ func checkSettings(s *record.Settings) error {
 	if s.TranquilityPercent > MaxTranquilityPercent || s.OrdersPerNode > MaxOrdersPerNode || s.PausedClasses>>classEnd != 0 {
 		return protocol.Errorf(protocol.InvalidArgument, "tranquility is at most %d percent, orders for one node at most %d, and paused classes are bits below %d", MaxTranquilityPercent, MaxOrdersPerNode, classEnd)
 	}
+	if s.AuditKeepRows > protocol.MaxAuditRows {
+		return protocol.Errorf(protocol.InvalidArgument, "the audit keeps at most %d rows, not %d", protocol.MaxAuditRows, s.AuditKeepRows)
+	}
 	return nil
 }
 
@@ -29,6 +32,7 @@ func plainSettings(s *record.Settings) *record.Settings {
 	return &record.Settings{
 		Redundancy: s.Redundancy, Quorum: s.Quorum, FeatureLevel: s.FeatureLevel, GraceMs: s.GraceMs,
 		PausedClasses: s.PausedClasses, TranquilityPercent: s.TranquilityPercent, OrdersPerNode: s.OrdersPerNode,
+		AuditKeepRows: s.AuditKeepRows,
 	}
 }
 

@@ -34,6 +34,7 @@ type twin struct {
 	trash           map[string]map[uint64]*twinTrashed
 	// wanted is the layout, which has tests of its own.
 	wanted func(hash string) []uint32
+	twinBulk
 }
 
 type twinNode struct {
@@ -78,7 +79,7 @@ const twinF = 1
 
 // apply returns what the machine's result must print as.
 func (w *twin) apply(c *record.Command) string {
-	w.now = c.NowUnixMs
+	w.now, w.asking = c.NowUnixMs, ""
 	answer := w.run(c)
 	w.derive(c.NowUnixMs)
 	return answer
@@ -100,6 +101,8 @@ func (w *twin) run(c *record.Command) string {
 		return w.once(body.Commit.Call, func() string { return w.commit(body.Commit) })
 	case *record.Command_Delete:
 		return w.once(body.Delete.Call, func() string { return w.delete(body.Delete) })
+	case *record.Command_DeletePrefix:
+		return w.once(body.DeletePrefix.Call, func() string { return w.deletePrefix(body.DeletePrefix) })
 	case *record.Command_Unreference:
 		return w.unreference(body.Unreference)
 	case *record.Command_Copied:
@@ -140,6 +143,7 @@ func (w *twin) once(c *pb.Call, rule func() string) string {
 	if c.Sequence >= lowest+protocol.SessionWindow {
 		return w.say(protocol.LimitExceeded)
 	}
+	w.asking = string(c.Session)
 	answer := rule()
 	s.results[c.Sequence] = answer
 	s.lowest, s.highest = lowest, max(s.highest, c.Sequence)
@@ -219,6 +223,9 @@ func (w *twin) abortUpload(id string) string {
 
 func (w *twin) endUpload(id string) {
 	w.endWith(&twinJob{blocks: w.uploads[id].blocks, upload: id}, w.next())
+	if len(w.uploads[id].blocks) > 0 {
+		w.audit(6, " upload %x", id)
+	}
 	w.closeUpload(id)
 }
 

@@ -37,11 +37,12 @@ func (w *twin) commit(q *pb.CommitRequest) string {
 		return w.say(0)
 	}
 	w.end(q.Name, old, object.version, pb.TrashCause_TRASH_CAUSE_OVERWRITTEN)
+	w.audit(1, "%s", printEnded(q.Name, old.version, object.version))
 	return w.say(0) + fmt.Sprintf(" replaced 1.%d", old.version)
 }
 
 func (w *twin) delete(q *pb.DeleteRequest) string {
-	kinds, due := "", int64(0)
+	kinds, ended, due := "", "", int64(0)
 	for _, item := range q.Items {
 		o := w.objects[item.Name]
 		switch {
@@ -53,16 +54,20 @@ func (w *twin) delete(q *pb.DeleteRequest) string {
 			kinds += " none"
 			w.end(item.Name, o, w.next(), pb.TrashCause_TRASH_CAUSE_DELETED)
 			delete(w.objects, item.Name)
+			ended += printEnded(item.Name, o.version, w.version)
 			if w.keep > 0 {
 				due = w.now + int64(w.keep)
 			}
 		}
 	}
+	if ended != "" {
+		w.audit(2, "%s", ended)
+	}
 	return w.say(0) + kinds + trashDue(due)
 }
 
 func (w *twin) unreference(q *record.Unreference) string {
-	applied, stale := 0, 0
+	applied, stale, ended, causes := 0, 0, "", ""
 	for _, step := range q.Steps {
 		j := w.jobs[step.Job.Counter]
 		if j == nil || j.cursor != step.Cursor {
@@ -70,11 +75,18 @@ func (w *twin) unreference(q *record.Unreference) string {
 			continue
 		}
 		applied++
+		before := ended
 		for range step.Count {
 			if j.cursor < uint64(len(j.blocks)) {
-				w.blocks[j.blocks[j.cursor]].refs--
+				hash := j.blocks[j.cursor]
+				if w.blocks[hash].refs--; w.blocks[hash].refs == 0 {
+					ended += fmt.Sprintf(" %x", hash[:4])
+				}
 				j.cursor++
 			}
+		}
+		if ended != before {
+			causes += fmt.Sprintf(" cause 1.%d", step.Job.Counter)
 		}
 		if j.cursor == uint64(len(j.blocks)) {
 			delete(w.jobs, step.Job.Counter)
@@ -83,6 +95,9 @@ func (w *twin) unreference(q *record.Unreference) string {
 	}
 	if applied > 0 {
 		w.next()
+	}
+	if ended != "" {
+		w.audit(7, "%s%s", ended, causes)
 	}
 	return w.say(0) + fmt.Sprintf(" applied %d stale %d", applied, stale)
 }
@@ -165,6 +180,7 @@ func (w *twin) print() string {
 	}
 	w.printTrash(&out)
 	w.printWork(&out)
+	w.printBulk(&out)
 	return out.String()
 }
 

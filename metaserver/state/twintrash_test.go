@@ -79,12 +79,13 @@ func (w *twin) undelete(q *pb.UndeleteRequest) string {
 	if live != nil {
 		w.end(q.Name, live, version, pb.TrashCause_TRASH_CAUSE_OVERWRITTEN)
 		out += fmt.Sprintf(" replaced 1.%d", live.version)
+		w.audit(1, "%s", printEnded(q.Name, live.version, version))
 	}
 	return out
 }
 
 func (w *twin) emptyTrash(q *record.EmptyTrash) string {
-	applied, bytes := 0, uint64(0)
+	applied, bytes, ended := 0, uint64(0), ""
 	for _, item := range q.Items {
 		t := w.trash[item.Name][item.Version.Counter]
 		if t == nil || t.due != item.IfDueUnixMs {
@@ -94,6 +95,10 @@ func (w *twin) emptyTrash(q *record.EmptyTrash) string {
 		w.endWith(&twinJob{blocks: t.object.blocks, upload: t.object.upload}, w.next())
 		applied++
 		bytes += t.object.size
+		ended += printEnded(item.Name, item.Version.Counter, w.version)
+	}
+	if ended != "" {
+		w.audit(14, "%s", ended)
 	}
 	return w.say(0) + fmt.Sprintf(" applied %d ignored %d bytes %d", applied, len(q.Items)-applied, bytes)
 }

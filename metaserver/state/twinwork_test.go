@@ -29,6 +29,10 @@ type twinWork struct {
 
 func (w *twin) runWork(c *record.Command) string {
 	switch body := c.Body.(type) {
+	case *record.Command_DeletePrefixStep:
+		return w.prefixStep(body.DeletePrefixStep)
+	case *record.Command_CancelPrefixJob:
+		return w.cancelPrefix(body.CancelPrefixJob.Job.GetCounter())
 	case *record.Command_Condemn:
 		return w.condemn(body.Condemn)
 	case *record.Command_Drop:
@@ -88,7 +92,7 @@ func (b *twinBlock) forget(node uint32) (mentioned bool) {
 
 func (w *twin) condemn(q *record.Condemn) string {
 	t := w.version + 1
-	return w.each(len(q.Hashes)/32, func(i int) bool {
+	return w.eachAudited(8, len(q.Hashes)/32, func(i int) string { return fmt.Sprintf(" %x", q.Hashes[32*i:32*i+4]) }, func(i int) bool {
 		b := w.blocks[string(q.Hashes[32*i:32*i+32])]
 		if b == nil || b.condemned || b.refs > 0 {
 			return false
@@ -105,7 +109,7 @@ func (w *twin) condemn(q *record.Condemn) string {
 
 func (w *twin) drop(q *record.Drop) string {
 	t := w.version + 1
-	return w.each(len(q.Items), func(i int) bool {
+	return w.eachAudited(9, len(q.Items), func(i int) string { return printNodeBlock(q.Items[i]) }, func(i int) bool {
 		node, hash := q.Items[i].Node, string(q.Items[i].Hash)
 		b := w.blocks[hash]
 		if b == nil || b.refs == 0 || !w.member(node) {
@@ -173,19 +177,24 @@ func (w *twin) reap(q *record.Reap) string {
 	}
 	rose := upto > w.watermark
 	w.watermark = max(w.watermark, upto)
-	applied := 0
+	applied, reaped := 0, ""
 	for _, hash := range hashesOf(&pb.Blocks{Hashes: q.Hashes, PlainSizes: make([]uint32, len(q.Hashes)/32)}) {
 		if b := w.blocks[hash]; b != nil && b.condemned && b.floor <= upto && !slices.ContainsFunc(b.pending, w.member) {
 			delete(w.blocks, hash)
 			applied++
+			reaped += fmt.Sprintf(" %x", hash[:4])
 		}
 	}
-	return w.effect(applied, len(q.Hashes)/32-applied, applied > 0 || rose)
+	answer := w.effect(applied, len(q.Hashes)/32-applied, applied > 0 || rose)
+	if applied > 0 {
+		w.audit(10, "%s upto 1.%d", reaped, upto)
+	}
+	return answer
 }
 
 func (w *twin) lost(q *record.Lost) string {
 	t := w.version + 1
-	return w.each(len(q.Items), func(i int) bool {
+	return w.eachAudited(11, len(q.Items), func(i int) string { return printNodeBlock(q.Items[i]) }, func(i int) bool {
 		item := q.Items[i]
 		b := w.blocks[string(item.Hash)]
 		if b == nil || !w.member(item.Node) || b.copies[item.Node] == 0 || b.copies[item.Node] != item.Version.Counter {
@@ -217,6 +226,7 @@ func (w *twin) removeNode(q *record.RemoveNode) string {
 	}
 	n.removed, n.due, n.cursor = true, 0, ""
 	w.next()
+	w.audit(12, " node %d accepted %v critical %d", q.Node, q.AcceptLoss, w.critical(q.Node))
 	return w.say(0)
 }
 
@@ -296,7 +306,7 @@ func (w *twin) putSettings(q *record.PutSettings) string {
 		return w.say(protocol.Changed)
 	}
 	w.quorum, w.redundancy, w.grace = int(q.Settings.Quorum), int(q.Settings.Redundancy), q.Settings.GraceMs
-	w.settings = w.next()
+	w.settings, w.auditKeep = w.next(), int(q.Settings.AuditKeepRows)
 	return w.say(0)
 }
 

@@ -47,6 +47,9 @@ func (a *applier) undelete(q *pb.UndeleteRequest) *record.Result {
 	object.Version = answer.Version
 	countObject(a.cluster.Counters, object, 1)
 	a.store(key, object)
+	if replaced {
+		a.auditOverwrite(q.Bucket, q.Name, live.Version, object.Version)
+	}
 	return &record.Result{Version: answer.Version, Body: &record.Result_Undelete{Undelete: answer}}
 }
 

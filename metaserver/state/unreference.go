@@ -3,6 +3,7 @@ package state
 import (
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 func checkUnreference(q *record.Unreference) error {
@@ -35,6 +36,8 @@ func rowsOfUnreference(q *record.Unreference) int {
 // job's was done before, perhaps by another leader, and does nothing.
 func (a *applier) unreference(q *record.Unreference) *record.Result {
 	out := &record.UnreferenceResult{}
+	var ended []byte
+	var causes []*pb.Version
 	for _, step := range q.Steps {
 		key := keyJob(fromPB(step.Job))
 		job := &record.Job{}
@@ -42,11 +45,17 @@ func (a *applier) unreference(q *record.Unreference) *record.Result {
 			out.Stale++
 			continue
 		}
-		a.takeBack(key, job, uint64(step.Count))
-		out.Applied++
+		before := len(ended)
+		a.takeBack(key, job, uint64(step.Count), &ended)
+		if out.Applied++; len(ended) > before {
+			causes = append(causes, toPB(fromPB(step.Job)))
+		}
 	}
 	if out.Applied > 0 {
 		a.next()
+	}
+	if len(ended) > 0 {
+		a.audit(&pb.AuditRow{Kind: pb.AuditKind_AUDIT_KIND_UNREFERENCE, Hashes: ended, Causes: causes})
 	}
 	return &record.Result{Version: toPB(a.version()), Body: &record.Result_Unreference{Unreference: out}}
 }
@@ -65,17 +74,18 @@ func (a *applier) atCursor(job *record.Job, step *record.UnreferenceStep) bool {
 }
 
 // takeBack does one step of a job, as far as the entry has room, and keeps the
-// job, or ends it when nothing is left.
-func (a *applier) takeBack(key []byte, job *record.Job, count uint64) {
+// job, or ends it when nothing is left. Blocks without a reference are added to
+// ended.
+func (a *applier) takeBack(key []byte, job *record.Job, count uint64, ended *[]byte) {
 	count = min(count, job.BlockCount-job.Cursor)
 	countJob(a.cluster.Counters, job.BlockCount-job.Cursor, ^uint64(0))
 	end := job.Cursor + count
 	for job.Cursor < end && a.err == nil && a.room(rowsOfReference) {
 		if len(job.Upload) > 0 {
-			a.takeBackPage(job, end)
+			a.takeBackPage(job, end, ended)
 			continue
 		}
-		a.dropReference(hashAt(job.Blocks.Hashes, int(job.Cursor)))
+		a.dropReference(hashAt(job.Blocks.Hashes, int(job.Cursor)), ended)
 		job.Cursor++
 	}
 	if job.Cursor < job.BlockCount {
@@ -91,7 +101,7 @@ func (a *applier) takeBack(key []byte, job *record.Job, count uint64) {
 
 // takeBackPage moves the cursor through the job's first page that is left, up to
 // end, and removes the page when the cursor leaves it.
-func (a *applier) takeBackPage(job *record.Job, end uint64) {
+func (a *applier) takeBackPage(job *record.Job, end uint64, ended *[]byte) {
 	page, key, err := firstPage(a, job.Upload, job.PagesEnd)
 	if err != nil || page == nil || job.Cursor < page.FirstBlock {
 		a.fail(err)
@@ -100,7 +110,7 @@ func (a *applier) takeBackPage(job *record.Job, end uint64) {
 	}
 	pageEnd := page.FirstBlock + uint64(len(page.Blocks.GetPlainSizes()))
 	for ; job.Cursor < min(end, pageEnd) && a.err == nil && a.room(rowsOfReference); job.Cursor++ {
-		a.dropReference(hashAt(page.Blocks.Hashes, int(job.Cursor-page.FirstBlock)))
+		a.dropReference(hashAt(page.Blocks.Hashes, int(job.Cursor-page.FirstBlock)), ended)
 	}
 	if job.Cursor == pageEnd {
 		job.PagesEnd = endOfPage(key)
@@ -115,7 +125,7 @@ const rowsOfReference = 2 + 2 + 2 + protocol.MaxRedundancy
 
 // dropReference takes one reference from a block. At none the block is
 // unreferenced, and its grace begins.
-func (a *applier) dropReference(hash []byte) {
+func (a *applier) dropReference(hash []byte, ended *[]byte) {
 	d := a.open(hash)
 	if d.row.Refs == 0 || d.row.Phase != record.Block_LIVE {
 		a.fail(protocol.Errorf(protocol.Corrupt, "block %x is held by a job and has no reference", hash))
@@ -123,6 +133,7 @@ func (a *applier) dropReference(hash []byte) {
 	}
 	if d.row.Refs--; d.row.Refs == 0 {
 		d.row.Phase = record.Block_UNREFERENCED
+		*ended = append(*ended, hash...)
 	}
 	a.replace(&d, a.changeTo(&d, footprintOf(d.row, thresholdsFor(a.cluster, hash))))
 }
@@ -138,9 +149,16 @@ type UnreferenceWork struct {
 
 // Jobs returns the first limit jobs, oldest first.
 func Jobs(r Reader, limit int) ([]UnreferenceWork, error) {
+	return JobsFrom(r, protocol.Version{}, limit)
+}
+
+// JobsFrom is Jobs for those from a version on. A job's version is above those of
+// all that began before it, so a reader that has seen the oldest one need never
+// look below it again; a table may have to pass over many that are gone.
+func JobsFrom(r Reader, from protocol.Version, limit int) ([]UnreferenceWork, error) {
 	var out []UnreferenceWork
 	var failed error
-	err := scanRows(r, []byte{tableJobs}, func(key []byte, j *record.Job) bool {
+	err := scanRowsBetween(r, keyJob(from), keysAbove([]byte{tableJobs}), func(key []byte, j *record.Job) bool {
 		if len(out) >= limit {
 			return false
 		}

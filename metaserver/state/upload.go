@@ -134,6 +134,9 @@ func (a *applier) takeUpload(object *record.Object, q *pb.CommitRequest) *record
 func (a *applier) endUpload(id []byte, upload *record.Upload) {
 	a.closeUpload(id, upload)
 	a.startJob(&record.Job{Upload: id, BlockCount: upload.BlockCount}, a.next())
+	if upload.BlockCount > 0 {
+		a.audit(&pb.AuditRow{Kind: pb.AuditKind_AUDIT_KIND_UPLOAD, Upload: id})
+	}
 }
 
 // closeUpload takes an upload out of its session's open ones.

@@ -26,6 +26,8 @@ func Validate(c *record.Command) error {
 		return checkUndelete(body.Undelete)
 	case *record.Command_PutBucket:
 		return checkPutBucket(body.PutBucket)
+	case *record.Command_DeletePrefix:
+		return checkDeletePrefix(body.DeletePrefix)
 	case *record.Command_CreateUpload:
 		return checkCreateUpload(body.CreateUpload)
 	case *record.Command_AppendUpload:
@@ -55,6 +57,8 @@ func validateWork(c *record.Command) error {
 	switch body := c.Body.(type) {
 	case *record.Command_EmptyTrash:
 		return checkEmptyTrash(body.EmptyTrash)
+	case *record.Command_DeletePrefixStep:
+		return checkDeletePrefixStep(body.DeletePrefixStep)
 	case *record.Command_Condemn:
 		return checkCondemn(body.Condemn)
 	case *record.Command_Drop:
@@ -73,7 +77,7 @@ func validateWork(c *record.Command) error {
 		return checkPostpone(body.Postpone)
 	case *record.Command_RetryNow:
 		return checkRetryNow(body.RetryNow)
-	case *record.Command_RemoveNode, *record.Command_StartGeneration, *record.Command_InventoryTaken:
+	case *record.Command_CancelPrefixJob, *record.Command_RemoveNode, *record.Command_StartGeneration, *record.Command_InventoryTaken:
 		return nil
 	}
 	return protocol.Errorf(protocol.Unsupported, "this build does not know the command")
@@ -88,7 +92,7 @@ func Rows(c *record.Command) int {
 	const few = 4
 	switch body := c.Body.(type) {
 	case *record.Command_CloseSession:
-		return few + protocol.SessionWindow + 3*protocol.MaxUploadsPerSession
+		return few + protocol.SessionWindow + 4*protocol.MaxUploadsPerSession
 	case *record.Command_Commit:
 		return 2*few + rowsOfBlocks(body.Commit.Blocks, body.Commit.Claims)
 	case *record.Command_AppendUpload:
@@ -96,9 +100,11 @@ func Rows(c *record.Command) int {
 	case *record.Command_Copied:
 		return few + rowsOfBlocks(body.Copied.Blocks, body.Copied.Claims)
 	case *record.Command_Delete:
-		return few + (1+rowsOfEnd)*len(body.Delete.Items)
+		return few + 1 + rowsOfEnd*len(body.Delete.Items)
 	case *record.Command_EmptyTrash:
 		return few + rowsOfEmptying*len(body.EmptyTrash.Items)
+	case *record.Command_DeletePrefixStep:
+		return few + rowsOfEnd*int(min(body.DeletePrefixStep.Count, protocol.MaxPrefixStep))
 	case *record.Command_Unreference:
 		return few + rowsOfUnreference(body.Unreference)
 	}

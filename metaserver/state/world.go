@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 // world is a whole table, decoded, as the invariants of check.go look at it.
@@ -28,6 +29,8 @@ type world struct {
 	trash          []keyed[*record.Trashed]
 	trashDues      []keyed[[]byte]
 	works          []DueWork
+	prefixJobs     []keyed[*record.PrefixJob]
+	audit          []keyed[*pb.AuditRow]
 	// dues are the rows of 'w'.
 	dues []keyed[[]byte]
 }
@@ -60,6 +63,10 @@ func (w *world) add(key, value []byte) error {
 		return addRow(&w.blocks, key, value, protocol.HashSize)
 	case tableBuckets:
 		return addRow(&w.buckets, key, value, len(id))
+	case tableAudit:
+		return addRow(&w.audit, key, value, protocol.VersionSize+4)
+	case tablePrefixJobs:
+		return addRow(&w.prefixJobs, key, value, protocol.VersionSize)
 	case tableCluster:
 		return decodeExactly(key, value, w.cluster)
 	case tableIdentities:

@@ -316,6 +316,99 @@ func (TrashCause) EnumDescriptor() ([]byte, []int) {
 	return file_wire_proto_rawDescGZIP(), []int{4}
 }
 
+// AuditKind says what was done.
+type AuditKind int32
+
+const (
+	AuditKind_AUDIT_KIND_UNKNOWN AuditKind = 0
+	// An object was replaced by a commit, or deleted by name.
+	AuditKind_AUDIT_KIND_OVERWRITE AuditKind = 1
+	AuditKind_AUDIT_KIND_DELETE    AuditKind = 2
+	// A delete of a prefix began, ended objects, was canceled.
+	AuditKind_AUDIT_KIND_PREFIX_BEGIN  AuditKind = 3
+	AuditKind_AUDIT_KIND_PREFIX_STEP   AuditKind = 4
+	AuditKind_AUDIT_KIND_PREFIX_CANCEL AuditKind = 5
+	// An upload ended that no object has taken over.
+	AuditKind_AUDIT_KIND_UPLOAD AuditKind = 6
+	// Blocks lost their last reference.
+	AuditKind_AUDIT_KIND_UNREFERENCE AuditKind = 7
+	AuditKind_AUDIT_KIND_CONDEMN     AuditKind = 8
+	// A surplus copy was taken out.
+	AuditKind_AUDIT_KIND_DROP AuditKind = 9
+	AuditKind_AUDIT_KIND_REAP AuditKind = 10
+	// A node said of itself that it lost a copy.
+	AuditKind_AUDIT_KIND_LOST        AuditKind = 11
+	AuditKind_AUDIT_KIND_REMOVE_NODE AuditKind = 12
+	AuditKind_AUDIT_KIND_GENERATION  AuditKind = 13
+	// Objects went out of the trash for good.
+	AuditKind_AUDIT_KIND_TRASH_EMPTIED AuditKind = 14
+)
+
+// Enum value maps for AuditKind.
+var (
+	AuditKind_name = map[int32]string{
+		0:  "AUDIT_KIND_UNKNOWN",
+		1:  "AUDIT_KIND_OVERWRITE",
+		2:  "AUDIT_KIND_DELETE",
+		3:  "AUDIT_KIND_PREFIX_BEGIN",
+		4:  "AUDIT_KIND_PREFIX_STEP",
+		5:  "AUDIT_KIND_PREFIX_CANCEL",
+		6:  "AUDIT_KIND_UPLOAD",
+		7:  "AUDIT_KIND_UNREFERENCE",
+		8:  "AUDIT_KIND_CONDEMN",
+		9:  "AUDIT_KIND_DROP",
+		10: "AUDIT_KIND_REAP",
+		11: "AUDIT_KIND_LOST",
+		12: "AUDIT_KIND_REMOVE_NODE",
+		13: "AUDIT_KIND_GENERATION",
+		14: "AUDIT_KIND_TRASH_EMPTIED",
+	}
+	AuditKind_value = map[string]int32{
+		"AUDIT_KIND_UNKNOWN":       0,
+		"AUDIT_KIND_OVERWRITE":     1,
+		"AUDIT_KIND_DELETE":        2,
+		"AUDIT_KIND_PREFIX_BEGIN":  3,
+		"AUDIT_KIND_PREFIX_STEP":   4,
+		"AUDIT_KIND_PREFIX_CANCEL": 5,
+		"AUDIT_KIND_UPLOAD":        6,
+		"AUDIT_KIND_UNREFERENCE":   7,
+		"AUDIT_KIND_CONDEMN":       8,
+		"AUDIT_KIND_DROP":          9,
+		"AUDIT_KIND_REAP":          10,
+		"AUDIT_KIND_LOST":          11,
+		"AUDIT_KIND_REMOVE_NODE":   12,
+		"AUDIT_KIND_GENERATION":    13,
+		"AUDIT_KIND_TRASH_EMPTIED": 14,
+	}
+)
+
+func (x AuditKind) Enum() *AuditKind {
+	p := new(AuditKind)
+	*p = x
+	return p
+}
+
+func (x AuditKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AuditKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_wire_proto_enumTypes[5].Descriptor()
+}
+
+func (AuditKind) Type() protoreflect.EnumType {
+	return &file_wire_proto_enumTypes[5]
+}
+
+func (x AuditKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AuditKind.Descriptor instead.
+func (AuditKind) EnumDescriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{5}
+}
+
 type Precondition_Kind int32
 
 const (
@@ -349,11 +442,11 @@ func (x Precondition_Kind) String() string {
 }
 
 func (Precondition_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[5].Descriptor()
+	return file_wire_proto_enumTypes[6].Descriptor()
 }
 
 func (Precondition_Kind) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[5]
+	return &file_wire_proto_enumTypes[6]
 }
 
 func (x Precondition_Kind) Number() protoreflect.EnumNumber {
@@ -412,11 +505,11 @@ func (x NodeChange_Kind) String() string {
 }
 
 func (NodeChange_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_wire_proto_enumTypes[6].Descriptor()
+	return file_wire_proto_enumTypes[7].Descriptor()
 }
 
 func (NodeChange_Kind) Type() protoreflect.EnumType {
-	return &file_wire_proto_enumTypes[6]
+	return &file_wire_proto_enumTypes[7]
 }
 
 func (x NodeChange_Kind) Number() protoreflect.EnumNumber {
@@ -425,7 +518,7 @@ func (x NodeChange_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use NodeChange_Kind.Descriptor instead.
 func (NodeChange_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{83, 0}
+	return file_wire_proto_rawDescGZIP(), []int{94, 0}
 }
 
 // Version is protocol.Version.
@@ -3333,7 +3426,10 @@ type Counters struct {
 	TrashObjects      uint64 `protobuf:"varint,20,opt,name=trash_objects,json=trashObjects,proto3" json:"trash_objects,omitempty"`
 	TrashLogicalBytes uint64 `protobuf:"varint,21,opt,name=trash_logical_bytes,json=trashLogicalBytes,proto3" json:"trash_logical_bytes,omitempty"`
 	TrashInlineBytes  uint64 `protobuf:"varint,22,opt,name=trash_inline_bytes,json=trashInlineBytes,proto3" json:"trash_inline_bytes,omitempty"`
-	// 23 and 24: trash. 25 to 29: deletes of prefixes, the audit.
+	// Deletes of prefixes that run; rows of the audit, and their bytes.
+	PrefixJobs uint64 `protobuf:"varint,25,opt,name=prefix_jobs,json=prefixJobs,proto3" json:"prefix_jobs,omitempty"`
+	AuditRows  uint64 `protobuf:"varint,26,opt,name=audit_rows,json=auditRows,proto3" json:"audit_rows,omitempty"`
+	AuditBytes uint64 `protobuf:"varint,27,opt,name=audit_bytes,json=auditBytes,proto3" json:"audit_bytes,omitempty"`
 	// Blocks that a sweep found out of line with the placement, one copy each.
 	MovingBlocks      uint64 `protobuf:"varint,30,opt,name=moving_blocks,json=movingBlocks,proto3" json:"moving_blocks,omitempty"`
 	MovingStoredBytes uint64 `protobuf:"varint,31,opt,name=moving_stored_bytes,json=movingStoredBytes,proto3" json:"moving_stored_bytes,omitempty"`
@@ -3521,6 +3617,27 @@ func (x *Counters) GetTrashLogicalBytes() uint64 {
 func (x *Counters) GetTrashInlineBytes() uint64 {
 	if x != nil {
 		return x.TrashInlineBytes
+	}
+	return 0
+}
+
+func (x *Counters) GetPrefixJobs() uint64 {
+	if x != nil {
+		return x.PrefixJobs
+	}
+	return 0
+}
+
+func (x *Counters) GetAuditRows() uint64 {
+	if x != nil {
+		return x.AuditRows
+	}
+	return 0
+}
+
+func (x *Counters) GetAuditBytes() uint64 {
+	if x != nil {
+		return x.AuditBytes
 	}
 	return 0
 }
@@ -5160,8 +5277,10 @@ type WorkSettings struct {
 	TranquilityPercent uint32 `protobuf:"varint,2,opt,name=tranquility_percent,json=tranquilityPercent,proto3" json:"tranquility_percent,omitempty"`
 	GraceMs            uint64 `protobuf:"varint,3,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"`
 	OrdersPerNode      uint32 `protobuf:"varint,4,opt,name=orders_per_node,json=ordersPerNode,proto3" json:"orders_per_node,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Rows of the audit that are kept, at most.
+	AuditKeepRows uint32 `protobuf:"varint,15,opt,name=audit_keep_rows,json=auditKeepRows,proto3" json:"audit_keep_rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WorkSettings) Reset() {
@@ -5218,6 +5337,13 @@ func (x *WorkSettings) GetGraceMs() uint64 {
 func (x *WorkSettings) GetOrdersPerNode() uint32 {
 	if x != nil {
 		return x.OrdersPerNode
+	}
+	return 0
+}
+
+func (x *WorkSettings) GetAuditKeepRows() uint32 {
+	if x != nil {
+		return x.AuditKeepRows
 	}
 	return 0
 }
@@ -5336,6 +5462,7 @@ type WorkSetRequest struct {
 	TranquilityPercent *uint32 `protobuf:"varint,3,opt,name=tranquility_percent,json=tranquilityPercent,proto3,oneof" json:"tranquility_percent,omitempty"`
 	GraceMs            *uint64 `protobuf:"varint,4,opt,name=grace_ms,json=graceMs,proto3,oneof" json:"grace_ms,omitempty"`
 	OrdersPerNode      *uint32 `protobuf:"varint,5,opt,name=orders_per_node,json=ordersPerNode,proto3,oneof" json:"orders_per_node,omitempty"`
+	AuditKeepRows      *uint32 `protobuf:"varint,15,opt,name=audit_keep_rows,json=auditKeepRows,proto3,oneof" json:"audit_keep_rows,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -5401,6 +5528,13 @@ func (x *WorkSetRequest) GetGraceMs() uint64 {
 func (x *WorkSetRequest) GetOrdersPerNode() uint32 {
 	if x != nil && x.OrdersPerNode != nil {
 		return *x.OrdersPerNode
+	}
+	return 0
+}
+
+func (x *WorkSetRequest) GetAuditKeepRows() uint32 {
+	if x != nil && x.AuditKeepRows != nil {
+		return *x.AuditKeepRows
 	}
 	return 0
 }
@@ -6492,6 +6626,879 @@ func (x *BucketGetAnswer) GetVersion() *Version {
 	return nil
 }
 
+// DeletePrefixRequest begins the delete of every object of a bucket whose name
+// begins with prefix, as far as it was written before; an empty prefix names all.
+type DeletePrefixRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	Bucket        string                 `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Prefix        string                 `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeletePrefixRequest) Reset() {
+	*x = DeletePrefixRequest{}
+	mi := &file_wire_proto_msgTypes[83]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeletePrefixRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeletePrefixRequest) ProtoMessage() {}
+
+func (x *DeletePrefixRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[83]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeletePrefixRequest.ProtoReflect.Descriptor instead.
+func (*DeletePrefixRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{83}
+}
+
+func (x *DeletePrefixRequest) GetCall() *Call {
+	if x != nil {
+		return x.Call
+	}
+	return nil
+}
+
+func (x *DeletePrefixRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *DeletePrefixRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+type DeletePrefixAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names the job: the version that began it.
+	Job           *Version `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeletePrefixAnswer) Reset() {
+	*x = DeletePrefixAnswer{}
+	mi := &file_wire_proto_msgTypes[84]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeletePrefixAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeletePrefixAnswer) ProtoMessage() {}
+
+func (x *DeletePrefixAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[84]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeletePrefixAnswer.ProtoReflect.Descriptor instead.
+func (*DeletePrefixAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{84}
+}
+
+func (x *DeletePrefixAnswer) GetJob() *Version {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+type PrefixListRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ended ones too.
+	Ended bool `protobuf:"varint,1,opt,name=ended,proto3" json:"ended,omitempty"`
+	// Only this one, running or ended.
+	Job           *Version `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrefixListRequest) Reset() {
+	*x = PrefixListRequest{}
+	mi := &file_wire_proto_msgTypes[85]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrefixListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrefixListRequest) ProtoMessage() {}
+
+func (x *PrefixListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[85]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrefixListRequest.ProtoReflect.Descriptor instead.
+func (*PrefixListRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{85}
+}
+
+func (x *PrefixListRequest) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *PrefixListRequest) GetJob() *Version {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+// PrefixJobInfo is one delete of a prefix.
+type PrefixJobInfo struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Job    *Version               `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Bucket string                 `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Prefix string                 `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// running, done or canceled.
+	State string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	// The last name looked at.
+	Cursor string `protobuf:"bytes,5,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Objects ended, their plain bytes, and references handed on to be taken back.
+	Objects    uint64 `protobuf:"varint,6,opt,name=objects,proto3" json:"objects,omitempty"`
+	Bytes      uint64 `protobuf:"varint,7,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	References uint64 `protobuf:"varint,8,opt,name=references,proto3" json:"references,omitempty"`
+	// Names looked at and left, since they were written after it began.
+	Kept uint64 `protobuf:"varint,9,opt,name=kept,proto3" json:"kept,omitempty"`
+	// Who asked: a request id.
+	Request       string   `protobuf:"bytes,10,opt,name=request,proto3" json:"request,omitempty"`
+	StartedUnixMs int64    `protobuf:"varint,11,opt,name=started_unix_ms,json=startedUnixMs,proto3" json:"started_unix_ms,omitempty"`
+	Ended         *Version `protobuf:"bytes,12,opt,name=ended,proto3" json:"ended,omitempty"`
+	EndedUnixMs   int64    `protobuf:"varint,13,opt,name=ended_unix_ms,json=endedUnixMs,proto3" json:"ended_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrefixJobInfo) Reset() {
+	*x = PrefixJobInfo{}
+	mi := &file_wire_proto_msgTypes[86]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrefixJobInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrefixJobInfo) ProtoMessage() {}
+
+func (x *PrefixJobInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[86]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrefixJobInfo.ProtoReflect.Descriptor instead.
+func (*PrefixJobInfo) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{86}
+}
+
+func (x *PrefixJobInfo) GetJob() *Version {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *PrefixJobInfo) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *PrefixJobInfo) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *PrefixJobInfo) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *PrefixJobInfo) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *PrefixJobInfo) GetObjects() uint64 {
+	if x != nil {
+		return x.Objects
+	}
+	return 0
+}
+
+func (x *PrefixJobInfo) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *PrefixJobInfo) GetReferences() uint64 {
+	if x != nil {
+		return x.References
+	}
+	return 0
+}
+
+func (x *PrefixJobInfo) GetKept() uint64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *PrefixJobInfo) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+func (x *PrefixJobInfo) GetStartedUnixMs() int64 {
+	if x != nil {
+		return x.StartedUnixMs
+	}
+	return 0
+}
+
+func (x *PrefixJobInfo) GetEnded() *Version {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+func (x *PrefixJobInfo) GetEndedUnixMs() int64 {
+	if x != nil {
+		return x.EndedUnixMs
+	}
+	return 0
+}
+
+type PrefixListAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Oldest first.
+	Jobs          []*PrefixJobInfo `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	Version       *Version         `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrefixListAnswer) Reset() {
+	*x = PrefixListAnswer{}
+	mi := &file_wire_proto_msgTypes[87]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrefixListAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrefixListAnswer) ProtoMessage() {}
+
+func (x *PrefixListAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[87]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrefixListAnswer.ProtoReflect.Descriptor instead.
+func (*PrefixListAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{87}
+}
+
+func (x *PrefixListAnswer) GetJobs() []*PrefixJobInfo {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *PrefixListAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+type PrefixCancelRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           *Version               `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrefixCancelRequest) Reset() {
+	*x = PrefixCancelRequest{}
+	mi := &file_wire_proto_msgTypes[88]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrefixCancelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrefixCancelRequest) ProtoMessage() {}
+
+func (x *PrefixCancelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[88]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrefixCancelRequest.ProtoReflect.Descriptor instead.
+func (*PrefixCancelRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{88}
+}
+
+func (x *PrefixCancelRequest) GetJob() *Version {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+type PrefixCancelAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrefixCancelAnswer) Reset() {
+	*x = PrefixCancelAnswer{}
+	mi := &file_wire_proto_msgTypes[89]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrefixCancelAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrefixCancelAnswer) ProtoMessage() {}
+
+func (x *PrefixCancelAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[89]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrefixCancelAnswer.ProtoReflect.Descriptor instead.
+func (*PrefixCancelAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{89}
+}
+
+func (x *PrefixCancelAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// AuditRow is what one command took away: what, who asked, and what it follows
+// from. Rows are stored without version and sequence, which are their key.
+type AuditRow struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Version  *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	Sequence uint32                 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Kind     AuditKind              `protobuf:"varint,3,opt,name=kind,proto3,enum=ashlar.v1.AuditKind" json:"kind,omitempty"`
+	// The proposer's clock, for people.
+	AtUnixMs int64 `protobuf:"varint,4,opt,name=at_unix_ms,json=atUnixMs,proto3" json:"at_unix_ms,omitempty"`
+	// A request id; "leader" for what the leader does of itself.
+	Request string         `protobuf:"bytes,5,opt,name=request,proto3" json:"request,omitempty"`
+	Session []byte         `protobuf:"bytes,6,opt,name=session,proto3" json:"session,omitempty"`
+	Bucket  string         `protobuf:"bytes,7,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Prefix  string         `protobuf:"bytes,8,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	Objects []*AuditObject `protobuf:"bytes,9,rep,name=objects,proto3" json:"objects,omitempty"`
+	// Packed hashes of the blocks that it is about.
+	Hashes []byte `protobuf:"bytes,10,opt,name=hashes,proto3" json:"hashes,omitempty"`
+	// drop, lost: the node of each hash. remove-node: the node.
+	Nodes []uint32 `protobuf:"varint,11,rep,packed,name=nodes,proto3" json:"nodes,omitempty"`
+	// unreference: the versions that ended the objects or uploads. prefix-step,
+	// prefix-cancel: the version that began the delete.
+	Causes []*Version `protobuf:"bytes,12,rep,name=causes,proto3" json:"causes,omitempty"`
+	Upload []byte     `protobuf:"bytes,13,opt,name=upload,proto3" json:"upload,omitempty"`
+	// remove-node: the loss of blocks was accepted, and how many kept fewer than Q
+	// copies.
+	AcceptLoss     bool   `protobuf:"varint,14,opt,name=accept_loss,json=acceptLoss,proto3" json:"accept_loss,omitempty"`
+	CriticalBlocks uint64 `protobuf:"varint,15,opt,name=critical_blocks,json=criticalBlocks,proto3" json:"critical_blocks,omitempty"`
+	// reap: the watermark. generation: its first version.
+	Upto          *Version `protobuf:"bytes,16,opt,name=upto,proto3" json:"upto,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditRow) Reset() {
+	*x = AuditRow{}
+	mi := &file_wire_proto_msgTypes[90]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditRow) ProtoMessage() {}
+
+func (x *AuditRow) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[90]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
+func (*AuditRow) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{90}
+}
+
+func (x *AuditRow) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *AuditRow) GetSequence() uint32 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *AuditRow) GetKind() AuditKind {
+	if x != nil {
+		return x.Kind
+	}
+	return AuditKind_AUDIT_KIND_UNKNOWN
+}
+
+func (x *AuditRow) GetAtUnixMs() int64 {
+	if x != nil {
+		return x.AtUnixMs
+	}
+	return 0
+}
+
+func (x *AuditRow) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+func (x *AuditRow) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *AuditRow) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *AuditRow) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *AuditRow) GetObjects() []*AuditObject {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+func (x *AuditRow) GetHashes() []byte {
+	if x != nil {
+		return x.Hashes
+	}
+	return nil
+}
+
+func (x *AuditRow) GetNodes() []uint32 {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *AuditRow) GetCauses() []*Version {
+	if x != nil {
+		return x.Causes
+	}
+	return nil
+}
+
+func (x *AuditRow) GetUpload() []byte {
+	if x != nil {
+		return x.Upload
+	}
+	return nil
+}
+
+func (x *AuditRow) GetAcceptLoss() bool {
+	if x != nil {
+		return x.AcceptLoss
+	}
+	return false
+}
+
+func (x *AuditRow) GetCriticalBlocks() uint64 {
+	if x != nil {
+		return x.CriticalBlocks
+	}
+	return 0
+}
+
+func (x *AuditRow) GetUpto() *Version {
+	if x != nil {
+		return x.Upto
+	}
+	return nil
+}
+
+// AuditObject is an object that ended.
+type AuditObject struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version *Version               `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The version that ended it, which names the job that takes its references back.
+	Ended         *Version `protobuf:"bytes,3,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditObject) Reset() {
+	*x = AuditObject{}
+	mi := &file_wire_proto_msgTypes[91]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditObject) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditObject) ProtoMessage() {}
+
+func (x *AuditObject) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[91]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditObject.ProtoReflect.Descriptor instead.
+func (*AuditObject) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{91}
+}
+
+func (x *AuditObject) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AuditObject) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *AuditObject) GetEnded() *Version {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+// AuditRequest asks for rows, oldest first; empty fields ask for all.
+type AuditRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rows after this one.
+	After         *Version    `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"`
+	AfterSequence uint32      `protobuf:"varint,2,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	Hash          []byte      `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	Bucket        string      `protobuf:"bytes,4,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Name          string      `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
+	Kinds         []AuditKind `protobuf:"varint,6,rep,packed,name=kinds,proto3,enum=ashlar.v1.AuditKind" json:"kinds,omitempty"`
+	Limit         uint32      `protobuf:"varint,7,opt,name=limit,proto3" json:"limit,omitempty"`
+	Level         Level       `protobuf:"varint,8,opt,name=level,proto3,enum=ashlar.v1.Level" json:"level,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditRequest) Reset() {
+	*x = AuditRequest{}
+	mi := &file_wire_proto_msgTypes[92]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditRequest) ProtoMessage() {}
+
+func (x *AuditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[92]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditRequest.ProtoReflect.Descriptor instead.
+func (*AuditRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{92}
+}
+
+func (x *AuditRequest) GetAfter() *Version {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *AuditRequest) GetAfterSequence() uint32 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+func (x *AuditRequest) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *AuditRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *AuditRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AuditRequest) GetKinds() []AuditKind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *AuditRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *AuditRequest) GetLevel() Level {
+	if x != nil {
+		return x.Level
+	}
+	return Level_LEVEL_LINEARIZABLE
+}
+
+type AuditAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rows  []*AuditRow            `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows,omitempty"`
+	// More may follow after this row: ask again from it.
+	More         bool     `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	Next         *Version `protobuf:"bytes,3,opt,name=next,proto3" json:"next,omitempty"`
+	NextSequence uint32   `protobuf:"varint,4,opt,name=next_sequence,json=nextSequence,proto3" json:"next_sequence,omitempty"`
+	// The oldest row that is kept.
+	Oldest        *Version `protobuf:"bytes,5,opt,name=oldest,proto3" json:"oldest,omitempty"`
+	Version       *Version `protobuf:"bytes,6,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditAnswer) Reset() {
+	*x = AuditAnswer{}
+	mi := &file_wire_proto_msgTypes[93]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditAnswer) ProtoMessage() {}
+
+func (x *AuditAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[93]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditAnswer.ProtoReflect.Descriptor instead.
+func (*AuditAnswer) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{93}
+}
+
+func (x *AuditAnswer) GetRows() []*AuditRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+func (x *AuditAnswer) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+func (x *AuditAnswer) GetNext() *Version {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
+func (x *AuditAnswer) GetNextSequence() uint32 {
+	if x != nil {
+		return x.NextSequence
+	}
+	return 0
+}
+
+func (x *AuditAnswer) GetOldest() *Version {
+	if x != nil {
+		return x.Oldest
+	}
+	return nil
+}
+
+func (x *AuditAnswer) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
 // NodeChange is one part of a change of layout.
 type NodeChange struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -6505,7 +7512,7 @@ type NodeChange struct {
 
 func (x *NodeChange) Reset() {
 	*x = NodeChange{}
-	mi := &file_wire_proto_msgTypes[83]
+	mi := &file_wire_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6517,7 +7524,7 @@ func (x *NodeChange) String() string {
 func (*NodeChange) ProtoMessage() {}
 
 func (x *NodeChange) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[83]
+	mi := &file_wire_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6530,7 +7537,7 @@ func (x *NodeChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeChange.ProtoReflect.Descriptor instead.
 func (*NodeChange) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{83}
+	return file_wire_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *NodeChange) GetNode() uint32 {
@@ -6572,7 +7579,7 @@ type NodeListRequest struct {
 
 func (x *NodeListRequest) Reset() {
 	*x = NodeListRequest{}
-	mi := &file_wire_proto_msgTypes[84]
+	mi := &file_wire_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6584,7 +7591,7 @@ func (x *NodeListRequest) String() string {
 func (*NodeListRequest) ProtoMessage() {}
 
 func (x *NodeListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[84]
+	mi := &file_wire_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6597,7 +7604,7 @@ func (x *NodeListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeListRequest.ProtoReflect.Descriptor instead.
 func (*NodeListRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{84}
+	return file_wire_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *NodeListRequest) GetLevel() Level {
@@ -6646,7 +7653,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_wire_proto_msgTypes[85]
+	mi := &file_wire_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6658,7 +7665,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[85]
+	mi := &file_wire_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6671,7 +7678,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{85}
+	return file_wire_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *NodeInfo) GetNode() *BlockNode {
@@ -6796,7 +7803,7 @@ type NodeListAnswer struct {
 
 func (x *NodeListAnswer) Reset() {
 	*x = NodeListAnswer{}
-	mi := &file_wire_proto_msgTypes[86]
+	mi := &file_wire_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6808,7 +7815,7 @@ func (x *NodeListAnswer) String() string {
 func (*NodeListAnswer) ProtoMessage() {}
 
 func (x *NodeListAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[86]
+	mi := &file_wire_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6821,7 +7828,7 @@ func (x *NodeListAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeListAnswer.ProtoReflect.Descriptor instead.
 func (*NodeListAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{86}
+	return file_wire_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *NodeListAnswer) GetNodes() []*NodeInfo {
@@ -6850,7 +7857,7 @@ type NodeStopRequest struct {
 
 func (x *NodeStopRequest) Reset() {
 	*x = NodeStopRequest{}
-	mi := &file_wire_proto_msgTypes[87]
+	mi := &file_wire_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6862,7 +7869,7 @@ func (x *NodeStopRequest) String() string {
 func (*NodeStopRequest) ProtoMessage() {}
 
 func (x *NodeStopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[87]
+	mi := &file_wire_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6875,7 +7882,7 @@ func (x *NodeStopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStopRequest.ProtoReflect.Descriptor instead.
 func (*NodeStopRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{87}
+	return file_wire_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *NodeStopRequest) GetNode() uint32 {
@@ -6907,7 +7914,7 @@ type NodeStopAnswer struct {
 
 func (x *NodeStopAnswer) Reset() {
 	*x = NodeStopAnswer{}
-	mi := &file_wire_proto_msgTypes[88]
+	mi := &file_wire_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6919,7 +7926,7 @@ func (x *NodeStopAnswer) String() string {
 func (*NodeStopAnswer) ProtoMessage() {}
 
 func (x *NodeStopAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[88]
+	mi := &file_wire_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6932,7 +7939,7 @@ func (x *NodeStopAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStopAnswer.ProtoReflect.Descriptor instead.
 func (*NodeStopAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{88}
+	return file_wire_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *NodeStopAnswer) GetMayStop() bool {
@@ -6983,7 +7990,7 @@ type NodeSetRequest struct {
 
 func (x *NodeSetRequest) Reset() {
 	*x = NodeSetRequest{}
-	mi := &file_wire_proto_msgTypes[89]
+	mi := &file_wire_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6995,7 +8002,7 @@ func (x *NodeSetRequest) String() string {
 func (*NodeSetRequest) ProtoMessage() {}
 
 func (x *NodeSetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[89]
+	mi := &file_wire_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7008,7 +8015,7 @@ func (x *NodeSetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeSetRequest.ProtoReflect.Descriptor instead.
 func (*NodeSetRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{89}
+	return file_wire_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *NodeSetRequest) GetNode() uint32 {
@@ -7041,7 +8048,7 @@ type NodeSetAnswer struct {
 
 func (x *NodeSetAnswer) Reset() {
 	*x = NodeSetAnswer{}
-	mi := &file_wire_proto_msgTypes[90]
+	mi := &file_wire_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7053,7 +8060,7 @@ func (x *NodeSetAnswer) String() string {
 func (*NodeSetAnswer) ProtoMessage() {}
 
 func (x *NodeSetAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[90]
+	mi := &file_wire_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7066,7 +8073,7 @@ func (x *NodeSetAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeSetAnswer.ProtoReflect.Descriptor instead.
 func (*NodeSetAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{90}
+	return file_wire_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *NodeSetAnswer) GetVersion() *Version {
@@ -7086,7 +8093,7 @@ type NodeRemoveRequest struct {
 
 func (x *NodeRemoveRequest) Reset() {
 	*x = NodeRemoveRequest{}
-	mi := &file_wire_proto_msgTypes[91]
+	mi := &file_wire_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7098,7 +8105,7 @@ func (x *NodeRemoveRequest) String() string {
 func (*NodeRemoveRequest) ProtoMessage() {}
 
 func (x *NodeRemoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[91]
+	mi := &file_wire_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7111,7 +8118,7 @@ func (x *NodeRemoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeRemoveRequest.ProtoReflect.Descriptor instead.
 func (*NodeRemoveRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{91}
+	return file_wire_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *NodeRemoveRequest) GetNode() uint32 {
@@ -7137,7 +8144,7 @@ type NodeRemoveAnswer struct {
 
 func (x *NodeRemoveAnswer) Reset() {
 	*x = NodeRemoveAnswer{}
-	mi := &file_wire_proto_msgTypes[92]
+	mi := &file_wire_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7149,7 +8156,7 @@ func (x *NodeRemoveAnswer) String() string {
 func (*NodeRemoveAnswer) ProtoMessage() {}
 
 func (x *NodeRemoveAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[92]
+	mi := &file_wire_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7162,7 +8169,7 @@ func (x *NodeRemoveAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeRemoveAnswer.ProtoReflect.Descriptor instead.
 func (*NodeRemoveAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{92}
+	return file_wire_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *NodeRemoveAnswer) GetVersion() *Version {
@@ -7182,7 +8189,7 @@ type LayoutPlanRequest struct {
 
 func (x *LayoutPlanRequest) Reset() {
 	*x = LayoutPlanRequest{}
-	mi := &file_wire_proto_msgTypes[93]
+	mi := &file_wire_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7194,7 +8201,7 @@ func (x *LayoutPlanRequest) String() string {
 func (*LayoutPlanRequest) ProtoMessage() {}
 
 func (x *LayoutPlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[93]
+	mi := &file_wire_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7207,7 +8214,7 @@ func (x *LayoutPlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutPlanRequest.ProtoReflect.Descriptor instead.
 func (*LayoutPlanRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{93}
+	return file_wire_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *LayoutPlanRequest) GetChanges() []*NodeChange {
@@ -7241,7 +8248,7 @@ type LayoutPlanAnswer struct {
 
 func (x *LayoutPlanAnswer) Reset() {
 	*x = LayoutPlanAnswer{}
-	mi := &file_wire_proto_msgTypes[94]
+	mi := &file_wire_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7253,7 +8260,7 @@ func (x *LayoutPlanAnswer) String() string {
 func (*LayoutPlanAnswer) ProtoMessage() {}
 
 func (x *LayoutPlanAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[94]
+	mi := &file_wire_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7266,7 +8273,7 @@ func (x *LayoutPlanAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutPlanAnswer.ProtoReflect.Descriptor instead.
 func (*LayoutPlanAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{94}
+	return file_wire_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *LayoutPlanAnswer) GetLayoutVersion() uint64 {
@@ -7369,7 +8376,7 @@ type LayoutShare struct {
 
 func (x *LayoutShare) Reset() {
 	*x = LayoutShare{}
-	mi := &file_wire_proto_msgTypes[95]
+	mi := &file_wire_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7381,7 +8388,7 @@ func (x *LayoutShare) String() string {
 func (*LayoutShare) ProtoMessage() {}
 
 func (x *LayoutShare) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[95]
+	mi := &file_wire_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7394,7 +8401,7 @@ func (x *LayoutShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutShare.ProtoReflect.Descriptor instead.
 func (*LayoutShare) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{95}
+	return file_wire_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *LayoutShare) GetNode() uint32 {
@@ -7459,7 +8466,7 @@ type LayoutApplyRequest struct {
 
 func (x *LayoutApplyRequest) Reset() {
 	*x = LayoutApplyRequest{}
-	mi := &file_wire_proto_msgTypes[96]
+	mi := &file_wire_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7471,7 +8478,7 @@ func (x *LayoutApplyRequest) String() string {
 func (*LayoutApplyRequest) ProtoMessage() {}
 
 func (x *LayoutApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[96]
+	mi := &file_wire_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7484,7 +8491,7 @@ func (x *LayoutApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutApplyRequest.ProtoReflect.Descriptor instead.
 func (*LayoutApplyRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{96}
+	return file_wire_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *LayoutApplyRequest) GetIfLayoutVersion() uint64 {
@@ -7533,7 +8540,7 @@ type LayoutApplyAnswer struct {
 
 func (x *LayoutApplyAnswer) Reset() {
 	*x = LayoutApplyAnswer{}
-	mi := &file_wire_proto_msgTypes[97]
+	mi := &file_wire_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7545,7 +8552,7 @@ func (x *LayoutApplyAnswer) String() string {
 func (*LayoutApplyAnswer) ProtoMessage() {}
 
 func (x *LayoutApplyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[97]
+	mi := &file_wire_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7558,7 +8565,7 @@ func (x *LayoutApplyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutApplyAnswer.ProtoReflect.Descriptor instead.
 func (*LayoutApplyAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{97}
+	return file_wire_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *LayoutApplyAnswer) GetLayoutVersion() uint64 {
@@ -7590,7 +8597,7 @@ type LayoutHistoryRequest struct {
 
 func (x *LayoutHistoryRequest) Reset() {
 	*x = LayoutHistoryRequest{}
-	mi := &file_wire_proto_msgTypes[98]
+	mi := &file_wire_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7602,7 +8609,7 @@ func (x *LayoutHistoryRequest) String() string {
 func (*LayoutHistoryRequest) ProtoMessage() {}
 
 func (x *LayoutHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[98]
+	mi := &file_wire_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7615,7 +8622,7 @@ func (x *LayoutHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutHistoryRequest.ProtoReflect.Descriptor instead.
 func (*LayoutHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{98}
+	return file_wire_proto_rawDescGZIP(), []int{109}
 }
 
 type LayoutHistoryAnswer struct {
@@ -7627,7 +8634,7 @@ type LayoutHistoryAnswer struct {
 
 func (x *LayoutHistoryAnswer) Reset() {
 	*x = LayoutHistoryAnswer{}
-	mi := &file_wire_proto_msgTypes[99]
+	mi := &file_wire_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7639,7 +8646,7 @@ func (x *LayoutHistoryAnswer) String() string {
 func (*LayoutHistoryAnswer) ProtoMessage() {}
 
 func (x *LayoutHistoryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[99]
+	mi := &file_wire_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7652,7 +8659,7 @@ func (x *LayoutHistoryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutHistoryAnswer.ProtoReflect.Descriptor instead.
 func (*LayoutHistoryAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{99}
+	return file_wire_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *LayoutHistoryAnswer) GetLayouts() []*LayoutEvent {
@@ -7679,7 +8686,7 @@ type LayoutEvent struct {
 
 func (x *LayoutEvent) Reset() {
 	*x = LayoutEvent{}
-	mi := &file_wire_proto_msgTypes[100]
+	mi := &file_wire_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7691,7 +8698,7 @@ func (x *LayoutEvent) String() string {
 func (*LayoutEvent) ProtoMessage() {}
 
 func (x *LayoutEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[100]
+	mi := &file_wire_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7704,7 +8711,7 @@ func (x *LayoutEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutEvent.ProtoReflect.Descriptor instead.
 func (*LayoutEvent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{100}
+	return file_wire_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *LayoutEvent) GetLayoutVersion() uint64 {
@@ -7766,7 +8773,7 @@ type JobListRequest struct {
 
 func (x *JobListRequest) Reset() {
 	*x = JobListRequest{}
-	mi := &file_wire_proto_msgTypes[101]
+	mi := &file_wire_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7778,7 +8785,7 @@ func (x *JobListRequest) String() string {
 func (*JobListRequest) ProtoMessage() {}
 
 func (x *JobListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[101]
+	mi := &file_wire_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7791,7 +8798,7 @@ func (x *JobListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobListRequest.ProtoReflect.Descriptor instead.
 func (*JobListRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{101}
+	return file_wire_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *JobListRequest) GetEnded() bool {
@@ -7828,7 +8835,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_wire_proto_msgTypes[102]
+	mi := &file_wire_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7840,7 +8847,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[102]
+	mi := &file_wire_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7853,7 +8860,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{102}
+	return file_wire_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *JobInfo) GetId() string {
@@ -7964,7 +8971,7 @@ type JobListAnswer struct {
 
 func (x *JobListAnswer) Reset() {
 	*x = JobListAnswer{}
-	mi := &file_wire_proto_msgTypes[103]
+	mi := &file_wire_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7976,7 +8983,7 @@ func (x *JobListAnswer) String() string {
 func (*JobListAnswer) ProtoMessage() {}
 
 func (x *JobListAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[103]
+	mi := &file_wire_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7989,7 +8996,7 @@ func (x *JobListAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobListAnswer.ProtoReflect.Descriptor instead.
 func (*JobListAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{103}
+	return file_wire_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *JobListAnswer) GetJobs() []*JobInfo {
@@ -8015,7 +9022,7 @@ type JobCancelRequest struct {
 
 func (x *JobCancelRequest) Reset() {
 	*x = JobCancelRequest{}
-	mi := &file_wire_proto_msgTypes[104]
+	mi := &file_wire_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8027,7 +9034,7 @@ func (x *JobCancelRequest) String() string {
 func (*JobCancelRequest) ProtoMessage() {}
 
 func (x *JobCancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[104]
+	mi := &file_wire_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8040,7 +9047,7 @@ func (x *JobCancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobCancelRequest.ProtoReflect.Descriptor instead.
 func (*JobCancelRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{104}
+	return file_wire_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *JobCancelRequest) GetId() string {
@@ -8059,7 +9066,7 @@ type JobCancelAnswer struct {
 
 func (x *JobCancelAnswer) Reset() {
 	*x = JobCancelAnswer{}
-	mi := &file_wire_proto_msgTypes[105]
+	mi := &file_wire_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8071,7 +9078,7 @@ func (x *JobCancelAnswer) String() string {
 func (*JobCancelAnswer) ProtoMessage() {}
 
 func (x *JobCancelAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[105]
+	mi := &file_wire_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8084,7 +9091,7 @@ func (x *JobCancelAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobCancelAnswer.ProtoReflect.Descriptor instead.
 func (*JobCancelAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{105}
+	return file_wire_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *JobCancelAnswer) GetVersion() *Version {
@@ -8330,7 +9337,7 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12#\n" +
 	"\rinventory_due\x18\x06 \x01(\bR\finventoryDue\">\n" +
 	"\x14ClusterStatusRequest\x12&\n" +
-	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xf6\a\n" +
+	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xd7\b\n" +
 	"\bCounters\x12\x18\n" +
 	"\aobjects\x18\x01 \x01(\x04R\aobjects\x12#\n" +
 	"\rlogical_bytes\x18\x02 \x01(\x04R\flogicalBytes\x12\x1f\n" +
@@ -8357,7 +9364,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x14referenced_by_copies\x18\x13 \x03(\x04R\x12referencedByCopies\x12#\n" +
 	"\rtrash_objects\x18\x14 \x01(\x04R\ftrashObjects\x12.\n" +
 	"\x13trash_logical_bytes\x18\x15 \x01(\x04R\x11trashLogicalBytes\x12,\n" +
-	"\x12trash_inline_bytes\x18\x16 \x01(\x04R\x10trashInlineBytes\x12#\n" +
+	"\x12trash_inline_bytes\x18\x16 \x01(\x04R\x10trashInlineBytes\x12\x1f\n" +
+	"\vprefix_jobs\x18\x19 \x01(\x04R\n" +
+	"prefixJobs\x12\x1d\n" +
+	"\n" +
+	"audit_rows\x18\x1a \x01(\x04R\tauditRows\x12\x1f\n" +
+	"\vaudit_bytes\x18\x1b \x01(\x04R\n" +
+	"auditBytes\x12#\n" +
 	"\rmoving_blocks\x18\x1e \x01(\x04R\fmovingBlocks\x12.\n" +
 	"\x13moving_stored_bytes\x18\x1f \x01(\x04R\x11movingStoredBytes\"\xb9\x01\n" +
 	"\n" +
@@ -8512,27 +9525,30 @@ const file_wire_proto_rawDesc = "" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x123\n" +
 	"\bsettings\x18\x03 \x01(\v2\x17.ashlar.v1.WorkSettingsR\bsettings\x120\n" +
 	"\twatermark\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\twatermark\x12,\n" +
-	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xa9\x01\n" +
+	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xd1\x01\n" +
 	"\fWorkSettings\x12%\n" +
 	"\x0epaused_classes\x18\x01 \x01(\rR\rpausedClasses\x12/\n" +
 	"\x13tranquility_percent\x18\x02 \x01(\rR\x12tranquilityPercent\x12\x19\n" +
 	"\bgrace_ms\x18\x03 \x01(\x04R\agraceMs\x12&\n" +
-	"\x0forders_per_node\x18\x04 \x01(\rR\rordersPerNode\"R\n" +
+	"\x0forders_per_node\x18\x04 \x01(\rR\rordersPerNode\x12&\n" +
+	"\x0faudit_keep_rows\x18\x0f \x01(\rR\rauditKeepRows\"R\n" +
 	"\x10WorkRetryRequest\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\rR\x05class\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\fR\x04hash\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\rR\x05limit\"?\n" +
 	"\x0fWorkRetryAnswer\x12,\n" +
-	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xfa\x01\n" +
+	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xbb\x02\n" +
 	"\x0eWorkSetRequest\x12\x14\n" +
 	"\x05pause\x18\x01 \x01(\rR\x05pause\x12\x16\n" +
 	"\x06resume\x18\x02 \x01(\rR\x06resume\x124\n" +
 	"\x13tranquility_percent\x18\x03 \x01(\rH\x00R\x12tranquilityPercent\x88\x01\x01\x12\x1e\n" +
 	"\bgrace_ms\x18\x04 \x01(\x04H\x01R\agraceMs\x88\x01\x01\x12+\n" +
-	"\x0forders_per_node\x18\x05 \x01(\rH\x02R\rordersPerNode\x88\x01\x01B\x16\n" +
+	"\x0forders_per_node\x18\x05 \x01(\rH\x02R\rordersPerNode\x88\x01\x01\x12+\n" +
+	"\x0faudit_keep_rows\x18\x0f \x01(\rH\x03R\rauditKeepRows\x88\x01\x01B\x16\n" +
 	"\x14_tranquility_percentB\v\n" +
 	"\t_grace_msB\x12\n" +
-	"\x10_orders_per_node\"r\n" +
+	"\x10_orders_per_nodeB\x12\n" +
+	"\x10_audit_keep_rows\"r\n" +
 	"\rWorkSetAnswer\x123\n" +
 	"\bsettings\x18\x01 \x01(\v2\x17.ashlar.v1.WorkSettingsR\bsettings\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"=\n" +
@@ -8612,7 +9628,80 @@ const file_wire_proto_rawDesc = "" +
 	"minVersion\"n\n" +
 	"\x0fBucketGetAnswer\x12-\n" +
 	"\x06bucket\x18\x01 \x01(\v2\x15.ashlar.v1.BucketInfoR\x06bucket\x12,\n" +
-	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xca\x01\n" +
+	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"j\n" +
+	"\x13DeletePrefixRequest\x12#\n" +
+	"\x04call\x18\x01 \x01(\v2\x0f.ashlar.v1.CallR\x04call\x12\x16\n" +
+	"\x06bucket\x18\x02 \x01(\tR\x06bucket\x12\x16\n" +
+	"\x06prefix\x18\x03 \x01(\tR\x06prefix\":\n" +
+	"\x12DeletePrefixAnswer\x12$\n" +
+	"\x03job\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x03job\"O\n" +
+	"\x11PrefixListRequest\x12\x14\n" +
+	"\x05ended\x18\x01 \x01(\bR\x05ended\x12$\n" +
+	"\x03job\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x03job\"\x87\x03\n" +
+	"\rPrefixJobInfo\x12$\n" +
+	"\x03job\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x03job\x12\x16\n" +
+	"\x06bucket\x18\x02 \x01(\tR\x06bucket\x12\x16\n" +
+	"\x06prefix\x18\x03 \x01(\tR\x06prefix\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x16\n" +
+	"\x06cursor\x18\x05 \x01(\tR\x06cursor\x12\x18\n" +
+	"\aobjects\x18\x06 \x01(\x04R\aobjects\x12\x14\n" +
+	"\x05bytes\x18\a \x01(\x04R\x05bytes\x12\x1e\n" +
+	"\n" +
+	"references\x18\b \x01(\x04R\n" +
+	"references\x12\x12\n" +
+	"\x04kept\x18\t \x01(\x04R\x04kept\x12\x18\n" +
+	"\arequest\x18\n" +
+	" \x01(\tR\arequest\x12&\n" +
+	"\x0fstarted_unix_ms\x18\v \x01(\x03R\rstartedUnixMs\x12(\n" +
+	"\x05ended\x18\f \x01(\v2\x12.ashlar.v1.VersionR\x05ended\x12\"\n" +
+	"\rended_unix_ms\x18\r \x01(\x03R\vendedUnixMs\"n\n" +
+	"\x10PrefixListAnswer\x12,\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x18.ashlar.v1.PrefixJobInfoR\x04jobs\x12,\n" +
+	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\";\n" +
+	"\x13PrefixCancelRequest\x12$\n" +
+	"\x03job\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x03job\"B\n" +
+	"\x12PrefixCancelAnswer\x12,\n" +
+	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\x96\x04\n" +
+	"\bAuditRow\x12,\n" +
+	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\rR\bsequence\x12(\n" +
+	"\x04kind\x18\x03 \x01(\x0e2\x14.ashlar.v1.AuditKindR\x04kind\x12\x1c\n" +
+	"\n" +
+	"at_unix_ms\x18\x04 \x01(\x03R\batUnixMs\x12\x18\n" +
+	"\arequest\x18\x05 \x01(\tR\arequest\x12\x18\n" +
+	"\asession\x18\x06 \x01(\fR\asession\x12\x16\n" +
+	"\x06bucket\x18\a \x01(\tR\x06bucket\x12\x16\n" +
+	"\x06prefix\x18\b \x01(\tR\x06prefix\x120\n" +
+	"\aobjects\x18\t \x03(\v2\x16.ashlar.v1.AuditObjectR\aobjects\x12\x16\n" +
+	"\x06hashes\x18\n" +
+	" \x01(\fR\x06hashes\x12\x14\n" +
+	"\x05nodes\x18\v \x03(\rR\x05nodes\x12*\n" +
+	"\x06causes\x18\f \x03(\v2\x12.ashlar.v1.VersionR\x06causes\x12\x16\n" +
+	"\x06upload\x18\r \x01(\fR\x06upload\x12\x1f\n" +
+	"\vaccept_loss\x18\x0e \x01(\bR\n" +
+	"acceptLoss\x12'\n" +
+	"\x0fcritical_blocks\x18\x0f \x01(\x04R\x0ecriticalBlocks\x12&\n" +
+	"\x04upto\x18\x10 \x01(\v2\x12.ashlar.v1.VersionR\x04upto\"y\n" +
+	"\vAuditObject\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
+	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12(\n" +
+	"\x05ended\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\x05ended\"\x89\x02\n" +
+	"\fAuditRequest\x12(\n" +
+	"\x05after\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x05after\x12%\n" +
+	"\x0eafter_sequence\x18\x02 \x01(\rR\rafterSequence\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\fR\x04hash\x12\x16\n" +
+	"\x06bucket\x18\x04 \x01(\tR\x06bucket\x12\x12\n" +
+	"\x04name\x18\x05 \x01(\tR\x04name\x12*\n" +
+	"\x05kinds\x18\x06 \x03(\x0e2\x14.ashlar.v1.AuditKindR\x05kinds\x12\x14\n" +
+	"\x05limit\x18\a \x01(\rR\x05limit\x12&\n" +
+	"\x05level\x18\b \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xf1\x01\n" +
+	"\vAuditAnswer\x12'\n" +
+	"\x04rows\x18\x01 \x03(\v2\x13.ashlar.v1.AuditRowR\x04rows\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\x12&\n" +
+	"\x04next\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\x04next\x12#\n" +
+	"\rnext_sequence\x18\x04 \x01(\rR\fnextSequence\x12*\n" +
+	"\x06oldest\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\x06oldest\x12,\n" +
+	"\aversion\x18\x06 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xca\x01\n" +
 	"\n" +
 	"NodeChange\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12.\n" +
@@ -8784,7 +9873,24 @@ const file_wire_proto_rawDesc = "" +
 	"\x13TRASH_CAUSE_UNKNOWN\x10\x00\x12\x17\n" +
 	"\x13TRASH_CAUSE_DELETED\x10\x01\x12\x1b\n" +
 	"\x17TRASH_CAUSE_OVERWRITTEN\x10\x02\x12\x16\n" +
-	"\x12TRASH_CAUSE_PREFIX\x10\x03B-Z+github.com/seed-7d21a5b5/ashlar/protocol/pbb\x06proto3"
+	"\x12TRASH_CAUSE_PREFIX\x10\x03*\x8a\x03\n" +
+	"\tAuditKind\x12\x16\n" +
+	"\x12AUDIT_KIND_UNKNOWN\x10\x00\x12\x18\n" +
+	"\x14AUDIT_KIND_OVERWRITE\x10\x01\x12\x15\n" +
+	"\x11AUDIT_KIND_DELETE\x10\x02\x12\x1b\n" +
+	"\x17AUDIT_KIND_PREFIX_BEGIN\x10\x03\x12\x1a\n" +
+	"\x16AUDIT_KIND_PREFIX_STEP\x10\x04\x12\x1c\n" +
+	"\x18AUDIT_KIND_PREFIX_CANCEL\x10\x05\x12\x15\n" +
+	"\x11AUDIT_KIND_UPLOAD\x10\x06\x12\x1a\n" +
+	"\x16AUDIT_KIND_UNREFERENCE\x10\a\x12\x16\n" +
+	"\x12AUDIT_KIND_CONDEMN\x10\b\x12\x13\n" +
+	"\x0fAUDIT_KIND_DROP\x10\t\x12\x13\n" +
+	"\x0fAUDIT_KIND_REAP\x10\n" +
+	"\x12\x13\n" +
+	"\x0fAUDIT_KIND_LOST\x10\v\x12\x1a\n" +
+	"\x16AUDIT_KIND_REMOVE_NODE\x10\f\x12\x19\n" +
+	"\x15AUDIT_KIND_GENERATION\x10\r\x12\x1c\n" +
+	"\x18AUDIT_KIND_TRASH_EMPTIED\x10\x0eB-Z+github.com/seed-7d21a5b5/ashlar/protocol/pbb\x06proto3"
 
 var (
 	file_wire_proto_rawDescOnce sync.Once
@@ -8798,260 +9904,295 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
+var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 117)
 var file_wire_proto_goTypes = []any{
 	(Level)(0),                   // 0: ashlar.v1.Level
 	(NodeState)(0),               // 1: ashlar.v1.NodeState
 	(OrderKind)(0),               // 2: ashlar.v1.OrderKind
 	(Outcome)(0),                 // 3: ashlar.v1.Outcome
 	(TrashCause)(0),              // 4: ashlar.v1.TrashCause
-	(Precondition_Kind)(0),       // 5: ashlar.v1.Precondition.Kind
-	(NodeChange_Kind)(0),         // 6: ashlar.v1.NodeChange.Kind
-	(*Version)(nil),              // 7: ashlar.v1.Version
-	(*Claim)(nil),                // 8: ashlar.v1.Claim
-	(*Blocks)(nil),               // 9: ashlar.v1.Blocks
-	(*Meta)(nil),                 // 10: ashlar.v1.Meta
-	(*Precondition)(nil),         // 11: ashlar.v1.Precondition
-	(*Call)(nil),                 // 12: ashlar.v1.Call
-	(*LayoutRequest)(nil),        // 13: ashlar.v1.LayoutRequest
-	(*BlockNode)(nil),            // 14: ashlar.v1.BlockNode
-	(*Layout)(nil),               // 15: ashlar.v1.Layout
-	(*PrepareRequest)(nil),       // 16: ashlar.v1.PrepareRequest
-	(*PrepareAnswer)(nil),        // 17: ashlar.v1.PrepareAnswer
-	(*SessionOpenRequest)(nil),   // 18: ashlar.v1.SessionOpenRequest
-	(*SessionOpenAnswer)(nil),    // 19: ashlar.v1.SessionOpenAnswer
-	(*SessionCloseRequest)(nil),  // 20: ashlar.v1.SessionCloseRequest
-	(*SessionCloseAnswer)(nil),   // 21: ashlar.v1.SessionCloseAnswer
-	(*CommitRequest)(nil),        // 22: ashlar.v1.CommitRequest
-	(*CommitAnswer)(nil),         // 23: ashlar.v1.CommitAnswer
-	(*UploadCreateRequest)(nil),  // 24: ashlar.v1.UploadCreateRequest
-	(*UploadCreateAnswer)(nil),   // 25: ashlar.v1.UploadCreateAnswer
-	(*UploadAppendRequest)(nil),  // 26: ashlar.v1.UploadAppendRequest
-	(*UploadAppendAnswer)(nil),   // 27: ashlar.v1.UploadAppendAnswer
-	(*UploadAbortRequest)(nil),   // 28: ashlar.v1.UploadAbortRequest
-	(*UploadAbortAnswer)(nil),    // 29: ashlar.v1.UploadAbortAnswer
-	(*LookupRequest)(nil),        // 30: ashlar.v1.LookupRequest
-	(*ObjectInfo)(nil),           // 31: ashlar.v1.ObjectInfo
-	(*Copy)(nil),                 // 32: ashlar.v1.Copy
-	(*LookupAnswer)(nil),         // 33: ashlar.v1.LookupAnswer
-	(*ListRequest)(nil),          // 34: ashlar.v1.ListRequest
-	(*ListAnswer)(nil),           // 35: ashlar.v1.ListAnswer
-	(*DeleteRequest)(nil),        // 36: ashlar.v1.DeleteRequest
-	(*DeleteItem)(nil),           // 37: ashlar.v1.DeleteItem
-	(*DeleteAnswer)(nil),         // 38: ashlar.v1.DeleteAnswer
-	(*ClaimsRequest)(nil),        // 39: ashlar.v1.ClaimsRequest
-	(*ClaimsAnswer)(nil),         // 40: ashlar.v1.ClaimsAnswer
-	(*ReportRequest)(nil),        // 41: ashlar.v1.ReportRequest
-	(*ReportAnswer)(nil),         // 42: ashlar.v1.ReportAnswer
-	(*BlockInfoRequest)(nil),     // 43: ashlar.v1.BlockInfoRequest
-	(*BlockInfoAnswer)(nil),      // 44: ashlar.v1.BlockInfoAnswer
-	(*BlockCopy)(nil),            // 45: ashlar.v1.BlockCopy
-	(*DiskInfo)(nil),             // 46: ashlar.v1.DiskInfo
-	(*RegisterRequest)(nil),      // 47: ashlar.v1.RegisterRequest
-	(*RegisterAnswer)(nil),       // 48: ashlar.v1.RegisterAnswer
-	(*ClusterStatusRequest)(nil), // 49: ashlar.v1.ClusterStatusRequest
-	(*Counters)(nil),             // 50: ashlar.v1.Counters
-	(*MetaMember)(nil),           // 51: ashlar.v1.MetaMember
-	(*ClusterStatus)(nil),        // 52: ashlar.v1.ClusterStatus
-	(*Ack)(nil),                  // 53: ashlar.v1.Ack
-	(*TouchRequest)(nil),         // 54: ashlar.v1.TouchRequest
-	(*TouchAnswer)(nil),          // 55: ashlar.v1.TouchAnswer
-	(*InventoryItem)(nil),        // 56: ashlar.v1.InventoryItem
-	(*InventoryPage)(nil),        // 57: ashlar.v1.InventoryPage
-	(*DiskStatus)(nil),           // 58: ashlar.v1.DiskStatus
-	(*BlockserverStatus)(nil),    // 59: ashlar.v1.BlockserverStatus
-	(*Order)(nil),                // 60: ashlar.v1.Order
-	(*OrdersRequest)(nil),        // 61: ashlar.v1.OrdersRequest
-	(*OrderAnswer)(nil),          // 62: ashlar.v1.OrderAnswer
-	(*OrdersAnswer)(nil),         // 63: ashlar.v1.OrdersAnswer
-	(*ExplainRequest)(nil),       // 64: ashlar.v1.ExplainRequest
-	(*ExplainAnswer)(nil),        // 65: ashlar.v1.ExplainAnswer
-	(*Holder)(nil),               // 66: ashlar.v1.Holder
-	(*WorkRow)(nil),              // 67: ashlar.v1.WorkRow
-	(*WorkListRequest)(nil),      // 68: ashlar.v1.WorkListRequest
-	(*WorkListAnswer)(nil),       // 69: ashlar.v1.WorkListAnswer
-	(*WorkSettings)(nil),         // 70: ashlar.v1.WorkSettings
-	(*WorkRetryRequest)(nil),     // 71: ashlar.v1.WorkRetryRequest
-	(*WorkRetryAnswer)(nil),      // 72: ashlar.v1.WorkRetryAnswer
-	(*WorkSetRequest)(nil),       // 73: ashlar.v1.WorkSetRequest
-	(*WorkSetAnswer)(nil),        // 74: ashlar.v1.WorkSetAnswer
-	(*WorkPlanRequest)(nil),      // 75: ashlar.v1.WorkPlanRequest
-	(*WorkPlanAnswer)(nil),       // 76: ashlar.v1.WorkPlanAnswer
-	(*WorkWaiting)(nil),          // 77: ashlar.v1.WorkWaiting
-	(*TrashedObject)(nil),        // 78: ashlar.v1.TrashedObject
-	(*UndeleteRequest)(nil),      // 79: ashlar.v1.UndeleteRequest
-	(*UndeleteAnswer)(nil),       // 80: ashlar.v1.UndeleteAnswer
-	(*TrashListRequest)(nil),     // 81: ashlar.v1.TrashListRequest
-	(*TrashListAnswer)(nil),      // 82: ashlar.v1.TrashListAnswer
-	(*TrashEmptyRequest)(nil),    // 83: ashlar.v1.TrashEmptyRequest
-	(*TrashEmptyAnswer)(nil),     // 84: ashlar.v1.TrashEmptyAnswer
-	(*BucketInfo)(nil),           // 85: ashlar.v1.BucketInfo
-	(*BucketSetRequest)(nil),     // 86: ashlar.v1.BucketSetRequest
-	(*BucketSetAnswer)(nil),      // 87: ashlar.v1.BucketSetAnswer
-	(*BucketGetRequest)(nil),     // 88: ashlar.v1.BucketGetRequest
-	(*BucketGetAnswer)(nil),      // 89: ashlar.v1.BucketGetAnswer
-	(*NodeChange)(nil),           // 90: ashlar.v1.NodeChange
-	(*NodeListRequest)(nil),      // 91: ashlar.v1.NodeListRequest
-	(*NodeInfo)(nil),             // 92: ashlar.v1.NodeInfo
-	(*NodeListAnswer)(nil),       // 93: ashlar.v1.NodeListAnswer
-	(*NodeStopRequest)(nil),      // 94: ashlar.v1.NodeStopRequest
-	(*NodeStopAnswer)(nil),       // 95: ashlar.v1.NodeStopAnswer
-	(*NodeSetRequest)(nil),       // 96: ashlar.v1.NodeSetRequest
-	(*NodeSetAnswer)(nil),        // 97: ashlar.v1.NodeSetAnswer
-	(*NodeRemoveRequest)(nil),    // 98: ashlar.v1.NodeRemoveRequest
-	(*NodeRemoveAnswer)(nil),     // 99: ashlar.v1.NodeRemoveAnswer
-	(*LayoutPlanRequest)(nil),    // 100: ashlar.v1.LayoutPlanRequest
-	(*LayoutPlanAnswer)(nil),     // 101: ashlar.v1.LayoutPlanAnswer
-	(*LayoutShare)(nil),          // 102: ashlar.v1.LayoutShare
-	(*LayoutApplyRequest)(nil),   // 103: ashlar.v1.LayoutApplyRequest
-	(*LayoutApplyAnswer)(nil),    // 104: ashlar.v1.LayoutApplyAnswer
-	(*LayoutHistoryRequest)(nil), // 105: ashlar.v1.LayoutHistoryRequest
-	(*LayoutHistoryAnswer)(nil),  // 106: ashlar.v1.LayoutHistoryAnswer
-	(*LayoutEvent)(nil),          // 107: ashlar.v1.LayoutEvent
-	(*JobListRequest)(nil),       // 108: ashlar.v1.JobListRequest
-	(*JobInfo)(nil),              // 109: ashlar.v1.JobInfo
-	(*JobListAnswer)(nil),        // 110: ashlar.v1.JobListAnswer
-	(*JobCancelRequest)(nil),     // 111: ashlar.v1.JobCancelRequest
-	(*JobCancelAnswer)(nil),      // 112: ashlar.v1.JobCancelAnswer
+	(AuditKind)(0),               // 5: ashlar.v1.AuditKind
+	(Precondition_Kind)(0),       // 6: ashlar.v1.Precondition.Kind
+	(NodeChange_Kind)(0),         // 7: ashlar.v1.NodeChange.Kind
+	(*Version)(nil),              // 8: ashlar.v1.Version
+	(*Claim)(nil),                // 9: ashlar.v1.Claim
+	(*Blocks)(nil),               // 10: ashlar.v1.Blocks
+	(*Meta)(nil),                 // 11: ashlar.v1.Meta
+	(*Precondition)(nil),         // 12: ashlar.v1.Precondition
+	(*Call)(nil),                 // 13: ashlar.v1.Call
+	(*LayoutRequest)(nil),        // 14: ashlar.v1.LayoutRequest
+	(*BlockNode)(nil),            // 15: ashlar.v1.BlockNode
+	(*Layout)(nil),               // 16: ashlar.v1.Layout
+	(*PrepareRequest)(nil),       // 17: ashlar.v1.PrepareRequest
+	(*PrepareAnswer)(nil),        // 18: ashlar.v1.PrepareAnswer
+	(*SessionOpenRequest)(nil),   // 19: ashlar.v1.SessionOpenRequest
+	(*SessionOpenAnswer)(nil),    // 20: ashlar.v1.SessionOpenAnswer
+	(*SessionCloseRequest)(nil),  // 21: ashlar.v1.SessionCloseRequest
+	(*SessionCloseAnswer)(nil),   // 22: ashlar.v1.SessionCloseAnswer
+	(*CommitRequest)(nil),        // 23: ashlar.v1.CommitRequest
+	(*CommitAnswer)(nil),         // 24: ashlar.v1.CommitAnswer
+	(*UploadCreateRequest)(nil),  // 25: ashlar.v1.UploadCreateRequest
+	(*UploadCreateAnswer)(nil),   // 26: ashlar.v1.UploadCreateAnswer
+	(*UploadAppendRequest)(nil),  // 27: ashlar.v1.UploadAppendRequest
+	(*UploadAppendAnswer)(nil),   // 28: ashlar.v1.UploadAppendAnswer
+	(*UploadAbortRequest)(nil),   // 29: ashlar.v1.UploadAbortRequest
+	(*UploadAbortAnswer)(nil),    // 30: ashlar.v1.UploadAbortAnswer
+	(*LookupRequest)(nil),        // 31: ashlar.v1.LookupRequest
+	(*ObjectInfo)(nil),           // 32: ashlar.v1.ObjectInfo
+	(*Copy)(nil),                 // 33: ashlar.v1.Copy
+	(*LookupAnswer)(nil),         // 34: ashlar.v1.LookupAnswer
+	(*ListRequest)(nil),          // 35: ashlar.v1.ListRequest
+	(*ListAnswer)(nil),           // 36: ashlar.v1.ListAnswer
+	(*DeleteRequest)(nil),        // 37: ashlar.v1.DeleteRequest
+	(*DeleteItem)(nil),           // 38: ashlar.v1.DeleteItem
+	(*DeleteAnswer)(nil),         // 39: ashlar.v1.DeleteAnswer
+	(*ClaimsRequest)(nil),        // 40: ashlar.v1.ClaimsRequest
+	(*ClaimsAnswer)(nil),         // 41: ashlar.v1.ClaimsAnswer
+	(*ReportRequest)(nil),        // 42: ashlar.v1.ReportRequest
+	(*ReportAnswer)(nil),         // 43: ashlar.v1.ReportAnswer
+	(*BlockInfoRequest)(nil),     // 44: ashlar.v1.BlockInfoRequest
+	(*BlockInfoAnswer)(nil),      // 45: ashlar.v1.BlockInfoAnswer
+	(*BlockCopy)(nil),            // 46: ashlar.v1.BlockCopy
+	(*DiskInfo)(nil),             // 47: ashlar.v1.DiskInfo
+	(*RegisterRequest)(nil),      // 48: ashlar.v1.RegisterRequest
+	(*RegisterAnswer)(nil),       // 49: ashlar.v1.RegisterAnswer
+	(*ClusterStatusRequest)(nil), // 50: ashlar.v1.ClusterStatusRequest
+	(*Counters)(nil),             // 51: ashlar.v1.Counters
+	(*MetaMember)(nil),           // 52: ashlar.v1.MetaMember
+	(*ClusterStatus)(nil),        // 53: ashlar.v1.ClusterStatus
+	(*Ack)(nil),                  // 54: ashlar.v1.Ack
+	(*TouchRequest)(nil),         // 55: ashlar.v1.TouchRequest
+	(*TouchAnswer)(nil),          // 56: ashlar.v1.TouchAnswer
+	(*InventoryItem)(nil),        // 57: ashlar.v1.InventoryItem
+	(*InventoryPage)(nil),        // 58: ashlar.v1.InventoryPage
+	(*DiskStatus)(nil),           // 59: ashlar.v1.DiskStatus
+	(*BlockserverStatus)(nil),    // 60: ashlar.v1.BlockserverStatus
+	(*Order)(nil),                // 61: ashlar.v1.Order
+	(*OrdersRequest)(nil),        // 62: ashlar.v1.OrdersRequest
+	(*OrderAnswer)(nil),          // 63: ashlar.v1.OrderAnswer
+	(*OrdersAnswer)(nil),         // 64: ashlar.v1.OrdersAnswer
+	(*ExplainRequest)(nil),       // 65: ashlar.v1.ExplainRequest
+	(*ExplainAnswer)(nil),        // 66: ashlar.v1.ExplainAnswer
+	(*Holder)(nil),               // 67: ashlar.v1.Holder
+	(*WorkRow)(nil),              // 68: ashlar.v1.WorkRow
+	(*WorkListRequest)(nil),      // 69: ashlar.v1.WorkListRequest
+	(*WorkListAnswer)(nil),       // 70: ashlar.v1.WorkListAnswer
+	(*WorkSettings)(nil),         // 71: ashlar.v1.WorkSettings
+	(*WorkRetryRequest)(nil),     // 72: ashlar.v1.WorkRetryRequest
+	(*WorkRetryAnswer)(nil),      // 73: ashlar.v1.WorkRetryAnswer
+	(*WorkSetRequest)(nil),       // 74: ashlar.v1.WorkSetRequest
+	(*WorkSetAnswer)(nil),        // 75: ashlar.v1.WorkSetAnswer
+	(*WorkPlanRequest)(nil),      // 76: ashlar.v1.WorkPlanRequest
+	(*WorkPlanAnswer)(nil),       // 77: ashlar.v1.WorkPlanAnswer
+	(*WorkWaiting)(nil),          // 78: ashlar.v1.WorkWaiting
+	(*TrashedObject)(nil),        // 79: ashlar.v1.TrashedObject
+	(*UndeleteRequest)(nil),      // 80: ashlar.v1.UndeleteRequest
+	(*UndeleteAnswer)(nil),       // 81: ashlar.v1.UndeleteAnswer
+	(*TrashListRequest)(nil),     // 82: ashlar.v1.TrashListRequest
+	(*TrashListAnswer)(nil),      // 83: ashlar.v1.TrashListAnswer
+	(*TrashEmptyRequest)(nil),    // 84: ashlar.v1.TrashEmptyRequest
+	(*TrashEmptyAnswer)(nil),     // 85: ashlar.v1.TrashEmptyAnswer
+	(*BucketInfo)(nil),           // 86: ashlar.v1.BucketInfo
+	(*BucketSetRequest)(nil),     // 87: ashlar.v1.BucketSetRequest
+	(*BucketSetAnswer)(nil),      // 88: ashlar.v1.BucketSetAnswer
+	(*BucketGetRequest)(nil),     // 89: ashlar.v1.BucketGetRequest
+	(*BucketGetAnswer)(nil),      // 90: ashlar.v1.BucketGetAnswer
+	(*DeletePrefixRequest)(nil),  // 91: ashlar.v1.DeletePrefixRequest
+	(*DeletePrefixAnswer)(nil),   // 92: ashlar.v1.DeletePrefixAnswer
+	(*PrefixListRequest)(nil),    // 93: ashlar.v1.PrefixListRequest
+	(*PrefixJobInfo)(nil),        // 94: ashlar.v1.PrefixJobInfo
+	(*PrefixListAnswer)(nil),     // 95: ashlar.v1.PrefixListAnswer
+	(*PrefixCancelRequest)(nil),  // 96: ashlar.v1.PrefixCancelRequest
+	(*PrefixCancelAnswer)(nil),   // 97: ashlar.v1.PrefixCancelAnswer
+	(*AuditRow)(nil),             // 98: ashlar.v1.AuditRow
+	(*AuditObject)(nil),          // 99: ashlar.v1.AuditObject
+	(*AuditRequest)(nil),         // 100: ashlar.v1.AuditRequest
+	(*AuditAnswer)(nil),          // 101: ashlar.v1.AuditAnswer
+	(*NodeChange)(nil),           // 102: ashlar.v1.NodeChange
+	(*NodeListRequest)(nil),      // 103: ashlar.v1.NodeListRequest
+	(*NodeInfo)(nil),             // 104: ashlar.v1.NodeInfo
+	(*NodeListAnswer)(nil),       // 105: ashlar.v1.NodeListAnswer
+	(*NodeStopRequest)(nil),      // 106: ashlar.v1.NodeStopRequest
+	(*NodeStopAnswer)(nil),       // 107: ashlar.v1.NodeStopAnswer
+	(*NodeSetRequest)(nil),       // 108: ashlar.v1.NodeSetRequest
+	(*NodeSetAnswer)(nil),        // 109: ashlar.v1.NodeSetAnswer
+	(*NodeRemoveRequest)(nil),    // 110: ashlar.v1.NodeRemoveRequest
+	(*NodeRemoveAnswer)(nil),     // 111: ashlar.v1.NodeRemoveAnswer
+	(*LayoutPlanRequest)(nil),    // 112: ashlar.v1.LayoutPlanRequest
+	(*LayoutPlanAnswer)(nil),     // 113: ashlar.v1.LayoutPlanAnswer
+	(*LayoutShare)(nil),          // 114: ashlar.v1.LayoutShare
+	(*LayoutApplyRequest)(nil),   // 115: ashlar.v1.LayoutApplyRequest
+	(*LayoutApplyAnswer)(nil),    // 116: ashlar.v1.LayoutApplyAnswer
+	(*LayoutHistoryRequest)(nil), // 117: ashlar.v1.LayoutHistoryRequest
+	(*LayoutHistoryAnswer)(nil),  // 118: ashlar.v1.LayoutHistoryAnswer
+	(*LayoutEvent)(nil),          // 119: ashlar.v1.LayoutEvent
+	(*JobListRequest)(nil),       // 120: ashlar.v1.JobListRequest
+	(*JobInfo)(nil),              // 121: ashlar.v1.JobInfo
+	(*JobListAnswer)(nil),        // 122: ashlar.v1.JobListAnswer
+	(*JobCancelRequest)(nil),     // 123: ashlar.v1.JobCancelRequest
+	(*JobCancelAnswer)(nil),      // 124: ashlar.v1.JobCancelAnswer
 }
 var file_wire_proto_depIdxs = []int32{
-	5,   // 0: ashlar.v1.Precondition.kind:type_name -> ashlar.v1.Precondition.Kind
-	7,   // 1: ashlar.v1.Precondition.version:type_name -> ashlar.v1.Version
-	7,   // 2: ashlar.v1.Call.oldest_upload:type_name -> ashlar.v1.Version
+	6,   // 0: ashlar.v1.Precondition.kind:type_name -> ashlar.v1.Precondition.Kind
+	8,   // 1: ashlar.v1.Precondition.version:type_name -> ashlar.v1.Version
+	8,   // 2: ashlar.v1.Call.oldest_upload:type_name -> ashlar.v1.Version
 	1,   // 3: ashlar.v1.BlockNode.state:type_name -> ashlar.v1.NodeState
-	14,  // 4: ashlar.v1.Layout.nodes:type_name -> ashlar.v1.BlockNode
-	7,   // 5: ashlar.v1.Layout.version:type_name -> ashlar.v1.Version
-	7,   // 6: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 7: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 8: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
-	12,  // 9: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
-	11,  // 10: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
-	10,  // 11: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
-	9,   // 12: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
-	8,   // 13: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
-	7,   // 14: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 15: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
-	12,  // 16: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
-	7,   // 17: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
-	12,  // 18: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
-	9,   // 19: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
-	8,   // 20: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
-	7,   // 21: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
-	12,  // 22: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
-	7,   // 23: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
+	15,  // 4: ashlar.v1.Layout.nodes:type_name -> ashlar.v1.BlockNode
+	8,   // 5: ashlar.v1.Layout.version:type_name -> ashlar.v1.Version
+	8,   // 6: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 7: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 8: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 9: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
+	12,  // 10: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
+	11,  // 11: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
+	10,  // 12: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
+	9,   // 13: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
+	8,   // 14: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 15: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
+	13,  // 16: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
+	8,   // 17: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 18: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
+	10,  // 19: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
+	9,   // 20: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
+	8,   // 21: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 22: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
+	8,   // 23: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
 	0,   // 24: ashlar.v1.LookupRequest.level:type_name -> ashlar.v1.Level
-	7,   // 25: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
-	7,   // 26: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
-	7,   // 27: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
-	10,  // 28: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
-	31,  // 29: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
-	9,   // 30: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
-	32,  // 31: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
-	7,   // 32: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 25: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
+	8,   // 26: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
+	8,   // 27: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
+	11,  // 28: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
+	32,  // 29: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
+	10,  // 30: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
+	33,  // 31: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
+	8,   // 32: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
 	0,   // 33: ashlar.v1.ListRequest.level:type_name -> ashlar.v1.Level
-	7,   // 34: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
-	31,  // 35: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
-	7,   // 36: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
-	12,  // 37: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
-	37,  // 38: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
-	11,  // 39: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
-	7,   // 40: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
-	9,   // 41: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
-	8,   // 42: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
-	7,   // 43: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 34: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
+	32,  // 35: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
+	8,   // 36: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 37: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
+	38,  // 38: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
+	12,  // 39: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
+	8,   // 40: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
+	10,  // 41: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
+	9,   // 42: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
+	8,   // 43: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
 	0,   // 44: ashlar.v1.BlockInfoRequest.level:type_name -> ashlar.v1.Level
-	7,   // 45: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
-	45,  // 46: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
-	45,  // 47: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
-	7,   // 48: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 49: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
-	46,  // 50: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
-	7,   // 51: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
-	7,   // 52: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 45: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
+	46,  // 46: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
+	46,  // 47: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
+	8,   // 48: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 49: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
+	47,  // 50: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
+	8,   // 51: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
+	8,   // 52: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
 	0,   // 53: ashlar.v1.ClusterStatusRequest.level:type_name -> ashlar.v1.Level
-	7,   // 54: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
-	7,   // 55: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
-	7,   // 56: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
-	50,  // 57: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
-	51,  // 58: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
-	14,  // 59: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
-	7,   // 60: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
-	7,   // 61: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
-	53,  // 62: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
-	7,   // 63: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
-	56,  // 64: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
-	58,  // 65: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
-	7,   // 66: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
+	8,   // 54: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
+	8,   // 55: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
+	8,   // 56: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
+	51,  // 57: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
+	52,  // 58: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
+	15,  // 59: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
+	8,   // 60: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
+	8,   // 61: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
+	54,  // 62: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
+	8,   // 63: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
+	57,  // 64: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
+	59,  // 65: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
+	8,   // 66: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
 	2,   // 67: ashlar.v1.Order.kind:type_name -> ashlar.v1.OrderKind
-	7,   // 68: ashlar.v1.Order.version:type_name -> ashlar.v1.Version
-	60,  // 69: ashlar.v1.OrdersRequest.orders:type_name -> ashlar.v1.Order
+	8,   // 68: ashlar.v1.Order.version:type_name -> ashlar.v1.Version
+	61,  // 69: ashlar.v1.OrdersRequest.orders:type_name -> ashlar.v1.Order
 	3,   // 70: ashlar.v1.OrderAnswer.outcome:type_name -> ashlar.v1.Outcome
-	53,  // 71: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
-	62,  // 72: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
-	44,  // 73: ashlar.v1.ExplainAnswer.block:type_name -> ashlar.v1.BlockInfoAnswer
-	66,  // 74: ashlar.v1.ExplainAnswer.holders:type_name -> ashlar.v1.Holder
-	67,  // 75: ashlar.v1.ExplainAnswer.work:type_name -> ashlar.v1.WorkRow
-	7,   // 76: ashlar.v1.Holder.version:type_name -> ashlar.v1.Version
-	67,  // 77: ashlar.v1.WorkListAnswer.rows:type_name -> ashlar.v1.WorkRow
-	70,  // 78: ashlar.v1.WorkListAnswer.settings:type_name -> ashlar.v1.WorkSettings
-	7,   // 79: ashlar.v1.WorkListAnswer.watermark:type_name -> ashlar.v1.Version
-	7,   // 80: ashlar.v1.WorkListAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 81: ashlar.v1.WorkRetryAnswer.version:type_name -> ashlar.v1.Version
-	70,  // 82: ashlar.v1.WorkSetAnswer.settings:type_name -> ashlar.v1.WorkSettings
-	7,   // 83: ashlar.v1.WorkSetAnswer.version:type_name -> ashlar.v1.Version
-	77,  // 84: ashlar.v1.WorkPlanAnswer.waiting:type_name -> ashlar.v1.WorkWaiting
-	31,  // 85: ashlar.v1.TrashedObject.object:type_name -> ashlar.v1.ObjectInfo
+	54,  // 71: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
+	63,  // 72: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
+	45,  // 73: ashlar.v1.ExplainAnswer.block:type_name -> ashlar.v1.BlockInfoAnswer
+	67,  // 74: ashlar.v1.ExplainAnswer.holders:type_name -> ashlar.v1.Holder
+	68,  // 75: ashlar.v1.ExplainAnswer.work:type_name -> ashlar.v1.WorkRow
+	8,   // 76: ashlar.v1.Holder.version:type_name -> ashlar.v1.Version
+	68,  // 77: ashlar.v1.WorkListAnswer.rows:type_name -> ashlar.v1.WorkRow
+	71,  // 78: ashlar.v1.WorkListAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	8,   // 79: ashlar.v1.WorkListAnswer.watermark:type_name -> ashlar.v1.Version
+	8,   // 80: ashlar.v1.WorkListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 81: ashlar.v1.WorkRetryAnswer.version:type_name -> ashlar.v1.Version
+	71,  // 82: ashlar.v1.WorkSetAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	8,   // 83: ashlar.v1.WorkSetAnswer.version:type_name -> ashlar.v1.Version
+	78,  // 84: ashlar.v1.WorkPlanAnswer.waiting:type_name -> ashlar.v1.WorkWaiting
+	32,  // 85: ashlar.v1.TrashedObject.object:type_name -> ashlar.v1.ObjectInfo
 	4,   // 86: ashlar.v1.TrashedObject.cause:type_name -> ashlar.v1.TrashCause
-	12,  // 87: ashlar.v1.UndeleteRequest.call:type_name -> ashlar.v1.Call
-	7,   // 88: ashlar.v1.UndeleteRequest.version:type_name -> ashlar.v1.Version
-	11,  // 89: ashlar.v1.UndeleteRequest.precondition:type_name -> ashlar.v1.Precondition
-	7,   // 90: ashlar.v1.UndeleteAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 91: ashlar.v1.UndeleteAnswer.undeleted:type_name -> ashlar.v1.Version
-	7,   // 92: ashlar.v1.UndeleteAnswer.replaced_version:type_name -> ashlar.v1.Version
-	7,   // 93: ashlar.v1.TrashListRequest.after_version:type_name -> ashlar.v1.Version
+	13,  // 87: ashlar.v1.UndeleteRequest.call:type_name -> ashlar.v1.Call
+	8,   // 88: ashlar.v1.UndeleteRequest.version:type_name -> ashlar.v1.Version
+	12,  // 89: ashlar.v1.UndeleteRequest.precondition:type_name -> ashlar.v1.Precondition
+	8,   // 90: ashlar.v1.UndeleteAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 91: ashlar.v1.UndeleteAnswer.undeleted:type_name -> ashlar.v1.Version
+	8,   // 92: ashlar.v1.UndeleteAnswer.replaced_version:type_name -> ashlar.v1.Version
+	8,   // 93: ashlar.v1.TrashListRequest.after_version:type_name -> ashlar.v1.Version
 	0,   // 94: ashlar.v1.TrashListRequest.level:type_name -> ashlar.v1.Level
-	7,   // 95: ashlar.v1.TrashListRequest.min_version:type_name -> ashlar.v1.Version
-	78,  // 96: ashlar.v1.TrashListAnswer.objects:type_name -> ashlar.v1.TrashedObject
-	7,   // 97: ashlar.v1.TrashListAnswer.next_version:type_name -> ashlar.v1.Version
-	7,   // 98: ashlar.v1.TrashListAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 99: ashlar.v1.TrashEmptyRequest.after_version:type_name -> ashlar.v1.Version
-	7,   // 100: ashlar.v1.TrashEmptyAnswer.next_version:type_name -> ashlar.v1.Version
-	7,   // 101: ashlar.v1.TrashEmptyAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 102: ashlar.v1.BucketInfo.version:type_name -> ashlar.v1.Version
-	7,   // 103: ashlar.v1.BucketSetRequest.if_version:type_name -> ashlar.v1.Version
-	85,  // 104: ashlar.v1.BucketSetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
-	7,   // 105: ashlar.v1.BucketSetAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 95: ashlar.v1.TrashListRequest.min_version:type_name -> ashlar.v1.Version
+	79,  // 96: ashlar.v1.TrashListAnswer.objects:type_name -> ashlar.v1.TrashedObject
+	8,   // 97: ashlar.v1.TrashListAnswer.next_version:type_name -> ashlar.v1.Version
+	8,   // 98: ashlar.v1.TrashListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 99: ashlar.v1.TrashEmptyRequest.after_version:type_name -> ashlar.v1.Version
+	8,   // 100: ashlar.v1.TrashEmptyAnswer.next_version:type_name -> ashlar.v1.Version
+	8,   // 101: ashlar.v1.TrashEmptyAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 102: ashlar.v1.BucketInfo.version:type_name -> ashlar.v1.Version
+	8,   // 103: ashlar.v1.BucketSetRequest.if_version:type_name -> ashlar.v1.Version
+	86,  // 104: ashlar.v1.BucketSetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
+	8,   // 105: ashlar.v1.BucketSetAnswer.version:type_name -> ashlar.v1.Version
 	0,   // 106: ashlar.v1.BucketGetRequest.level:type_name -> ashlar.v1.Level
-	7,   // 107: ashlar.v1.BucketGetRequest.min_version:type_name -> ashlar.v1.Version
-	85,  // 108: ashlar.v1.BucketGetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
-	7,   // 109: ashlar.v1.BucketGetAnswer.version:type_name -> ashlar.v1.Version
-	6,   // 110: ashlar.v1.NodeChange.kind:type_name -> ashlar.v1.NodeChange.Kind
-	0,   // 111: ashlar.v1.NodeListRequest.level:type_name -> ashlar.v1.Level
-	14,  // 112: ashlar.v1.NodeInfo.node:type_name -> ashlar.v1.BlockNode
-	92,  // 113: ashlar.v1.NodeListAnswer.nodes:type_name -> ashlar.v1.NodeInfo
-	7,   // 114: ashlar.v1.NodeListAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 115: ashlar.v1.NodeStopAnswer.version:type_name -> ashlar.v1.Version
-	1,   // 116: ashlar.v1.NodeSetRequest.state:type_name -> ashlar.v1.NodeState
-	7,   // 117: ashlar.v1.NodeSetAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 118: ashlar.v1.NodeRemoveAnswer.version:type_name -> ashlar.v1.Version
-	90,  // 119: ashlar.v1.LayoutPlanRequest.changes:type_name -> ashlar.v1.NodeChange
-	90,  // 120: ashlar.v1.LayoutPlanAnswer.changes:type_name -> ashlar.v1.NodeChange
-	102, // 121: ashlar.v1.LayoutPlanAnswer.shares:type_name -> ashlar.v1.LayoutShare
-	90,  // 122: ashlar.v1.LayoutApplyRequest.changes:type_name -> ashlar.v1.NodeChange
-	7,   // 123: ashlar.v1.LayoutApplyAnswer.version:type_name -> ashlar.v1.Version
-	107, // 124: ashlar.v1.LayoutHistoryAnswer.layouts:type_name -> ashlar.v1.LayoutEvent
-	90,  // 125: ashlar.v1.LayoutEvent.changes:type_name -> ashlar.v1.NodeChange
-	7,   // 126: ashlar.v1.LayoutEvent.applied:type_name -> ashlar.v1.Version
-	7,   // 127: ashlar.v1.LayoutEvent.retired:type_name -> ashlar.v1.Version
-	109, // 128: ashlar.v1.JobListAnswer.jobs:type_name -> ashlar.v1.JobInfo
-	7,   // 129: ashlar.v1.JobListAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 130: ashlar.v1.JobCancelAnswer.version:type_name -> ashlar.v1.Version
-	131, // [131:131] is the sub-list for method output_type
-	131, // [131:131] is the sub-list for method input_type
-	131, // [131:131] is the sub-list for extension type_name
-	131, // [131:131] is the sub-list for extension extendee
-	0,   // [0:131] is the sub-list for field type_name
+	8,   // 107: ashlar.v1.BucketGetRequest.min_version:type_name -> ashlar.v1.Version
+	86,  // 108: ashlar.v1.BucketGetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
+	8,   // 109: ashlar.v1.BucketGetAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 110: ashlar.v1.DeletePrefixRequest.call:type_name -> ashlar.v1.Call
+	8,   // 111: ashlar.v1.DeletePrefixAnswer.job:type_name -> ashlar.v1.Version
+	8,   // 112: ashlar.v1.PrefixListRequest.job:type_name -> ashlar.v1.Version
+	8,   // 113: ashlar.v1.PrefixJobInfo.job:type_name -> ashlar.v1.Version
+	8,   // 114: ashlar.v1.PrefixJobInfo.ended:type_name -> ashlar.v1.Version
+	94,  // 115: ashlar.v1.PrefixListAnswer.jobs:type_name -> ashlar.v1.PrefixJobInfo
+	8,   // 116: ashlar.v1.PrefixListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 117: ashlar.v1.PrefixCancelRequest.job:type_name -> ashlar.v1.Version
+	8,   // 118: ashlar.v1.PrefixCancelAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 119: ashlar.v1.AuditRow.version:type_name -> ashlar.v1.Version
+	5,   // 120: ashlar.v1.AuditRow.kind:type_name -> ashlar.v1.AuditKind
+	99,  // 121: ashlar.v1.AuditRow.objects:type_name -> ashlar.v1.AuditObject
+	8,   // 122: ashlar.v1.AuditRow.causes:type_name -> ashlar.v1.Version
+	8,   // 123: ashlar.v1.AuditRow.upto:type_name -> ashlar.v1.Version
+	8,   // 124: ashlar.v1.AuditObject.version:type_name -> ashlar.v1.Version
+	8,   // 125: ashlar.v1.AuditObject.ended:type_name -> ashlar.v1.Version
+	8,   // 126: ashlar.v1.AuditRequest.after:type_name -> ashlar.v1.Version
+	5,   // 127: ashlar.v1.AuditRequest.kinds:type_name -> ashlar.v1.AuditKind
+	0,   // 128: ashlar.v1.AuditRequest.level:type_name -> ashlar.v1.Level
+	98,  // 129: ashlar.v1.AuditAnswer.rows:type_name -> ashlar.v1.AuditRow
+	8,   // 130: ashlar.v1.AuditAnswer.next:type_name -> ashlar.v1.Version
+	8,   // 131: ashlar.v1.AuditAnswer.oldest:type_name -> ashlar.v1.Version
+	8,   // 132: ashlar.v1.AuditAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 133: ashlar.v1.NodeChange.kind:type_name -> ashlar.v1.NodeChange.Kind
+	0,   // 134: ashlar.v1.NodeListRequest.level:type_name -> ashlar.v1.Level
+	15,  // 135: ashlar.v1.NodeInfo.node:type_name -> ashlar.v1.BlockNode
+	104, // 136: ashlar.v1.NodeListAnswer.nodes:type_name -> ashlar.v1.NodeInfo
+	8,   // 137: ashlar.v1.NodeListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 138: ashlar.v1.NodeStopAnswer.version:type_name -> ashlar.v1.Version
+	1,   // 139: ashlar.v1.NodeSetRequest.state:type_name -> ashlar.v1.NodeState
+	8,   // 140: ashlar.v1.NodeSetAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 141: ashlar.v1.NodeRemoveAnswer.version:type_name -> ashlar.v1.Version
+	102, // 142: ashlar.v1.LayoutPlanRequest.changes:type_name -> ashlar.v1.NodeChange
+	102, // 143: ashlar.v1.LayoutPlanAnswer.changes:type_name -> ashlar.v1.NodeChange
+	114, // 144: ashlar.v1.LayoutPlanAnswer.shares:type_name -> ashlar.v1.LayoutShare
+	102, // 145: ashlar.v1.LayoutApplyRequest.changes:type_name -> ashlar.v1.NodeChange
+	8,   // 146: ashlar.v1.LayoutApplyAnswer.version:type_name -> ashlar.v1.Version
+	119, // 147: ashlar.v1.LayoutHistoryAnswer.layouts:type_name -> ashlar.v1.LayoutEvent
+	102, // 148: ashlar.v1.LayoutEvent.changes:type_name -> ashlar.v1.NodeChange
+	8,   // 149: ashlar.v1.LayoutEvent.applied:type_name -> ashlar.v1.Version
+	8,   // 150: ashlar.v1.LayoutEvent.retired:type_name -> ashlar.v1.Version
+	121, // 151: ashlar.v1.JobListAnswer.jobs:type_name -> ashlar.v1.JobInfo
+	8,   // 152: ashlar.v1.JobListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 153: ashlar.v1.JobCancelAnswer.version:type_name -> ashlar.v1.Version
+	154, // [154:154] is the sub-list for method output_type
+	154, // [154:154] is the sub-list for method input_type
+	154, // [154:154] is the sub-list for extension type_name
+	154, // [154:154] is the sub-list for extension extendee
+	0,   // [0:154] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -9065,8 +10206,8 @@ func file_wire_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
-			NumEnums:      7,
-			NumMessages:   106,
+			NumEnums:      8,
+			NumMessages:   117,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

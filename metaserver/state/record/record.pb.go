@@ -74,7 +74,7 @@ func (x Block_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Block_Phase.Descriptor instead.
 func (Block_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{48, 0}
+	return file_record_proto_rawDescGZIP(), []int{51, 0}
 }
 
 type Sweep_State int32
@@ -126,7 +126,56 @@ func (x Sweep_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Sweep_State.Descriptor instead.
 func (Sweep_State) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{56, 0}
+	return file_record_proto_rawDescGZIP(), []int{59, 0}
+}
+
+type PrefixJob_State int32
+
+const (
+	PrefixJob_RUNNING  PrefixJob_State = 0
+	PrefixJob_DONE     PrefixJob_State = 1
+	PrefixJob_CANCELED PrefixJob_State = 2
+)
+
+// Enum value maps for PrefixJob_State.
+var (
+	PrefixJob_State_name = map[int32]string{
+		0: "RUNNING",
+		1: "DONE",
+		2: "CANCELED",
+	}
+	PrefixJob_State_value = map[string]int32{
+		"RUNNING":  0,
+		"DONE":     1,
+		"CANCELED": 2,
+	}
+)
+
+func (x PrefixJob_State) Enum() *PrefixJob_State {
+	p := new(PrefixJob_State)
+	*p = x
+	return p
+}
+
+func (x PrefixJob_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PrefixJob_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_record_proto_enumTypes[2].Descriptor()
+}
+
+func (PrefixJob_State) Type() protoreflect.EnumType {
+	return &file_record_proto_enumTypes[2]
+}
+
+func (x PrefixJob_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PrefixJob_State.Descriptor instead.
+func (PrefixJob_State) EnumDescriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{62, 0}
 }
 
 // Entry is one log entry: commands applied in order in one atomic batch.
@@ -214,6 +263,9 @@ type Command struct {
 	//	*Command_PutBucket
 	//	*Command_Undelete
 	//	*Command_EmptyTrash
+	//	*Command_DeletePrefix
+	//	*Command_DeletePrefixStep
+	//	*Command_CancelPrefixJob
 	//	*Command_ChangeLayout
 	//	*Command_SetNodeState
 	//	*Command_SweepStep
@@ -554,6 +606,33 @@ func (x *Command) GetEmptyTrash() *EmptyTrash {
 	return nil
 }
 
+func (x *Command) GetDeletePrefix() *pb.DeletePrefixRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Command_DeletePrefix); ok {
+			return x.DeletePrefix
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetDeletePrefixStep() *DeletePrefixStep {
+	if x != nil {
+		if x, ok := x.Body.(*Command_DeletePrefixStep); ok {
+			return x.DeletePrefixStep
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetCancelPrefixJob() *CancelPrefixJob {
+	if x != nil {
+		if x, ok := x.Body.(*Command_CancelPrefixJob); ok {
+			return x.CancelPrefixJob
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetChangeLayout() *ChangeLayout {
 	if x != nil {
 		if x, ok := x.Body.(*Command_ChangeLayout); ok {
@@ -727,8 +806,19 @@ type Command_EmptyTrash struct {
 	EmptyTrash *EmptyTrash `protobuf:"bytes,40,opt,name=empty_trash,json=emptyTrash,proto3,oneof"`
 }
 
+type Command_DeletePrefix struct {
+	DeletePrefix *pb.DeletePrefixRequest `protobuf:"bytes,41,opt,name=delete_prefix,json=deletePrefix,proto3,oneof"`
+}
+
+type Command_DeletePrefixStep struct {
+	DeletePrefixStep *DeletePrefixStep `protobuf:"bytes,42,opt,name=delete_prefix_step,json=deletePrefixStep,proto3,oneof"`
+}
+
+type Command_CancelPrefixJob struct {
+	CancelPrefixJob *CancelPrefixJob `protobuf:"bytes,43,opt,name=cancel_prefix_job,json=cancelPrefixJob,proto3,oneof"`
+}
+
 type Command_ChangeLayout struct {
-	// 41 to 44: deletes of prefixes, the audit.
 	// 45 to 52: nodes, layout and sweeps.
 	ChangeLayout *ChangeLayout `protobuf:"bytes,45,opt,name=change_layout,json=changeLayout,proto3,oneof"`
 }
@@ -811,6 +901,12 @@ func (*Command_Undelete) isCommand_Body() {}
 
 func (*Command_EmptyTrash) isCommand_Body() {}
 
+func (*Command_DeletePrefix) isCommand_Body() {}
+
+func (*Command_DeletePrefixStep) isCommand_Body() {}
+
+func (*Command_CancelPrefixJob) isCommand_Body() {}
+
 func (*Command_ChangeLayout) isCommand_Body() {}
 
 func (*Command_SetNodeState) isCommand_Body() {}
@@ -887,6 +983,8 @@ type Settings struct {
 	TranquilityPercent uint32 `protobuf:"varint,6,opt,name=tranquility_percent,json=tranquilityPercent,proto3" json:"tranquility_percent,omitempty"`
 	// Orders in flight per node, at most; 0 means the default.
 	OrdersPerNode uint32 `protobuf:"varint,7,opt,name=orders_per_node,json=ordersPerNode,proto3" json:"orders_per_node,omitempty"`
+	// Rows of the audit that are kept, at most; 0 means the default.
+	AuditKeepRows uint32 `protobuf:"varint,15,opt,name=audit_keep_rows,json=auditKeepRows,proto3" json:"audit_keep_rows,omitempty"`
 	// How long a node has not answered before the leader proposes that it is down,
 	// and before its copies are made again elsewhere; 0 means the defaults.
 	DownAfterMs uint64 `protobuf:"varint,20,opt,name=down_after_ms,json=downAfterMs,proto3" json:"down_after_ms,omitempty"`
@@ -972,6 +1070,13 @@ func (x *Settings) GetTranquilityPercent() uint32 {
 func (x *Settings) GetOrdersPerNode() uint32 {
 	if x != nil {
 		return x.OrdersPerNode
+	}
+	return 0
+}
+
+func (x *Settings) GetAuditKeepRows() uint32 {
+	if x != nil {
+		return x.AuditKeepRows
 	}
 	return 0
 }
@@ -2490,6 +2595,115 @@ func (x *TrashItem) GetIfDueUnixMs() int64 {
 	return 0
 }
 
+// DeletePrefixStep ends the next objects of a delete of a prefix.
+type DeletePrefixStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job's key: the version that began it.
+	Job *pb.Version `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// Applies only if it still is the job's cursor.
+	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Names to look at, at most.
+	Count         uint32 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeletePrefixStep) Reset() {
+	*x = DeletePrefixStep{}
+	mi := &file_record_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeletePrefixStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeletePrefixStep) ProtoMessage() {}
+
+func (x *DeletePrefixStep) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeletePrefixStep.ProtoReflect.Descriptor instead.
+func (*DeletePrefixStep) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *DeletePrefixStep) GetJob() *pb.Version {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *DeletePrefixStep) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *DeletePrefixStep) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// CancelPrefixJob stops a delete of a prefix; what has ended stays ended.
+type CancelPrefixJob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           *pb.Version            `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelPrefixJob) Reset() {
+	*x = CancelPrefixJob{}
+	mi := &file_record_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelPrefixJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelPrefixJob) ProtoMessage() {}
+
+func (x *CancelPrefixJob) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelPrefixJob.ProtoReflect.Descriptor instead.
+func (*CancelPrefixJob) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *CancelPrefixJob) GetJob() *pb.Version {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
 // ChangeLayout changes what placement goes by, and the table with it. It applies
 // only to the layout version it was planned on, and only if the table that follows
 // is the one that was planned.
@@ -2510,7 +2724,7 @@ type ChangeLayout struct {
 
 func (x *ChangeLayout) Reset() {
 	*x = ChangeLayout{}
-	mi := &file_record_proto_msgTypes[32]
+	mi := &file_record_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2522,7 +2736,7 @@ func (x *ChangeLayout) String() string {
 func (*ChangeLayout) ProtoMessage() {}
 
 func (x *ChangeLayout) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[32]
+	mi := &file_record_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2535,7 +2749,7 @@ func (x *ChangeLayout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeLayout.ProtoReflect.Descriptor instead.
 func (*ChangeLayout) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{32}
+	return file_record_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ChangeLayout) GetIfLayoutVersion() uint64 {
@@ -2592,7 +2806,7 @@ type SetNodeState struct {
 
 func (x *SetNodeState) Reset() {
 	*x = SetNodeState{}
-	mi := &file_record_proto_msgTypes[33]
+	mi := &file_record_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2604,7 +2818,7 @@ func (x *SetNodeState) String() string {
 func (*SetNodeState) ProtoMessage() {}
 
 func (x *SetNodeState) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[33]
+	mi := &file_record_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2617,7 +2831,7 @@ func (x *SetNodeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetNodeState.ProtoReflect.Descriptor instead.
 func (*SetNodeState) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{33}
+	return file_record_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SetNodeState) GetNode() uint32 {
@@ -2677,7 +2891,7 @@ type SweepStep struct {
 
 func (x *SweepStep) Reset() {
 	*x = SweepStep{}
-	mi := &file_record_proto_msgTypes[34]
+	mi := &file_record_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2689,7 +2903,7 @@ func (x *SweepStep) String() string {
 func (*SweepStep) ProtoMessage() {}
 
 func (x *SweepStep) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[34]
+	mi := &file_record_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2702,7 +2916,7 @@ func (x *SweepStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepStep.ProtoReflect.Descriptor instead.
 func (*SweepStep) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{34}
+	return file_record_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SweepStep) GetSweep() uint64 {
@@ -2736,7 +2950,7 @@ type MoveSettled struct {
 
 func (x *MoveSettled) Reset() {
 	*x = MoveSettled{}
-	mi := &file_record_proto_msgTypes[35]
+	mi := &file_record_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2748,7 +2962,7 @@ func (x *MoveSettled) String() string {
 func (*MoveSettled) ProtoMessage() {}
 
 func (x *MoveSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[35]
+	mi := &file_record_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2761,7 +2975,7 @@ func (x *MoveSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveSettled.ProtoReflect.Descriptor instead.
 func (*MoveSettled) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{35}
+	return file_record_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *MoveSettled) GetHashes() []byte {
@@ -2780,7 +2994,7 @@ type CancelSweep struct {
 
 func (x *CancelSweep) Reset() {
 	*x = CancelSweep{}
-	mi := &file_record_proto_msgTypes[36]
+	mi := &file_record_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2792,7 +3006,7 @@ func (x *CancelSweep) String() string {
 func (*CancelSweep) ProtoMessage() {}
 
 func (x *CancelSweep) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[36]
+	mi := &file_record_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2805,7 +3019,7 @@ func (x *CancelSweep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelSweep.ProtoReflect.Descriptor instead.
 func (*CancelSweep) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{36}
+	return file_record_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CancelSweep) GetSweep() uint64 {
@@ -2834,6 +3048,7 @@ type Result struct {
 	//	*Result_Effect
 	//	*Result_Undelete
 	//	*Result_EmptyTrash
+	//	*Result_PrefixStep
 	Body          isResult_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2841,7 +3056,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_record_proto_msgTypes[37]
+	mi := &file_record_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2853,7 +3068,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[37]
+	mi := &file_record_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2866,7 +3081,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{37}
+	return file_record_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Result) GetKind() uint32 {
@@ -2987,6 +3202,15 @@ func (x *Result) GetEmptyTrash() *EmptyTrashResult {
 	return nil
 }
 
+func (x *Result) GetPrefixStep() *PrefixStepResult {
+	if x != nil {
+		if x, ok := x.Body.(*Result_PrefixStep); ok {
+			return x.PrefixStep
+		}
+	}
+	return nil
+}
+
 type isResult_Body interface {
 	isResult_Body()
 }
@@ -3031,6 +3255,10 @@ type Result_EmptyTrash struct {
 	EmptyTrash *EmptyTrashResult `protobuf:"bytes,40,opt,name=empty_trash,json=emptyTrash,proto3,oneof"`
 }
 
+type Result_PrefixStep struct {
+	PrefixStep *PrefixStepResult `protobuf:"bytes,42,opt,name=prefix_step,json=prefixStep,proto3,oneof"`
+}
+
 func (*Result_Commit) isResult_Body() {}
 
 func (*Result_Delete) isResult_Body() {}
@@ -3051,6 +3279,8 @@ func (*Result_Undelete) isResult_Body() {}
 
 func (*Result_EmptyTrash) isResult_Body() {}
 
+func (*Result_PrefixStep) isResult_Body() {}
+
 // EffectResult counts the items of a command of reclamation: those that changed
 // something, and those that were stale, as if not said, or beyond what the entry
 // had room for.
@@ -3064,7 +3294,7 @@ type EffectResult struct {
 
 func (x *EffectResult) Reset() {
 	*x = EffectResult{}
-	mi := &file_record_proto_msgTypes[38]
+	mi := &file_record_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3076,7 +3306,7 @@ func (x *EffectResult) String() string {
 func (*EffectResult) ProtoMessage() {}
 
 func (x *EffectResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[38]
+	mi := &file_record_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3089,7 +3319,7 @@ func (x *EffectResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EffectResult.ProtoReflect.Descriptor instead.
 func (*EffectResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{38}
+	return file_record_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *EffectResult) GetApplied() uint32 {
@@ -3119,7 +3349,7 @@ type EmptyTrashResult struct {
 
 func (x *EmptyTrashResult) Reset() {
 	*x = EmptyTrashResult{}
-	mi := &file_record_proto_msgTypes[39]
+	mi := &file_record_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3131,7 +3361,7 @@ func (x *EmptyTrashResult) String() string {
 func (*EmptyTrashResult) ProtoMessage() {}
 
 func (x *EmptyTrashResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[39]
+	mi := &file_record_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3144,7 +3374,7 @@ func (x *EmptyTrashResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyTrashResult.ProtoReflect.Descriptor instead.
 func (*EmptyTrashResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{39}
+	return file_record_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *EmptyTrashResult) GetApplied() uint32 {
@@ -3168,6 +3398,77 @@ func (x *EmptyTrashResult) GetBytes() uint64 {
 	return 0
 }
 
+// PrefixStepResult: a step that was stale has done nothing.
+type PrefixStepResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Stale bool                   `protobuf:"varint,1,opt,name=stale,proto3" json:"stale,omitempty"`
+	// Objects ended, names left since they were written later, and whether that
+	// was all.
+	Ended         uint32 `protobuf:"varint,2,opt,name=ended,proto3" json:"ended,omitempty"`
+	Kept          uint32 `protobuf:"varint,3,opt,name=kept,proto3" json:"kept,omitempty"`
+	Done          bool   `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrefixStepResult) Reset() {
+	*x = PrefixStepResult{}
+	mi := &file_record_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrefixStepResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrefixStepResult) ProtoMessage() {}
+
+func (x *PrefixStepResult) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrefixStepResult.ProtoReflect.Descriptor instead.
+func (*PrefixStepResult) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *PrefixStepResult) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
+func (x *PrefixStepResult) GetEnded() uint32 {
+	if x != nil {
+		return x.Ended
+	}
+	return 0
+}
+
+func (x *PrefixStepResult) GetKept() uint32 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *PrefixStepResult) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
 type UnreferenceResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Applied       uint32                 `protobuf:"varint,1,opt,name=applied,proto3" json:"applied,omitempty"`
@@ -3178,7 +3479,7 @@ type UnreferenceResult struct {
 
 func (x *UnreferenceResult) Reset() {
 	*x = UnreferenceResult{}
-	mi := &file_record_proto_msgTypes[40]
+	mi := &file_record_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3190,7 +3491,7 @@ func (x *UnreferenceResult) String() string {
 func (*UnreferenceResult) ProtoMessage() {}
 
 func (x *UnreferenceResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[40]
+	mi := &file_record_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3203,7 +3504,7 @@ func (x *UnreferenceResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnreferenceResult.ProtoReflect.Descriptor instead.
 func (*UnreferenceResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{40}
+	return file_record_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UnreferenceResult) GetApplied() uint32 {
@@ -3232,7 +3533,7 @@ type DigestResult struct {
 
 func (x *DigestResult) Reset() {
 	*x = DigestResult{}
-	mi := &file_record_proto_msgTypes[41]
+	mi := &file_record_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3244,7 +3545,7 @@ func (x *DigestResult) String() string {
 func (*DigestResult) ProtoMessage() {}
 
 func (x *DigestResult) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[41]
+	mi := &file_record_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3257,7 +3558,7 @@ func (x *DigestResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestResult.ProtoReflect.Descriptor instead.
 func (*DigestResult) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{41}
+	return file_record_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *DigestResult) GetMark() *pb.Version {
@@ -3313,6 +3614,8 @@ type Cluster struct {
 	// Not zero: a node has met this version, which the metadata never gave out. It
 	// was rolled back, and serves no more until a generation is started.
 	Met *pb.Version `protobuf:"bytes,19,opt,name=met,proto3" json:"met,omitempty"`
+	// The key of the oldest row of the audit.
+	AuditFirst []byte `protobuf:"bytes,25,opt,name=audit_first,json=auditFirst,proto3" json:"audit_first,omitempty"`
 	// The last sweep's number; sweeps that run.
 	LastSweep uint64 `protobuf:"varint,30,opt,name=last_sweep,json=lastSweep,proto3" json:"last_sweep,omitempty"`
 	// Derived from the nodes' rows, sorted: nodes whose copies do not count for
@@ -3324,7 +3627,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_record_proto_msgTypes[42]
+	mi := &file_record_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3336,7 +3639,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[42]
+	mi := &file_record_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3349,7 +3652,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{42}
+	return file_record_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Cluster) GetCluster() []byte {
@@ -3485,6 +3788,13 @@ func (x *Cluster) GetMet() *pb.Version {
 	return nil
 }
 
+func (x *Cluster) GetAuditFirst() []byte {
+	if x != nil {
+		return x.AuditFirst
+	}
+	return nil
+}
+
 func (x *Cluster) GetLastSweep() uint64 {
 	if x != nil {
 		return x.LastSweep
@@ -3509,7 +3819,7 @@ type Suspect struct {
 
 func (x *Suspect) Reset() {
 	*x = Suspect{}
-	mi := &file_record_proto_msgTypes[43]
+	mi := &file_record_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3521,7 +3831,7 @@ func (x *Suspect) String() string {
 func (*Suspect) ProtoMessage() {}
 
 func (x *Suspect) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[43]
+	mi := &file_record_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3534,7 +3844,7 @@ func (x *Suspect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Suspect.ProtoReflect.Descriptor instead.
 func (*Suspect) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{43}
+	return file_record_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Suspect) GetNode() uint32 {
@@ -3564,7 +3874,7 @@ type Work struct {
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_record_proto_msgTypes[44]
+	mi := &file_record_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3576,7 +3886,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[44]
+	mi := &file_record_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3589,7 +3899,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{44}
+	return file_record_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Work) GetAttempts() uint32 {
@@ -3631,7 +3941,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_record_proto_msgTypes[45]
+	mi := &file_record_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3643,7 +3953,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[45]
+	mi := &file_record_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3656,7 +3966,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{45}
+	return file_record_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Object) GetVersion() *pb.Version {
@@ -3743,7 +4053,7 @@ type Upload struct {
 
 func (x *Upload) Reset() {
 	*x = Upload{}
-	mi := &file_record_proto_msgTypes[46]
+	mi := &file_record_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3755,7 +4065,7 @@ func (x *Upload) String() string {
 func (*Upload) ProtoMessage() {}
 
 func (x *Upload) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[46]
+	mi := &file_record_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3768,7 +4078,7 @@ func (x *Upload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upload.ProtoReflect.Descriptor instead.
 func (*Upload) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{46}
+	return file_record_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Upload) GetSession() []byte {
@@ -3819,7 +4129,7 @@ type UploadPage struct {
 
 func (x *UploadPage) Reset() {
 	*x = UploadPage{}
-	mi := &file_record_proto_msgTypes[47]
+	mi := &file_record_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3831,7 +4141,7 @@ func (x *UploadPage) String() string {
 func (*UploadPage) ProtoMessage() {}
 
 func (x *UploadPage) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[47]
+	mi := &file_record_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3844,7 +4154,7 @@ func (x *UploadPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPage.ProtoReflect.Descriptor instead.
 func (*UploadPage) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{47}
+	return file_record_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *UploadPage) GetBlocks() *pb.Blocks {
@@ -3890,7 +4200,7 @@ type Block struct {
 
 func (x *Block) Reset() {
 	*x = Block{}
-	mi := &file_record_proto_msgTypes[48]
+	mi := &file_record_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3902,7 +4212,7 @@ func (x *Block) String() string {
 func (*Block) ProtoMessage() {}
 
 func (x *Block) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[48]
+	mi := &file_record_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3915,7 +4225,7 @@ func (x *Block) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Block.ProtoReflect.Descriptor instead.
 func (*Block) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{48}
+	return file_record_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Block) GetRefs() uint64 {
@@ -3992,7 +4302,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_record_proto_msgTypes[49]
+	mi := &file_record_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4004,7 +4314,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[49]
+	mi := &file_record_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4017,7 +4327,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{49}
+	return file_record_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Held) GetNode() uint32 {
@@ -4057,7 +4367,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_record_proto_msgTypes[50]
+	mi := &file_record_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4069,7 +4379,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[50]
+	mi := &file_record_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4082,7 +4392,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{50}
+	return file_record_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Session) GetHighest() uint64 {
@@ -4164,7 +4474,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_record_proto_msgTypes[51]
+	mi := &file_record_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4176,7 +4486,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[51]
+	mi := &file_record_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4189,7 +4499,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{51}
+	return file_record_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Node) GetIdentity() []byte {
@@ -4331,7 +4641,7 @@ type Disk struct {
 
 func (x *Disk) Reset() {
 	*x = Disk{}
-	mi := &file_record_proto_msgTypes[52]
+	mi := &file_record_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4343,7 +4653,7 @@ func (x *Disk) String() string {
 func (*Disk) ProtoMessage() {}
 
 func (x *Disk) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[52]
+	mi := &file_record_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4356,7 +4666,7 @@ func (x *Disk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disk.ProtoReflect.Descriptor instead.
 func (*Disk) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{52}
+	return file_record_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Disk) GetDisk() []byte {
@@ -4400,7 +4710,7 @@ type MetaMember struct {
 
 func (x *MetaMember) Reset() {
 	*x = MetaMember{}
-	mi := &file_record_proto_msgTypes[53]
+	mi := &file_record_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4412,7 +4722,7 @@ func (x *MetaMember) String() string {
 func (*MetaMember) ProtoMessage() {}
 
 func (x *MetaMember) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[53]
+	mi := &file_record_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4425,7 +4735,7 @@ func (x *MetaMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaMember.ProtoReflect.Descriptor instead.
 func (*MetaMember) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{53}
+	return file_record_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *MetaMember) GetId() string {
@@ -4480,7 +4790,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_record_proto_msgTypes[54]
+	mi := &file_record_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4492,7 +4802,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[54]
+	mi := &file_record_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4505,7 +4815,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{54}
+	return file_record_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Job) GetBlocks() *pb.Blocks {
@@ -4562,7 +4872,7 @@ type Layout struct {
 
 func (x *Layout) Reset() {
 	*x = Layout{}
-	mi := &file_record_proto_msgTypes[55]
+	mi := &file_record_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4574,7 +4884,7 @@ func (x *Layout) String() string {
 func (*Layout) ProtoMessage() {}
 
 func (x *Layout) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[55]
+	mi := &file_record_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4587,7 +4897,7 @@ func (x *Layout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layout.ProtoReflect.Descriptor instead.
 func (*Layout) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{55}
+	return file_record_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Layout) GetLayoutVersion() uint64 {
@@ -4673,7 +4983,7 @@ type Sweep struct {
 
 func (x *Sweep) Reset() {
 	*x = Sweep{}
-	mi := &file_record_proto_msgTypes[56]
+	mi := &file_record_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4685,7 +4995,7 @@ func (x *Sweep) String() string {
 func (*Sweep) ProtoMessage() {}
 
 func (x *Sweep) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[56]
+	mi := &file_record_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4698,7 +5008,7 @@ func (x *Sweep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sweep.ProtoReflect.Descriptor instead.
 func (*Sweep) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{56}
+	return file_record_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Sweep) GetCause() uint32 {
@@ -4810,7 +5120,7 @@ type Bucket struct {
 
 func (x *Bucket) Reset() {
 	*x = Bucket{}
-	mi := &file_record_proto_msgTypes[57]
+	mi := &file_record_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4822,7 +5132,7 @@ func (x *Bucket) String() string {
 func (*Bucket) ProtoMessage() {}
 
 func (x *Bucket) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[57]
+	mi := &file_record_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4835,7 +5145,7 @@ func (x *Bucket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bucket.ProtoReflect.Descriptor instead.
 func (*Bucket) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{57}
+	return file_record_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Bucket) GetTrashKeepMs() uint64 {
@@ -4868,7 +5178,7 @@ type Trashed struct {
 
 func (x *Trashed) Reset() {
 	*x = Trashed{}
-	mi := &file_record_proto_msgTypes[58]
+	mi := &file_record_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4880,7 +5190,7 @@ func (x *Trashed) String() string {
 func (*Trashed) ProtoMessage() {}
 
 func (x *Trashed) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[58]
+	mi := &file_record_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4893,7 +5203,7 @@ func (x *Trashed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trashed.ProtoReflect.Descriptor instead.
 func (*Trashed) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{58}
+	return file_record_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Trashed) GetObject() *Object {
@@ -4931,6 +5241,153 @@ func (x *Trashed) GetDueUnixMs() int64 {
 	return 0
 }
 
+// PrefixJob ends all objects of a prefix that were written up to a version, in
+// the order of their names. The audit's rows are ashlar.v1.AuditRow.
+type PrefixJob struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Bucket string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Prefix string                 `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// The version that began it: objects above it stay.
+	Upto *pb.Version `protobuf:"bytes,3,opt,name=upto,proto3" json:"upto,omitempty"`
+	// The last name looked at.
+	Cursor string          `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	State  PrefixJob_State `protobuf:"varint,5,opt,name=state,proto3,enum=ashlar.record.v1.PrefixJob_State" json:"state,omitempty"`
+	// Objects ended, their plain bytes, and their references.
+	Objects    uint64 `protobuf:"varint,6,opt,name=objects,proto3" json:"objects,omitempty"`
+	Bytes      uint64 `protobuf:"varint,7,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	References uint64 `protobuf:"varint,8,opt,name=references,proto3" json:"references,omitempty"`
+	// Names looked at and left.
+	Kept uint64 `protobuf:"varint,9,opt,name=kept,proto3" json:"kept,omitempty"`
+	// For people: who asked, and a proposer's clock at the begin and the end.
+	Request       string      `protobuf:"bytes,10,opt,name=request,proto3" json:"request,omitempty"`
+	StartedUnixMs int64       `protobuf:"varint,11,opt,name=started_unix_ms,json=startedUnixMs,proto3" json:"started_unix_ms,omitempty"`
+	EndedUnixMs   int64       `protobuf:"varint,12,opt,name=ended_unix_ms,json=endedUnixMs,proto3" json:"ended_unix_ms,omitempty"`
+	Ended         *pb.Version `protobuf:"bytes,13,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrefixJob) Reset() {
+	*x = PrefixJob{}
+	mi := &file_record_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrefixJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrefixJob) ProtoMessage() {}
+
+func (x *PrefixJob) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrefixJob.ProtoReflect.Descriptor instead.
+func (*PrefixJob) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *PrefixJob) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *PrefixJob) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *PrefixJob) GetUpto() *pb.Version {
+	if x != nil {
+		return x.Upto
+	}
+	return nil
+}
+
+func (x *PrefixJob) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *PrefixJob) GetState() PrefixJob_State {
+	if x != nil {
+		return x.State
+	}
+	return PrefixJob_RUNNING
+}
+
+func (x *PrefixJob) GetObjects() uint64 {
+	if x != nil {
+		return x.Objects
+	}
+	return 0
+}
+
+func (x *PrefixJob) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *PrefixJob) GetReferences() uint64 {
+	if x != nil {
+		return x.References
+	}
+	return 0
+}
+
+func (x *PrefixJob) GetKept() uint64 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *PrefixJob) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
+}
+
+func (x *PrefixJob) GetStartedUnixMs() int64 {
+	if x != nil {
+		return x.StartedUnixMs
+	}
+	return 0
+}
+
+func (x *PrefixJob) GetEndedUnixMs() int64 {
+	if x != nil {
+		return x.EndedUnixMs
+	}
+	return 0
+}
+
+func (x *PrefixJob) GetEnded() *pb.Version {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
 var File_record_proto protoreflect.FileDescriptor
 
 const file_record_proto_rawDesc = "" +
@@ -4938,7 +5395,7 @@ const file_record_proto_rawDesc = "" +
 	"\frecord.proto\x12\x10ashlar.record.v1\x1a\n" +
 	"wire.proto\">\n" +
 	"\x05Entry\x125\n" +
-	"\bcommands\x18\x01 \x03(\v2\x19.ashlar.record.v1.CommandR\bcommands\"\xba\x12\n" +
+	"\bcommands\x18\x01 \x03(\v2\x19.ashlar.record.v1.CommandR\bcommands\"\xa6\x14\n" +
 	"\aCommand\x12\x1e\n" +
 	"\vnow_unix_ms\x18\x01 \x01(\x03R\tnowUnixMs\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\tR\arequest\x12;\n" +
@@ -4979,6 +5436,9 @@ const file_record_proto_rawDesc = "" +
 	"\bundelete\x18' \x01(\v2\x1a.ashlar.v1.UndeleteRequestH\x00R\bundelete\x12?\n" +
 	"\vempty_trash\x18( \x01(\v2\x1c.ashlar.record.v1.EmptyTrashH\x00R\n" +
 	"emptyTrash\x12E\n" +
+	"\rdelete_prefix\x18) \x01(\v2\x1e.ashlar.v1.DeletePrefixRequestH\x00R\fdeletePrefix\x12R\n" +
+	"\x12delete_prefix_step\x18* \x01(\v2\".ashlar.record.v1.DeletePrefixStepH\x00R\x10deletePrefixStep\x12O\n" +
+	"\x11cancel_prefix_job\x18+ \x01(\v2!.ashlar.record.v1.CancelPrefixJobH\x00R\x0fcancelPrefixJob\x12E\n" +
 	"\rchange_layout\x18- \x01(\v2\x1e.ashlar.record.v1.ChangeLayoutH\x00R\fchangeLayout\x12F\n" +
 	"\x0eset_node_state\x18. \x01(\v2\x1e.ashlar.record.v1.SetNodeStateH\x00R\fsetNodeState\x12<\n" +
 	"\n" +
@@ -4988,7 +5448,7 @@ const file_record_proto_rawDesc = "" +
 	"\x04body\"]\n" +
 	"\tBootstrap\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x126\n" +
-	"\bsettings\x18\x02 \x01(\v2\x1a.ashlar.record.v1.SettingsR\bsettings\"\xeb\x02\n" +
+	"\bsettings\x18\x02 \x01(\v2\x1a.ashlar.record.v1.SettingsR\bsettings\"\x93\x03\n" +
 	"\bSettings\x12\x1e\n" +
 	"\n" +
 	"redundancy\x18\x01 \x01(\rR\n" +
@@ -4998,7 +5458,8 @@ const file_record_proto_rawDesc = "" +
 	"\bgrace_ms\x18\x04 \x01(\x04R\agraceMs\x12%\n" +
 	"\x0epaused_classes\x18\x05 \x01(\rR\rpausedClasses\x12/\n" +
 	"\x13tranquility_percent\x18\x06 \x01(\rR\x12tranquilityPercent\x12&\n" +
-	"\x0forders_per_node\x18\a \x01(\rR\rordersPerNode\x12\"\n" +
+	"\x0forders_per_node\x18\a \x01(\rR\rordersPerNode\x12&\n" +
+	"\x0faudit_keep_rows\x18\x0f \x01(\rR\rauditKeepRows\x12\"\n" +
 	"\rdown_after_ms\x18\x14 \x01(\x04R\vdownAfterMs\x12\"\n" +
 	"\raway_after_ms\x18\x15 \x01(\x04R\vawayAfterMs\x12\x1f\n" +
 	"\vauto_layout\x18\x16 \x01(\bR\n" +
@@ -5096,7 +5557,13 @@ const file_record_proto_rawDesc = "" +
 	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12,\n" +
 	"\aversion\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12#\n" +
-	"\x0eif_due_unix_ms\x18\x04 \x01(\x03R\vifDueUnixMs\"\xc4\x01\n" +
+	"\x0eif_due_unix_ms\x18\x04 \x01(\x03R\vifDueUnixMs\"f\n" +
+	"\x10DeletePrefixStep\x12$\n" +
+	"\x03job\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x03job\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\rR\x05count\"7\n" +
+	"\x0fCancelPrefixJob\x12$\n" +
+	"\x03job\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x03job\"\xc4\x01\n" +
 	"\fChangeLayout\x12*\n" +
 	"\x11if_layout_version\x18\x01 \x01(\x04R\x0fifLayoutVersion\x12/\n" +
 	"\achanges\x18\x02 \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\x12\x1c\n" +
@@ -5118,7 +5585,7 @@ const file_record_proto_rawDesc = "" +
 	"\vMoveSettled\x12\x16\n" +
 	"\x06hashes\x18\x01 \x01(\fR\x06hashes\"#\n" +
 	"\vCancelSweep\x12\x14\n" +
-	"\x05sweep\x18\x01 \x01(\x04R\x05sweep\"\xbf\x05\n" +
+	"\x05sweep\x18\x01 \x01(\x04R\x05sweep\"\x86\x06\n" +
 	"\x06Result\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12,\n" +
@@ -5134,7 +5601,9 @@ const file_record_proto_rawDesc = "" +
 	"\x06effect\x18\x11 \x01(\v2\x1e.ashlar.record.v1.EffectResultH\x00R\x06effect\x127\n" +
 	"\bundelete\x18' \x01(\v2\x19.ashlar.v1.UndeleteAnswerH\x00R\bundelete\x12E\n" +
 	"\vempty_trash\x18( \x01(\v2\".ashlar.record.v1.EmptyTrashResultH\x00R\n" +
-	"emptyTrashB\x06\n" +
+	"emptyTrash\x12E\n" +
+	"\vprefix_step\x18* \x01(\v2\".ashlar.record.v1.PrefixStepResultH\x00R\n" +
+	"prefixStepB\x06\n" +
 	"\x04body\"B\n" +
 	"\fEffectResult\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\rR\aapplied\x12\x18\n" +
@@ -5142,14 +5611,19 @@ const file_record_proto_rawDesc = "" +
 	"\x10EmptyTrashResult\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\rR\aapplied\x12\x18\n" +
 	"\aignored\x18\x02 \x01(\rR\aignored\x12\x14\n" +
-	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\"C\n" +
+	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\"f\n" +
+	"\x10PrefixStepResult\x12\x14\n" +
+	"\x05stale\x18\x01 \x01(\bR\x05stale\x12\x14\n" +
+	"\x05ended\x18\x02 \x01(\rR\x05ended\x12\x12\n" +
+	"\x04kept\x18\x03 \x01(\rR\x04kept\x12\x12\n" +
+	"\x04done\x18\x04 \x01(\bR\x04done\"C\n" +
 	"\x11UnreferenceResult\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\rR\aapplied\x12\x14\n" +
 	"\x05stale\x18\x02 \x01(\rR\x05stale\"j\n" +
 	"\fDigestResult\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x1a\n" +
-	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\xbb\x06\n" +
+	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\xdc\x06\n" +
 	"\aCluster\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12\x1e\n" +
 	"\n" +
@@ -5173,7 +5647,9 @@ const file_record_proto_rawDesc = "" +
 	"\bsuspects\x18\x10 \x03(\v2\x19.ashlar.record.v1.SuspectR\bsuspects\x124\n" +
 	"\aindexed\x18\x11 \x01(\v2\x1a.ashlar.record.v1.SettingsR\aindexed\x12%\n" +
 	"\x0ereindex_cursor\x18\x12 \x01(\fR\rreindexCursor\x12$\n" +
-	"\x03met\x18\x13 \x01(\v2\x12.ashlar.v1.VersionR\x03met\x12\x1d\n" +
+	"\x03met\x18\x13 \x01(\v2\x12.ashlar.v1.VersionR\x03met\x12\x1f\n" +
+	"\vaudit_first\x18\x19 \x01(\fR\n" +
+	"auditFirst\x12\x1d\n" +
 	"\n" +
 	"last_sweep\x18\x1e \x01(\x04R\tlastSweep\x12\x12\n" +
 	"\x04away\x18\x1f \x03(\rR\x04away\"G\n" +
@@ -5321,7 +5797,28 @@ const file_record_proto_rawDesc = "" +
 	"\x05cause\x18\x02 \x01(\x0e2\x15.ashlar.v1.TrashCauseR\x05cause\x12(\n" +
 	"\x05ended\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\x05ended\x12&\n" +
 	"\x0fdeleted_unix_ms\x18\x04 \x01(\x03R\rdeletedUnixMs\x12\x1e\n" +
-	"\vdue_unix_ms\x18\x05 \x01(\x03R\tdueUnixMsB9Z7github.com/seed-7d21a5b5/ashlar/metaserver/state/recordb\x06proto3"
+	"\vdue_unix_ms\x18\x05 \x01(\x03R\tdueUnixMs\"\xd6\x03\n" +
+	"\tPrefixJob\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x16\n" +
+	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12&\n" +
+	"\x04upto\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\x04upto\x12\x16\n" +
+	"\x06cursor\x18\x04 \x01(\tR\x06cursor\x127\n" +
+	"\x05state\x18\x05 \x01(\x0e2!.ashlar.record.v1.PrefixJob.StateR\x05state\x12\x18\n" +
+	"\aobjects\x18\x06 \x01(\x04R\aobjects\x12\x14\n" +
+	"\x05bytes\x18\a \x01(\x04R\x05bytes\x12\x1e\n" +
+	"\n" +
+	"references\x18\b \x01(\x04R\n" +
+	"references\x12\x12\n" +
+	"\x04kept\x18\t \x01(\x04R\x04kept\x12\x18\n" +
+	"\arequest\x18\n" +
+	" \x01(\tR\arequest\x12&\n" +
+	"\x0fstarted_unix_ms\x18\v \x01(\x03R\rstartedUnixMs\x12\"\n" +
+	"\rended_unix_ms\x18\f \x01(\x03R\vendedUnixMs\x12(\n" +
+	"\x05ended\x18\r \x01(\v2\x12.ashlar.v1.VersionR\x05ended\",\n" +
+	"\x05State\x12\v\n" +
+	"\aRUNNING\x10\x00\x12\b\n" +
+	"\x04DONE\x10\x01\x12\f\n" +
+	"\bCANCELED\x10\x02B9Z7github.com/seed-7d21a5b5/ashlar/metaserver/state/recordb\x06proto3"
 
 var (
 	file_record_proto_rawDescOnce sync.Once
@@ -5335,204 +5832,219 @@ func file_record_proto_rawDescGZIP() []byte {
 	return file_record_proto_rawDescData
 }
 
-var file_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
+var file_record_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_record_proto_goTypes = []any{
 	(Block_Phase)(0),               // 0: ashlar.record.v1.Block.Phase
 	(Sweep_State)(0),               // 1: ashlar.record.v1.Sweep.State
-	(*Entry)(nil),                  // 2: ashlar.record.v1.Entry
-	(*Command)(nil),                // 3: ashlar.record.v1.Command
-	(*Bootstrap)(nil),              // 4: ashlar.record.v1.Bootstrap
-	(*Settings)(nil),               // 5: ashlar.record.v1.Settings
-	(*PutSettings)(nil),            // 6: ashlar.record.v1.PutSettings
-	(*OpenSession)(nil),            // 7: ashlar.record.v1.OpenSession
-	(*CloseSession)(nil),           // 8: ashlar.record.v1.CloseSession
-	(*CreateUpload)(nil),           // 9: ashlar.record.v1.CreateUpload
-	(*Unreference)(nil),            // 10: ashlar.record.v1.Unreference
-	(*UnreferenceStep)(nil),        // 11: ashlar.record.v1.UnreferenceStep
-	(*PutMetaMember)(nil),          // 12: ashlar.record.v1.PutMetaMember
-	(*RemoveMetaMember)(nil),       // 13: ashlar.record.v1.RemoveMetaMember
-	(*Condemn)(nil),                // 14: ashlar.record.v1.Condemn
-	(*NodeBlock)(nil),              // 15: ashlar.record.v1.NodeBlock
-	(*Drop)(nil),                   // 16: ashlar.record.v1.Drop
-	(*Deleted)(nil),                // 17: ashlar.record.v1.Deleted
-	(*DeletedItem)(nil),            // 18: ashlar.record.v1.DeletedItem
-	(*Reap)(nil),                   // 19: ashlar.record.v1.Reap
-	(*Lost)(nil),                   // 20: ashlar.record.v1.Lost
-	(*RemoveNode)(nil),             // 21: ashlar.record.v1.RemoveNode
-	(*CleanNode)(nil),              // 22: ashlar.record.v1.CleanNode
-	(*StartGeneration)(nil),        // 23: ashlar.record.v1.StartGeneration
-	(*InventoryTaken)(nil),         // 24: ashlar.record.v1.InventoryTaken
-	(*Postpone)(nil),               // 25: ashlar.record.v1.Postpone
-	(*PostponeItem)(nil),           // 26: ashlar.record.v1.PostponeItem
-	(*RetryNow)(nil),               // 27: ashlar.record.v1.RetryNow
-	(*Reindex)(nil),                // 28: ashlar.record.v1.Reindex
-	(*MarkDigest)(nil),             // 29: ashlar.record.v1.MarkDigest
-	(*CompareDigest)(nil),          // 30: ashlar.record.v1.CompareDigest
-	(*PutBucket)(nil),              // 31: ashlar.record.v1.PutBucket
-	(*EmptyTrash)(nil),             // 32: ashlar.record.v1.EmptyTrash
-	(*TrashItem)(nil),              // 33: ashlar.record.v1.TrashItem
-	(*ChangeLayout)(nil),           // 34: ashlar.record.v1.ChangeLayout
-	(*SetNodeState)(nil),           // 35: ashlar.record.v1.SetNodeState
-	(*SweepStep)(nil),              // 36: ashlar.record.v1.SweepStep
-	(*MoveSettled)(nil),            // 37: ashlar.record.v1.MoveSettled
-	(*CancelSweep)(nil),            // 38: ashlar.record.v1.CancelSweep
-	(*Result)(nil),                 // 39: ashlar.record.v1.Result
-	(*EffectResult)(nil),           // 40: ashlar.record.v1.EffectResult
-	(*EmptyTrashResult)(nil),       // 41: ashlar.record.v1.EmptyTrashResult
-	(*UnreferenceResult)(nil),      // 42: ashlar.record.v1.UnreferenceResult
-	(*DigestResult)(nil),           // 43: ashlar.record.v1.DigestResult
-	(*Cluster)(nil),                // 44: ashlar.record.v1.Cluster
-	(*Suspect)(nil),                // 45: ashlar.record.v1.Suspect
-	(*Work)(nil),                   // 46: ashlar.record.v1.Work
-	(*Object)(nil),                 // 47: ashlar.record.v1.Object
-	(*Upload)(nil),                 // 48: ashlar.record.v1.Upload
-	(*UploadPage)(nil),             // 49: ashlar.record.v1.UploadPage
-	(*Block)(nil),                  // 50: ashlar.record.v1.Block
-	(*Held)(nil),                   // 51: ashlar.record.v1.Held
-	(*Session)(nil),                // 52: ashlar.record.v1.Session
-	(*Node)(nil),                   // 53: ashlar.record.v1.Node
-	(*Disk)(nil),                   // 54: ashlar.record.v1.Disk
-	(*MetaMember)(nil),             // 55: ashlar.record.v1.MetaMember
-	(*Job)(nil),                    // 56: ashlar.record.v1.Job
-	(*Layout)(nil),                 // 57: ashlar.record.v1.Layout
-	(*Sweep)(nil),                  // 58: ashlar.record.v1.Sweep
-	(*Bucket)(nil),                 // 59: ashlar.record.v1.Bucket
-	(*Trashed)(nil),                // 60: ashlar.record.v1.Trashed
-	(*pb.CommitRequest)(nil),       // 61: ashlar.v1.CommitRequest
-	(*pb.DeleteRequest)(nil),       // 62: ashlar.v1.DeleteRequest
-	(*pb.UploadAppendRequest)(nil), // 63: ashlar.v1.UploadAppendRequest
-	(*pb.UploadAbortRequest)(nil),  // 64: ashlar.v1.UploadAbortRequest
-	(*pb.ClaimsRequest)(nil),       // 65: ashlar.v1.ClaimsRequest
-	(*pb.RegisterRequest)(nil),     // 66: ashlar.v1.RegisterRequest
-	(*pb.UndeleteRequest)(nil),     // 67: ashlar.v1.UndeleteRequest
-	(*pb.Version)(nil),             // 68: ashlar.v1.Version
-	(*pb.Call)(nil),                // 69: ashlar.v1.Call
-	(*pb.Ack)(nil),                 // 70: ashlar.v1.Ack
-	(*pb.NodeChange)(nil),          // 71: ashlar.v1.NodeChange
-	(pb.NodeState)(0),              // 72: ashlar.v1.NodeState
-	(*pb.CommitAnswer)(nil),        // 73: ashlar.v1.CommitAnswer
-	(*pb.DeleteAnswer)(nil),        // 74: ashlar.v1.DeleteAnswer
-	(*pb.UploadCreateAnswer)(nil),  // 75: ashlar.v1.UploadCreateAnswer
-	(*pb.RegisterAnswer)(nil),      // 76: ashlar.v1.RegisterAnswer
-	(*pb.ClaimsAnswer)(nil),        // 77: ashlar.v1.ClaimsAnswer
-	(*pb.UndeleteAnswer)(nil),      // 78: ashlar.v1.UndeleteAnswer
-	(*pb.Counters)(nil),            // 79: ashlar.v1.Counters
-	(*pb.Meta)(nil),                // 80: ashlar.v1.Meta
-	(*pb.Blocks)(nil),              // 81: ashlar.v1.Blocks
-	(pb.TrashCause)(0),             // 82: ashlar.v1.TrashCause
+	(PrefixJob_State)(0),           // 2: ashlar.record.v1.PrefixJob.State
+	(*Entry)(nil),                  // 3: ashlar.record.v1.Entry
+	(*Command)(nil),                // 4: ashlar.record.v1.Command
+	(*Bootstrap)(nil),              // 5: ashlar.record.v1.Bootstrap
+	(*Settings)(nil),               // 6: ashlar.record.v1.Settings
+	(*PutSettings)(nil),            // 7: ashlar.record.v1.PutSettings
+	(*OpenSession)(nil),            // 8: ashlar.record.v1.OpenSession
+	(*CloseSession)(nil),           // 9: ashlar.record.v1.CloseSession
+	(*CreateUpload)(nil),           // 10: ashlar.record.v1.CreateUpload
+	(*Unreference)(nil),            // 11: ashlar.record.v1.Unreference
+	(*UnreferenceStep)(nil),        // 12: ashlar.record.v1.UnreferenceStep
+	(*PutMetaMember)(nil),          // 13: ashlar.record.v1.PutMetaMember
+	(*RemoveMetaMember)(nil),       // 14: ashlar.record.v1.RemoveMetaMember
+	(*Condemn)(nil),                // 15: ashlar.record.v1.Condemn
+	(*NodeBlock)(nil),              // 16: ashlar.record.v1.NodeBlock
+	(*Drop)(nil),                   // 17: ashlar.record.v1.Drop
+	(*Deleted)(nil),                // 18: ashlar.record.v1.Deleted
+	(*DeletedItem)(nil),            // 19: ashlar.record.v1.DeletedItem
+	(*Reap)(nil),                   // 20: ashlar.record.v1.Reap
+	(*Lost)(nil),                   // 21: ashlar.record.v1.Lost
+	(*RemoveNode)(nil),             // 22: ashlar.record.v1.RemoveNode
+	(*CleanNode)(nil),              // 23: ashlar.record.v1.CleanNode
+	(*StartGeneration)(nil),        // 24: ashlar.record.v1.StartGeneration
+	(*InventoryTaken)(nil),         // 25: ashlar.record.v1.InventoryTaken
+	(*Postpone)(nil),               // 26: ashlar.record.v1.Postpone
+	(*PostponeItem)(nil),           // 27: ashlar.record.v1.PostponeItem
+	(*RetryNow)(nil),               // 28: ashlar.record.v1.RetryNow
+	(*Reindex)(nil),                // 29: ashlar.record.v1.Reindex
+	(*MarkDigest)(nil),             // 30: ashlar.record.v1.MarkDigest
+	(*CompareDigest)(nil),          // 31: ashlar.record.v1.CompareDigest
+	(*PutBucket)(nil),              // 32: ashlar.record.v1.PutBucket
+	(*EmptyTrash)(nil),             // 33: ashlar.record.v1.EmptyTrash
+	(*TrashItem)(nil),              // 34: ashlar.record.v1.TrashItem
+	(*DeletePrefixStep)(nil),       // 35: ashlar.record.v1.DeletePrefixStep
+	(*CancelPrefixJob)(nil),        // 36: ashlar.record.v1.CancelPrefixJob
+	(*ChangeLayout)(nil),           // 37: ashlar.record.v1.ChangeLayout
+	(*SetNodeState)(nil),           // 38: ashlar.record.v1.SetNodeState
+	(*SweepStep)(nil),              // 39: ashlar.record.v1.SweepStep
+	(*MoveSettled)(nil),            // 40: ashlar.record.v1.MoveSettled
+	(*CancelSweep)(nil),            // 41: ashlar.record.v1.CancelSweep
+	(*Result)(nil),                 // 42: ashlar.record.v1.Result
+	(*EffectResult)(nil),           // 43: ashlar.record.v1.EffectResult
+	(*EmptyTrashResult)(nil),       // 44: ashlar.record.v1.EmptyTrashResult
+	(*PrefixStepResult)(nil),       // 45: ashlar.record.v1.PrefixStepResult
+	(*UnreferenceResult)(nil),      // 46: ashlar.record.v1.UnreferenceResult
+	(*DigestResult)(nil),           // 47: ashlar.record.v1.DigestResult
+	(*Cluster)(nil),                // 48: ashlar.record.v1.Cluster
+	(*Suspect)(nil),                // 49: ashlar.record.v1.Suspect
+	(*Work)(nil),                   // 50: ashlar.record.v1.Work
+	(*Object)(nil),                 // 51: ashlar.record.v1.Object
+	(*Upload)(nil),                 // 52: ashlar.record.v1.Upload
+	(*UploadPage)(nil),             // 53: ashlar.record.v1.UploadPage
+	(*Block)(nil),                  // 54: ashlar.record.v1.Block
+	(*Held)(nil),                   // 55: ashlar.record.v1.Held
+	(*Session)(nil),                // 56: ashlar.record.v1.Session
+	(*Node)(nil),                   // 57: ashlar.record.v1.Node
+	(*Disk)(nil),                   // 58: ashlar.record.v1.Disk
+	(*MetaMember)(nil),             // 59: ashlar.record.v1.MetaMember
+	(*Job)(nil),                    // 60: ashlar.record.v1.Job
+	(*Layout)(nil),                 // 61: ashlar.record.v1.Layout
+	(*Sweep)(nil),                  // 62: ashlar.record.v1.Sweep
+	(*Bucket)(nil),                 // 63: ashlar.record.v1.Bucket
+	(*Trashed)(nil),                // 64: ashlar.record.v1.Trashed
+	(*PrefixJob)(nil),              // 65: ashlar.record.v1.PrefixJob
+	(*pb.CommitRequest)(nil),       // 66: ashlar.v1.CommitRequest
+	(*pb.DeleteRequest)(nil),       // 67: ashlar.v1.DeleteRequest
+	(*pb.UploadAppendRequest)(nil), // 68: ashlar.v1.UploadAppendRequest
+	(*pb.UploadAbortRequest)(nil),  // 69: ashlar.v1.UploadAbortRequest
+	(*pb.ClaimsRequest)(nil),       // 70: ashlar.v1.ClaimsRequest
+	(*pb.RegisterRequest)(nil),     // 71: ashlar.v1.RegisterRequest
+	(*pb.UndeleteRequest)(nil),     // 72: ashlar.v1.UndeleteRequest
+	(*pb.DeletePrefixRequest)(nil), // 73: ashlar.v1.DeletePrefixRequest
+	(*pb.Version)(nil),             // 74: ashlar.v1.Version
+	(*pb.Call)(nil),                // 75: ashlar.v1.Call
+	(*pb.Ack)(nil),                 // 76: ashlar.v1.Ack
+	(*pb.NodeChange)(nil),          // 77: ashlar.v1.NodeChange
+	(pb.NodeState)(0),              // 78: ashlar.v1.NodeState
+	(*pb.CommitAnswer)(nil),        // 79: ashlar.v1.CommitAnswer
+	(*pb.DeleteAnswer)(nil),        // 80: ashlar.v1.DeleteAnswer
+	(*pb.UploadCreateAnswer)(nil),  // 81: ashlar.v1.UploadCreateAnswer
+	(*pb.RegisterAnswer)(nil),      // 82: ashlar.v1.RegisterAnswer
+	(*pb.ClaimsAnswer)(nil),        // 83: ashlar.v1.ClaimsAnswer
+	(*pb.UndeleteAnswer)(nil),      // 84: ashlar.v1.UndeleteAnswer
+	(*pb.Counters)(nil),            // 85: ashlar.v1.Counters
+	(*pb.Meta)(nil),                // 86: ashlar.v1.Meta
+	(*pb.Blocks)(nil),              // 87: ashlar.v1.Blocks
+	(pb.TrashCause)(0),             // 88: ashlar.v1.TrashCause
 }
 var file_record_proto_depIdxs = []int32{
-	3,   // 0: ashlar.record.v1.Entry.commands:type_name -> ashlar.record.v1.Command
-	4,   // 1: ashlar.record.v1.Command.bootstrap:type_name -> ashlar.record.v1.Bootstrap
-	7,   // 2: ashlar.record.v1.Command.open_session:type_name -> ashlar.record.v1.OpenSession
-	8,   // 3: ashlar.record.v1.Command.close_session:type_name -> ashlar.record.v1.CloseSession
-	61,  // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
-	62,  // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
-	9,   // 6: ashlar.record.v1.Command.create_upload:type_name -> ashlar.record.v1.CreateUpload
-	63,  // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
-	64,  // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
-	10,  // 9: ashlar.record.v1.Command.unreference:type_name -> ashlar.record.v1.Unreference
-	65,  // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
-	66,  // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
-	12,  // 12: ashlar.record.v1.Command.put_meta_member:type_name -> ashlar.record.v1.PutMetaMember
-	13,  // 13: ashlar.record.v1.Command.remove_meta_member:type_name -> ashlar.record.v1.RemoveMetaMember
-	6,   // 14: ashlar.record.v1.Command.put_settings:type_name -> ashlar.record.v1.PutSettings
-	29,  // 15: ashlar.record.v1.Command.mark_digest:type_name -> ashlar.record.v1.MarkDigest
-	30,  // 16: ashlar.record.v1.Command.compare_digest:type_name -> ashlar.record.v1.CompareDigest
-	14,  // 17: ashlar.record.v1.Command.condemn:type_name -> ashlar.record.v1.Condemn
-	16,  // 18: ashlar.record.v1.Command.drop:type_name -> ashlar.record.v1.Drop
-	17,  // 19: ashlar.record.v1.Command.deleted:type_name -> ashlar.record.v1.Deleted
-	19,  // 20: ashlar.record.v1.Command.reap:type_name -> ashlar.record.v1.Reap
-	20,  // 21: ashlar.record.v1.Command.lost:type_name -> ashlar.record.v1.Lost
-	21,  // 22: ashlar.record.v1.Command.remove_node:type_name -> ashlar.record.v1.RemoveNode
-	22,  // 23: ashlar.record.v1.Command.clean_node:type_name -> ashlar.record.v1.CleanNode
-	23,  // 24: ashlar.record.v1.Command.start_generation:type_name -> ashlar.record.v1.StartGeneration
-	24,  // 25: ashlar.record.v1.Command.inventory_taken:type_name -> ashlar.record.v1.InventoryTaken
-	25,  // 26: ashlar.record.v1.Command.postpone:type_name -> ashlar.record.v1.Postpone
-	27,  // 27: ashlar.record.v1.Command.retry_now:type_name -> ashlar.record.v1.RetryNow
-	28,  // 28: ashlar.record.v1.Command.reindex:type_name -> ashlar.record.v1.Reindex
-	31,  // 29: ashlar.record.v1.Command.put_bucket:type_name -> ashlar.record.v1.PutBucket
-	67,  // 30: ashlar.record.v1.Command.undelete:type_name -> ashlar.v1.UndeleteRequest
-	32,  // 31: ashlar.record.v1.Command.empty_trash:type_name -> ashlar.record.v1.EmptyTrash
-	34,  // 32: ashlar.record.v1.Command.change_layout:type_name -> ashlar.record.v1.ChangeLayout
-	35,  // 33: ashlar.record.v1.Command.set_node_state:type_name -> ashlar.record.v1.SetNodeState
-	36,  // 34: ashlar.record.v1.Command.sweep_step:type_name -> ashlar.record.v1.SweepStep
-	37,  // 35: ashlar.record.v1.Command.move_settled:type_name -> ashlar.record.v1.MoveSettled
-	38,  // 36: ashlar.record.v1.Command.cancel_sweep:type_name -> ashlar.record.v1.CancelSweep
-	5,   // 37: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
-	5,   // 38: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
-	68,  // 39: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
-	69,  // 40: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
-	11,  // 41: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
-	68,  // 42: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
-	55,  // 43: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
-	68,  // 44: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
-	15,  // 45: ashlar.record.v1.Drop.items:type_name -> ashlar.record.v1.NodeBlock
-	18,  // 46: ashlar.record.v1.Deleted.items:type_name -> ashlar.record.v1.DeletedItem
-	15,  // 47: ashlar.record.v1.DeletedItem.order:type_name -> ashlar.record.v1.NodeBlock
-	70,  // 48: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
-	68,  // 49: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
-	15,  // 50: ashlar.record.v1.Lost.items:type_name -> ashlar.record.v1.NodeBlock
-	68,  // 51: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
-	26,  // 52: ashlar.record.v1.Postpone.items:type_name -> ashlar.record.v1.PostponeItem
-	68,  // 53: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
-	68,  // 54: ashlar.record.v1.PutBucket.if_version:type_name -> ashlar.v1.Version
-	33,  // 55: ashlar.record.v1.EmptyTrash.items:type_name -> ashlar.record.v1.TrashItem
-	68,  // 56: ashlar.record.v1.TrashItem.version:type_name -> ashlar.v1.Version
-	71,  // 57: ashlar.record.v1.ChangeLayout.changes:type_name -> ashlar.v1.NodeChange
-	72,  // 58: ashlar.record.v1.SetNodeState.state:type_name -> ashlar.v1.NodeState
-	72,  // 59: ashlar.record.v1.SetNodeState.if_state:type_name -> ashlar.v1.NodeState
-	68,  // 60: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
-	73,  // 61: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
-	74,  // 62: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
-	75,  // 63: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
-	76,  // 64: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
-	77,  // 65: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
-	42,  // 66: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
-	43,  // 67: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
-	40,  // 68: ashlar.record.v1.Result.effect:type_name -> ashlar.record.v1.EffectResult
-	78,  // 69: ashlar.record.v1.Result.undelete:type_name -> ashlar.v1.UndeleteAnswer
-	41,  // 70: ashlar.record.v1.Result.empty_trash:type_name -> ashlar.record.v1.EmptyTrashResult
-	68,  // 71: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
-	68,  // 72: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
-	68,  // 73: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
-	5,   // 74: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
-	68,  // 75: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
-	79,  // 76: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
-	68,  // 77: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
-	45,  // 78: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
-	5,   // 79: ashlar.record.v1.Cluster.indexed:type_name -> ashlar.record.v1.Settings
-	68,  // 80: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
-	68,  // 81: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
-	68,  // 82: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
-	80,  // 83: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
-	81,  // 84: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
-	81,  // 85: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
-	0,   // 86: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
-	68,  // 87: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
-	51,  // 88: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
-	51,  // 89: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
-	68,  // 90: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
-	72,  // 91: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
-	54,  // 92: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
-	68,  // 93: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
-	81,  // 94: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
-	68,  // 95: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
-	68,  // 96: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
-	71,  // 97: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
-	1,   // 98: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
-	68,  // 99: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
-	68,  // 100: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
-	68,  // 101: ashlar.record.v1.Bucket.version:type_name -> ashlar.v1.Version
-	47,  // 102: ashlar.record.v1.Trashed.object:type_name -> ashlar.record.v1.Object
-	82,  // 103: ashlar.record.v1.Trashed.cause:type_name -> ashlar.v1.TrashCause
-	68,  // 104: ashlar.record.v1.Trashed.ended:type_name -> ashlar.v1.Version
-	105, // [105:105] is the sub-list for method output_type
-	105, // [105:105] is the sub-list for method input_type
-	105, // [105:105] is the sub-list for extension type_name
-	105, // [105:105] is the sub-list for extension extendee
-	0,   // [0:105] is the sub-list for field type_name
+	4,   // 0: ashlar.record.v1.Entry.commands:type_name -> ashlar.record.v1.Command
+	5,   // 1: ashlar.record.v1.Command.bootstrap:type_name -> ashlar.record.v1.Bootstrap
+	8,   // 2: ashlar.record.v1.Command.open_session:type_name -> ashlar.record.v1.OpenSession
+	9,   // 3: ashlar.record.v1.Command.close_session:type_name -> ashlar.record.v1.CloseSession
+	66,  // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
+	67,  // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
+	10,  // 6: ashlar.record.v1.Command.create_upload:type_name -> ashlar.record.v1.CreateUpload
+	68,  // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
+	69,  // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
+	11,  // 9: ashlar.record.v1.Command.unreference:type_name -> ashlar.record.v1.Unreference
+	70,  // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
+	71,  // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
+	13,  // 12: ashlar.record.v1.Command.put_meta_member:type_name -> ashlar.record.v1.PutMetaMember
+	14,  // 13: ashlar.record.v1.Command.remove_meta_member:type_name -> ashlar.record.v1.RemoveMetaMember
+	7,   // 14: ashlar.record.v1.Command.put_settings:type_name -> ashlar.record.v1.PutSettings
+	30,  // 15: ashlar.record.v1.Command.mark_digest:type_name -> ashlar.record.v1.MarkDigest
+	31,  // 16: ashlar.record.v1.Command.compare_digest:type_name -> ashlar.record.v1.CompareDigest
+	15,  // 17: ashlar.record.v1.Command.condemn:type_name -> ashlar.record.v1.Condemn
+	17,  // 18: ashlar.record.v1.Command.drop:type_name -> ashlar.record.v1.Drop
+	18,  // 19: ashlar.record.v1.Command.deleted:type_name -> ashlar.record.v1.Deleted
+	20,  // 20: ashlar.record.v1.Command.reap:type_name -> ashlar.record.v1.Reap
+	21,  // 21: ashlar.record.v1.Command.lost:type_name -> ashlar.record.v1.Lost
+	22,  // 22: ashlar.record.v1.Command.remove_node:type_name -> ashlar.record.v1.RemoveNode
+	23,  // 23: ashlar.record.v1.Command.clean_node:type_name -> ashlar.record.v1.CleanNode
+	24,  // 24: ashlar.record.v1.Command.start_generation:type_name -> ashlar.record.v1.StartGeneration
+	25,  // 25: ashlar.record.v1.Command.inventory_taken:type_name -> ashlar.record.v1.InventoryTaken
+	26,  // 26: ashlar.record.v1.Command.postpone:type_name -> ashlar.record.v1.Postpone
+	28,  // 27: ashlar.record.v1.Command.retry_now:type_name -> ashlar.record.v1.RetryNow
+	29,  // 28: ashlar.record.v1.Command.reindex:type_name -> ashlar.record.v1.Reindex
+	32,  // 29: ashlar.record.v1.Command.put_bucket:type_name -> ashlar.record.v1.PutBucket
+	72,  // 30: ashlar.record.v1.Command.undelete:type_name -> ashlar.v1.UndeleteRequest
+	33,  // 31: ashlar.record.v1.Command.empty_trash:type_name -> ashlar.record.v1.EmptyTrash
+	73,  // 32: ashlar.record.v1.Command.delete_prefix:type_name -> ashlar.v1.DeletePrefixRequest
+	35,  // 33: ashlar.record.v1.Command.delete_prefix_step:type_name -> ashlar.record.v1.DeletePrefixStep
+	36,  // 34: ashlar.record.v1.Command.cancel_prefix_job:type_name -> ashlar.record.v1.CancelPrefixJob
+	37,  // 35: ashlar.record.v1.Command.change_layout:type_name -> ashlar.record.v1.ChangeLayout
+	38,  // 36: ashlar.record.v1.Command.set_node_state:type_name -> ashlar.record.v1.SetNodeState
+	39,  // 37: ashlar.record.v1.Command.sweep_step:type_name -> ashlar.record.v1.SweepStep
+	40,  // 38: ashlar.record.v1.Command.move_settled:type_name -> ashlar.record.v1.MoveSettled
+	41,  // 39: ashlar.record.v1.Command.cancel_sweep:type_name -> ashlar.record.v1.CancelSweep
+	6,   // 40: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
+	6,   // 41: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
+	74,  // 42: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
+	75,  // 43: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
+	12,  // 44: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
+	74,  // 45: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
+	59,  // 46: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
+	74,  // 47: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
+	16,  // 48: ashlar.record.v1.Drop.items:type_name -> ashlar.record.v1.NodeBlock
+	19,  // 49: ashlar.record.v1.Deleted.items:type_name -> ashlar.record.v1.DeletedItem
+	16,  // 50: ashlar.record.v1.DeletedItem.order:type_name -> ashlar.record.v1.NodeBlock
+	76,  // 51: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
+	74,  // 52: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
+	16,  // 53: ashlar.record.v1.Lost.items:type_name -> ashlar.record.v1.NodeBlock
+	74,  // 54: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
+	27,  // 55: ashlar.record.v1.Postpone.items:type_name -> ashlar.record.v1.PostponeItem
+	74,  // 56: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
+	74,  // 57: ashlar.record.v1.PutBucket.if_version:type_name -> ashlar.v1.Version
+	34,  // 58: ashlar.record.v1.EmptyTrash.items:type_name -> ashlar.record.v1.TrashItem
+	74,  // 59: ashlar.record.v1.TrashItem.version:type_name -> ashlar.v1.Version
+	74,  // 60: ashlar.record.v1.DeletePrefixStep.job:type_name -> ashlar.v1.Version
+	74,  // 61: ashlar.record.v1.CancelPrefixJob.job:type_name -> ashlar.v1.Version
+	77,  // 62: ashlar.record.v1.ChangeLayout.changes:type_name -> ashlar.v1.NodeChange
+	78,  // 63: ashlar.record.v1.SetNodeState.state:type_name -> ashlar.v1.NodeState
+	78,  // 64: ashlar.record.v1.SetNodeState.if_state:type_name -> ashlar.v1.NodeState
+	74,  // 65: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
+	79,  // 66: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
+	80,  // 67: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
+	81,  // 68: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
+	82,  // 69: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
+	83,  // 70: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
+	46,  // 71: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
+	47,  // 72: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
+	43,  // 73: ashlar.record.v1.Result.effect:type_name -> ashlar.record.v1.EffectResult
+	84,  // 74: ashlar.record.v1.Result.undelete:type_name -> ashlar.v1.UndeleteAnswer
+	44,  // 75: ashlar.record.v1.Result.empty_trash:type_name -> ashlar.record.v1.EmptyTrashResult
+	45,  // 76: ashlar.record.v1.Result.prefix_step:type_name -> ashlar.record.v1.PrefixStepResult
+	74,  // 77: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
+	74,  // 78: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
+	74,  // 79: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
+	6,   // 80: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
+	74,  // 81: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
+	85,  // 82: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
+	74,  // 83: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
+	49,  // 84: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
+	6,   // 85: ashlar.record.v1.Cluster.indexed:type_name -> ashlar.record.v1.Settings
+	74,  // 86: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
+	74,  // 87: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
+	74,  // 88: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
+	86,  // 89: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
+	87,  // 90: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
+	87,  // 91: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
+	0,   // 92: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
+	74,  // 93: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
+	55,  // 94: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
+	55,  // 95: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
+	74,  // 96: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
+	78,  // 97: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
+	58,  // 98: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
+	74,  // 99: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
+	87,  // 100: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
+	74,  // 101: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
+	74,  // 102: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
+	77,  // 103: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
+	1,   // 104: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
+	74,  // 105: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
+	74,  // 106: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
+	74,  // 107: ashlar.record.v1.Bucket.version:type_name -> ashlar.v1.Version
+	51,  // 108: ashlar.record.v1.Trashed.object:type_name -> ashlar.record.v1.Object
+	88,  // 109: ashlar.record.v1.Trashed.cause:type_name -> ashlar.v1.TrashCause
+	74,  // 110: ashlar.record.v1.Trashed.ended:type_name -> ashlar.v1.Version
+	74,  // 111: ashlar.record.v1.PrefixJob.upto:type_name -> ashlar.v1.Version
+	2,   // 112: ashlar.record.v1.PrefixJob.state:type_name -> ashlar.record.v1.PrefixJob.State
+	74,  // 113: ashlar.record.v1.PrefixJob.ended:type_name -> ashlar.v1.Version
+	114, // [114:114] is the sub-list for method output_type
+	114, // [114:114] is the sub-list for method input_type
+	114, // [114:114] is the sub-list for extension type_name
+	114, // [114:114] is the sub-list for extension extendee
+	0,   // [0:114] is the sub-list for field type_name
 }
 
 func init() { file_record_proto_init() }
@@ -5572,13 +6084,16 @@ func file_record_proto_init() {
 		(*Command_PutBucket)(nil),
 		(*Command_Undelete)(nil),
 		(*Command_EmptyTrash)(nil),
+		(*Command_DeletePrefix)(nil),
+		(*Command_DeletePrefixStep)(nil),
+		(*Command_CancelPrefixJob)(nil),
 		(*Command_ChangeLayout)(nil),
 		(*Command_SetNodeState)(nil),
 		(*Command_SweepStep)(nil),
 		(*Command_MoveSettled)(nil),
 		(*Command_CancelSweep)(nil),
 	}
-	file_record_proto_msgTypes[37].OneofWrappers = []any{
+	file_record_proto_msgTypes[39].OneofWrappers = []any{
 		(*Result_Commit)(nil),
 		(*Result_Delete)(nil),
 		(*Result_CreateUpload)(nil),
@@ -5589,14 +6104,15 @@ func file_record_proto_init() {
 		(*Result_Effect)(nil),
 		(*Result_Undelete)(nil),
 		(*Result_EmptyTrash)(nil),
+		(*Result_PrefixStep)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_record_proto_rawDesc), len(file_record_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   59,
+			NumEnums:      3,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/app"
+	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/audit"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/bench"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/serve"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/trash"
@@ -74,7 +75,7 @@ func Root(a *app.App) *cobra.Command {
 	group(root, "keep", "What buckets keep:", trash.Bucket(a), trash.Trash(a))
 	group(root, "servers", "Servers:", serve.Dev(a), serve.Demo(a), serve.Metaserver(a), serve.Blockserver(a))
 	group(root, "background", "Background work:", work.Explain(a), work.GC(a), work.Resync(a))
-	group(root, "look", "Looking around:", statusCommand(a), bench.Command(a), configCommand(a), versionCommand(a))
+	group(root, "look", "Looking around:", statusCommand(a), audit.Command(a), bench.Command(a), configCommand(a), versionCommand(a))
 	return root
 }
 

@@ -18,6 +18,7 @@ import (
 
 type rmFlags struct {
 	recursive bool
+	noWait    bool
 	ifVersion string
 }
 
@@ -26,15 +27,20 @@ func rmCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rm BUCKET/KEY...",
 		Short: "Delete objects",
-		Long: "rm deletes objects by name; with -r, every object whose name begins with BUCKET/PREFIX/.\n" +
+		Long: "rm deletes objects by name; with -r, every object whose name begins with BUCKET/PREFIX/ and that\n" +
+			"was written before the command began. The cluster does that in small steps, however many there\n" +
+			"are; rm waits for its end, unless --no-wait is given, and it goes on if rm is stopped.\n" +
 			"Blocks that nothing refers to any more are given back in the background. In a bucket that\n" +
 			"keeps deleted objects (`ashlar bucket set`) they go to the trash first, and rm tells until\n" +
 			"when.",
-		Example: "  ashlar rm docs/notes.txt\n  ashlar rm -r src/go",
+		Example: "  ashlar rm docs/notes.txt\n  ashlar rm -r src/go\n  ashlar rm -r src/go --no-wait",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.ifVersion != "" && (f.recursive || len(args) > 1) {
 				return protocol.Errorf(protocol.InvalidArgument, "--if-version goes with one name")
+			}
+			if f.noWait && !f.recursive {
+				return protocol.Errorf(protocol.InvalidArgument, "--no-wait goes with -r")
 			}
 			c, err := a.Open(cmd.Context())
 			if err != nil {
@@ -45,6 +51,7 @@ func rmCommand(a *app.App) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVarP(&f.recursive, "recursive", "r", false, "delete all names below the prefix")
+	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "with -r: return at once, and print the job that deletes")
 	cmd.Flags().StringVar(&f.ifVersion, "if-version", "", "only if the object still is this `version`")
 	return cmd
 }
@@ -97,7 +104,7 @@ func (f *rmFlags) remove(ctx context.Context, a *app.App, c *client.Client, args
 			}
 		}
 	}
-	if done.Deleted > 0 || done.Failed == 0 {
+	if done.Deleted > 0 || done.Failed == 0 && !f.noWait {
 		if err := done.print(a); err != nil {
 			return err
 		}
@@ -114,7 +121,7 @@ func (f *rmFlags) removeOne(ctx context.Context, a *app.App, c *client.Client, a
 		if err != nil {
 			return err
 		}
-		return removeBelow(ctx, a, c, o, done)
+		return f.removeBelow(ctx, a, c, o, done)
 	}
 	o, err := place.ParseObject(arg)
 	if err != nil {
@@ -136,52 +143,54 @@ func (f *rmFlags) removeOne(ctx context.Context, a *app.App, c *client.Client, a
 	return nil
 }
 
-// removeBelow deletes in pages; what is gone already counts as done.
-func removeBelow(ctx context.Context, a *app.App, c *client.Client, o place.Object, done *removal) error {
+// removeBelow has the cluster delete what is below a prefix, and waits for it
+// unless told not to. If it is stopped meanwhile, the delete goes on.
+func (f *rmFlags) removeBelow(ctx context.Context, a *app.App, c *client.Client, o place.Object, done *removal) error {
 	prefix := o.Key
 	if prefix != "" {
 		prefix = strings.TrimSuffix(prefix, "/") + "/"
 	}
-	before := done.Deleted
-	var page []string
-	flush := func() error {
-		err := removePage(ctx, a, c, o.Bucket, page, done)
-		page = page[:0]
-		return err
-	}
-	for e, err := range c.List(ctx, o.Bucket, client.WithPrefix(prefix)) {
-		if err != nil {
-			return err
-		}
-		if page = append(page, e.Name); len(page) == protocol.MaxDeleteBatch {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	if err := flush(); err != nil {
-		return err
-	}
-	if done.Deleted == before {
+	id, err := c.DeletePrefix(ctx, o.Bucket, prefix)
+	switch {
+	case errors.Is(err, client.ErrNotFound):
 		return protocol.Errorf(protocol.NotFound, "no object begins with %s", terminal.Safe(o.Bucket+"/"+prefix))
+	case err != nil:
+		return err
+	case f.noWait:
+		return began(a, o.Bucket+"/"+prefix, id)
 	}
-	return nil
+	count := a.Screen.Count("deleting " + terminal.Safe(o.Bucket+"/"+prefix))
+	defer count.Done()
+	job, err := c.WaitPrefix(ctx, id, func(j client.PrefixJob) { count.Set(j.Objects) })
+	switch {
+	case errors.Is(err, client.ErrCanceled):
+		count.Done()
+		a.Screen.Notef("ashlar: the delete %s goes on without this command", jobName(id))
+	case err == nil && job.State != "done":
+		err = protocol.Errorf(protocol.Canceled, "the delete %s was stopped after %s", jobName(id), plural(int64(job.Objects), "object"))
+	}
+	done.add(int(job.Objects), keptUntil(ctx, c, o.Bucket, job))
+	return err
 }
 
-func removePage(ctx context.Context, a *app.App, c *client.Client, bucket string, names []string, done *removal) error {
-	var due time.Time
-	outcomes, err := c.DeleteBatch(ctx, bucket, names, client.WithTrashDue(&due))
-	removed := 0
-	for i, outcome := range outcomes {
-		switch {
-		case outcome == nil:
-			removed++
-		case errors.Is(outcome, client.ErrNotFound):
-		default:
-			a.Screen.Notef("ashlar: %s: %s", terminal.Safe(bucket+"/"+names[i]), outcome)
-			err = errors.Join(err, outcome)
-		}
+// keptUntil is when the first object of a delete is to go out of the trash, at the
+// earliest; zero if the bucket has none.
+func keptUntil(ctx context.Context, c *client.Client, bucket string, job client.PrefixJob) (due time.Time) {
+	settings, err := c.Bucket(ctx, bucket)
+	if err != nil || settings.TrashKeep == 0 || job.Objects == 0 {
+		return due
 	}
-	done.add(removed, due)
-	return err
+	return time.UnixMilli(job.StartedUnixMs).Add(settings.TrashKeep)
+}
+
+// jobName is how jobs are listed.
+func jobName(id client.Version) string { return "delete-" + id.String() }
+
+// began prints a delete that is not waited for.
+func began(a *app.App, what string, id client.Version) error {
+	if a.Screen.JSON {
+		return a.Screen.Record(map[string]string{"job": jobName(id)})
+	}
+	a.Screen.Printf("deleting %s in the background: %s\n", terminal.Safe(what), jobName(id))
+	return nil
 }

@@ -62,6 +62,10 @@ type Counters struct {
 	TrashObjects      uint64 `json:"trash_objects"`
 	TrashLogicalBytes uint64 `json:"trash_logical_bytes"`
 	TrashInlineBytes  uint64 `json:"trash_inline_bytes"`
+	// PrefixJobs are deletes of prefixes that run.
+	PrefixJobs uint64 `json:"prefix_jobs"`
+	AuditRows  uint64 `json:"audit_rows"`
+	AuditBytes uint64 `json:"audit_bytes"`
 }
 
 // Metaserver is one member of the Raft group.
@@ -123,6 +127,7 @@ func countersOf(n *pb.Counters) Counters {
 		UnderReplicatedBlocks: n.GetUnderReplicatedBlocks(), Sessions: n.GetSessions(), Uploads: n.GetUploads(),
 		TrashObjects: n.GetTrashObjects(), TrashLogicalBytes: n.GetTrashLogicalBytes(), TrashInlineBytes: n.GetTrashInlineBytes(),
 		UnreferenceJobs: n.GetUnreferenceJobs(), UnreferenceLeft: n.GetUnreferenceLeft(),
+		PrefixJobs: n.GetPrefixJobs(), AuditRows: n.GetAuditRows(), AuditBytes: n.GetAuditBytes(),
 	}
 }
 

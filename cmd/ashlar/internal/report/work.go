@@ -87,6 +87,8 @@ type WorkSettings struct {
 	TranquilityPercent uint32   `json:"tranquility_percent"`
 	GraceMs            uint64   `json:"grace_ms"`
 	OrdersPerNode      uint32   `json:"orders_per_node"`
+	// AuditKeepRows is how many rows of the audit are kept, at most.
+	AuditKeepRows uint32 `json:"audit_keep_rows"`
 }
 
 // Classes are the classes of the schedule by number; the first is none.
@@ -167,6 +169,7 @@ func PlanOf(a *pb.WorkPlanAnswer) Plan {
 func WorkSettingsOf(s *pb.WorkSettings) WorkSettings {
 	out := WorkSettings{
 		Paused: []string{}, TranquilityPercent: s.GetTranquilityPercent(), GraceMs: s.GetGraceMs(), OrdersPerNode: s.GetOrdersPerNode(),
+		AuditKeepRows: s.GetAuditKeepRows(),
 	}
 	for n, class := range Classes {
 		if n > 0 && s.GetPausedClasses()>>n&1 == 1 {

@@ -30,6 +30,25 @@ func TestBarCountsAndGoes(t *testing.T) {
 	p.Done()
 }
 
+func TestCountIsShownOnATerminalOnly(t *testing.T) {
+	for _, live := range []bool{false, true} {
+		var err bytes.Buffer
+		c := (&Screen{Err: &err, Live: live}).Count("deleting")
+		c.Set(1)
+		c.Set(22)
+		c.Done()
+		c.Set(23)
+		c.Done()
+		want := ""
+		if live {
+			want = "\r\x1b[Kdeleting: 1 so far\r\x1b[Kdeleting: 22 so far\r\x1b[K"
+		}
+		if err.String() != want {
+			t.Fatalf("live %v: printed %q", live, err.String())
+		}
+	}
+}
+
 func TestJSONLines(t *testing.T) {
 	var out bytes.Buffer
 	s := New(&out, io.Discard, "")

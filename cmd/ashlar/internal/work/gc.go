@@ -78,12 +78,13 @@ func settingsRows(s report.WorkSettings) [][]string {
 		{"paused", paused},
 		{"grace", (time.Duration(s.GraceMs) * time.Millisecond).String()},
 		{"tranquility", fmt.Sprintf("%d %%", s.TranquilityPercent)},
+		{"audit rows", fmt.Sprint(s.AuditKeepRows)},
 	}
 }
 
 func gcSet(a *app.App) *cobra.Command {
 	var grace time.Duration
-	var tranquility, orders uint32
+	var tranquility, orders, audit uint32
 	cmd := &cobra.Command{
 		Use: "set", Short: "Change grace and pace, at once", Args: cobra.NoArgs,
 		Example: "  ashlar gc set --grace 1h --tranquility 100",
@@ -102,9 +103,13 @@ func gcSet(a *app.App) *cobra.Command {
 			if cmd.Flags().Changed("orders-per-node") {
 				q.OrdersPerNode = &orders
 			}
+			if cmd.Flags().Changed("audit-rows") {
+				q.AuditKeepRows = &audit
+			}
 			return set(cmd.Context(), a, q)
 		},
 	}
+	cmd.Flags().Uint32Var(&audit, "audit-rows", 0, "keep this many `rows` of the audit, at most; 0 is the default")
 	cmd.Flags().DurationVar(&grace, "grace", 0, "`time` that a block stays after its last reference ended")
 	cmd.Flags().Uint32Var(&tranquility, "tranquility", 0, "rest this `percent` of the time that work took")
 	cmd.Flags().Uint32Var(&orders, "orders-per-node", 0, "`orders` that one node is sent at once, at most; 0 is the default")

@@ -1,0 +1,97 @@
+package dispatch
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+// Limits of deletes of prefixes.
+const (
+	// prefixNames is how many names one step looks at: commits wait for as long as
+	// a step is applied, so it is kept short, far below protocol.MaxPrefixStep.
+	prefixNames = 200
+	// MaxPendingJobs and MaxPendingReferences bound what waits to be taken back:
+	// while more does, no step adds to it.
+	MaxPendingJobs       = 2_000
+	MaxPendingReferences = 100_000
+)
+
+// planPrefix turns the running deletes into the next step: the one after last in
+// turn, so that a short one does not wait for a long one. Nil when nothing runs, or
+// when what the steps before have left behind has to be worked off first.
+func planPrefix(jobs []*record.PrefixJob, n *pb.Counters, last protocol.Version) *record.DeletePrefixStep {
+	if len(jobs) == 0 || n.GetUnreferenceJobs() >= MaxPendingJobs || n.GetUnreferenceLeft() >= MaxPendingReferences {
+		return nil
+	}
+	next := jobs[0]
+	for _, j := range jobs {
+		if last.Less(versionOf(j.Upto)) {
+			next = j
+			break
+		}
+	}
+	return &record.DeletePrefixStep{Job: next.Upto, Cursor: next.Cursor, Count: prefixNames}
+}
+
+func versionOf(v *pb.Version) protocol.Version {
+	return protocol.Version{Generation: v.GetGeneration(), Counter: v.GetCounter()}
+}
+
+// deletePrefixes ends the objects of prefixes, one step after another, and rests
+// after each as the settings say. Where it has come to stands in the state: a new
+// leader goes on from there.
+func (l *leading) deletePrefixes(ctx context.Context) {
+	var last protocol.Version
+	for {
+		begun := time.Now()
+		more, pace, err := l.prefixStep(ctx, &last)
+		l.complain(ctx, "delete of a prefix", err)
+		if more && err == nil {
+			if l.rest(ctx, time.Since(begun), pace) != nil {
+				return
+			}
+			continue
+		}
+		if !pause(ctx, l.bulk, l.cfg.Timing.UnreferenceTick) {
+			return
+		}
+	}
+}
+
+// prefixStep proposes one step and tells whether it was of use; last is whose
+// turn it was.
+func (l *leading) prefixStep(ctx context.Context, last *protocol.Version) (more bool, pace int, err error) {
+	if ctx.Err() != nil {
+		return false, 0, ctx.Err()
+	}
+	var step *record.DeletePrefixStep
+	err = l.look(ctx, func(r state.Reader) error {
+		cluster, err := state.ClusterRow(r)
+		if err != nil || cluster.GetCounters().GetPrefixJobs() == 0 {
+			return err
+		}
+		pace = int(cluster.GetSettings().GetTranquilityPercent())
+		jobs, err := state.PrefixJobs(r, false)
+		step = planPrefix(jobs, cluster.GetCounters(), *last)
+		return err
+	})
+	if err != nil || step == nil {
+		return false, pace, err
+	}
+	*last = versionOf(step.Job)
+	res, err := l.propose(ctx, &record.Command{Body: &record.Command_DeletePrefixStep{DeletePrefixStep: step}})
+	if err != nil {
+		return false, pace, err
+	}
+	done := res.GetPrefixStep()
+	l.metrics.prefixSteps.Inc()
+	l.metrics.prefixObjects.Add(float64(done.GetEnded()))
+	rouse(l.wake)
+	// A stale step is one that somebody else has done or stopped: look again.
+	return done.GetStale() || done.GetDone() || done.GetEnded()+done.GetKept() > 0, pace, nil
+}

@@ -1,0 +1,35 @@
+package dispatch
+
+import (
+	"testing"
+
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
+
+func TestPlanPrefix(t *testing.T) {
+	at := func(counter uint64) *pb.Version { return &pb.Version{Generation: 1, Counter: counter} }
+	jobs := []*record.PrefixJob{{Upto: at(5), Cursor: "five"}, {Upto: at(9), Cursor: "nine"}}
+	for _, tc := range []struct {
+		name   string
+		jobs   []*record.PrefixJob
+		n      *pb.Counters
+		last   uint64
+		cursor string
+	}{
+		{"nothing runs", nil, &pb.Counters{}, 0, ""},
+		{"the first", jobs, &pb.Counters{}, 0, "five"},
+		{"the next in turn", jobs, &pb.Counters{}, 5, "nine"},
+		{"around", jobs, &pb.Counters{}, 9, "five"},
+		{"its turn has ended", jobs, &pb.Counters{}, 7, "nine"},
+		{"just below the limits", jobs, &pb.Counters{UnreferenceJobs: MaxPendingJobs - 1, UnreferenceLeft: MaxPendingReferences - 1}, 0, "five"},
+		{"too many jobs wait", jobs, &pb.Counters{UnreferenceJobs: MaxPendingJobs}, 0, ""},
+		{"too many references wait", jobs, &pb.Counters{UnreferenceLeft: MaxPendingReferences}, 0, ""},
+	} {
+		step := planPrefix(tc.jobs, tc.n, protocol.Version{Generation: 1, Counter: tc.last})
+		if step.GetCursor() != tc.cursor || step != nil && (step.Count == 0 || step.Count > protocol.MaxPrefixStep) {
+			t.Errorf("%s: planned %v", tc.name, step)
+		}
+	}
+}
