@@ -321,3 +321,70 @@ func (b *bed) elsewhere(text string) protocol.NodeID {
 	b.tb.Fatal("every node is wanted")
 	return 0
 }
+
+// waitsFor is what a node's drain or rebuild waits for.
+func (b *bed) waitsFor(node protocol.NodeID, want string) {
+	b.tb.Helper()
+	got, err := schedule.Waits(b.table, b.observe(), node)
+	if err != nil || !strings.Contains(got, want) || want == "" && got != "" {
+		b.tb.Errorf("node %s waits for %q, %v; want %q", node, got, err, want)
+	}
+}
+
+func TestWaits(t *testing.T) {
+	b, _ := settledBed(t, 4)
+	b.waitsFor(2, "")
+	b.waitsFor(9, "")
+	b.change(pb.NodeChange_DRAIN, 2)
+	b.waitsFor(2, "sweep 1, which has looked at 0 of 20 blocks")
+	for _, c := range b.plan(b.observe()).Commands {
+		b.must(c)
+	}
+	b.waitsFor(2, "")
+	b.down[1], b.down[3], b.down[4] = true, true, true
+	b.waitsFor(2, "these nodes do not answer: ")
+	clear(b.down)
+	for range 4 {
+		obs := b.observe()
+		p := b.plan(obs)
+		for _, c := range p.Commands {
+			b.must(c)
+		}
+		for _, n := range p.Orders {
+			if n.Node != 2 {
+				b.carry(obs, n.Node, n.Orders)
+			}
+		}
+	}
+	if b.node(2).Copies > 0 {
+		t.Fatal("copies are left")
+	}
+	b.waitsFor(2, "")
+	b.down[2] = true
+	b.waitsFor(2, "node 2 does not answer")
+	clear(b.down)
+	b.rounds(5)
+	b.waitsFor(2, "")
+	b.must(&record.Command{Body: &record.Command_RemoveNode{RemoveNode: &record.RemoveNode{Node: 2}}})
+	b.waitsFor(2, "records that mention it to be cleaned")
+	b.rounds(5)
+	b.waitsFor(2, "")
+}
+
+// TestWaitsForASweep: a drain whose sweep was canceled says so.
+func TestWaitsForASweep(t *testing.T) {
+	b, _ := settledBed(t, 4)
+	b.change(pb.NodeChange_DRAIN, 2)
+	b.must(&record.Command{Body: &record.Command_CancelSweep{CancelSweep: &record.CancelSweep{Sweep: 1}}})
+	b.rounds(5)
+	b.waitsFor(2, "a sweep, and none runs")
+	b.down[1] = true
+	b.become(1, pb.NodeState_NODE_STATE_DOWN, false)
+	b.waitsFor(1, "")
+	b.become(1, pb.NodeState_NODE_STATE_DOWN, true)
+	b.waitsFor(1, "sweep 2, which")
+	for _, c := range b.plan(b.observe()).Commands {
+		b.must(c)
+	}
+	b.waitsFor(1, "")
+}
