@@ -56,11 +56,33 @@ func (w *world) sweep() {
 		members++
 	}
 	w.crowd(members)
+	w.place(s)
 	if !w.emptying() {
 		return
 	}
 	s.setTrash(0)
 	w.deleteAll(s)
+}
+
+// place has the layout take in the nodes that wait for it.
+func (w *world) place(s *server) {
+	var changes []*pb.NodeChange
+	for i, m := range w.facts.members {
+		if m.State == pb.NodeState_NODE_STATE_JOINING {
+			changes = append(changes, &pb.NodeChange{Node: uint32(i + 1), Kind: pb.NodeChange_ADD})
+		}
+	}
+	if len(changes) == 0 {
+		return
+	}
+	// A replica that lags may plan what does not stand any more.
+	plan, err := state.PlanLayout(s.table, changes)
+	if err != nil {
+		return
+	}
+	s.propose(&record.Command{Body: &record.Command_ChangeLayout{ChangeLayout: &record.ChangeLayout{
+		IfLayoutVersion: plan.LayoutVersion, Changes: plan.Changes, Algorithm: plan.Algorithm, TableDigest: plan.TableDigest,
+	}}}, nil)
 }
 
 // crowd brings new machines, up to what redundancy asks for.
@@ -100,11 +122,18 @@ func (f *facts) unsettled(emptied bool) string {
 		return fmt.Sprintf("%d objects are left", c.Objects)
 	case c.UnreferencedBlocks+c.CondemnedBlocks > 0:
 		return fmt.Sprintf("%d unreferenced and %d condemned blocks are left: %s", c.UnreferencedBlocks, c.CondemnedBlocks, f.explainAll())
+	case c.MovingBlocks > 0:
+		return fmt.Sprintf("%d blocks are marked to be moved", c.MovingBlocks)
 	case emptied && c.LiveBlocks+c.CountedCopies+c.References+c.LiveStoredBytes+c.CopiesStoredBytes > 0:
 		return fmt.Sprintf("nothing is left and the counters say %v", c)
 	}
+	if number, sweep, err := state.RunningSweep(f.w.log.truth.table); err != nil || sweep != nil {
+		return fmt.Sprintf("sweep %d runs, %v", number, err)
+	}
 	for i, m := range f.members {
 		switch {
+		case m.State == pb.NodeState_NODE_STATE_JOINING:
+			return fmt.Sprintf("node %d is not placed on", i+1)
 		case m.State == pb.NodeState_NODE_STATE_REMOVED && !m.Cleaned:
 			return fmt.Sprintf("records mention node %d, which was removed", i+1)
 		case m.State != pb.NodeState_NODE_STATE_REMOVED && m.InventoryDue != nil:
@@ -200,6 +229,8 @@ func (w *world) operate() {
 		s.propose(&record.Command{Body: &record.Command_RetryNow{RetryNow: &record.RetryNow{Class: class, Limit: 10}}}, nil)
 	case w.chance(0.2):
 		w.crowd(0)
+	default:
+		w.place(s)
 	}
 }
 

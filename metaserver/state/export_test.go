@@ -8,6 +8,7 @@ var (
 	KeyIdentity = keyIdentity
 	KeyJob      = keyJob
 	KeyTrash    = keyTrash
+	KeySweep    = keySweep
 )
 
 // KeyWork and KeyWorkDue are the keys of one row of the schedule index.

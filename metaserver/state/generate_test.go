@@ -58,7 +58,7 @@ func (g *generator) any() *record.Command {
 }
 
 func (g *generator) anyBody() *record.Command {
-	switch g.draw(33) {
+	switch g.draw(39) {
 	case 0:
 		return openSession(g.name("session", someSessions))
 	case 1:
@@ -87,6 +87,8 @@ func (g *generator) anyBody() *record.Command {
 		return g.trash()
 	case 29, 30, 31, 32:
 		return g.bulk()
+	case 33, 34, 35, 36, 37, 38:
+		return g.placement()
 	}
 	return g.commit()
 }

@@ -17,11 +17,17 @@ func checkSettings(s *record.Settings) error {
 	if s.AuditKeepRows > protocol.MaxAuditRows {
 		return protocol.Errorf(protocol.InvalidArgument, "the audit keeps at most %d rows, not %d", protocol.MaxAuditRows, s.AuditKeepRows)
 	}
+	if s.DownAfterMs > MaxDownAfterMs || s.AwayAfterMs > MaxDownAfterMs {
+		return protocol.Errorf(protocol.InvalidArgument, "a node is taken for down, or away, after at most %d ms", uint64(MaxDownAfterMs))
+	}
 	return nil
 }
 
 // Bounds of the settings of background work.
 const (
+	// MaxDownAfterMs bounds how long a node may not answer before that has
+	// consequences: a year.
+	MaxDownAfterMs        = 366 * 24 * 3600 * 1000
 	MaxTranquilityPercent = 10_000
 	MaxOrdersPerNode      = 1024
 )
@@ -33,6 +39,7 @@ func plainSettings(s *record.Settings) *record.Settings {
 		Redundancy: s.Redundancy, Quorum: s.Quorum, FeatureLevel: s.FeatureLevel, GraceMs: s.GraceMs,
 		PausedClasses: s.PausedClasses, TranquilityPercent: s.TranquilityPercent, OrdersPerNode: s.OrdersPerNode,
 		AuditKeepRows: s.AuditKeepRows,
+		DownAfterMs: s.DownAfterMs, AwayAfterMs: s.AwayAfterMs, AutoLayout: s.AutoLayout,
 	}
 }
 
@@ -59,7 +66,8 @@ func (a *applier) putSettings(q *record.PutSettings) *record.Result {
 	a.cluster.Settings = plainSettings(q.Settings)
 	a.cluster.SettingsVersion = toPB(a.next())
 	if wider {
-		a.relayout()
+		a.relayout(LayoutRedundancy, 0, before.Redundancy)
+		a.startSweep(SweepLayout, 0)
 	}
 	if recounted {
 		a.startReindex(before)

@@ -135,7 +135,7 @@ func (a *applier) dropReference(hash []byte, ended *[]byte) {
 		d.row.Phase = record.Block_UNREFERENCED
 		*ended = append(*ended, hash...)
 	}
-	a.replace(&d, a.changeTo(&d, footprintOf(d.row, thresholdsFor(a.cluster, hash))))
+	a.replace(&d, a.changeTo(&d, a.become(&d)))
 }
 
 // UnreferenceWork is a job as the dispatcher needs it: what a
