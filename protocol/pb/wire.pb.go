@@ -4081,7 +4081,9 @@ type DiskStatus struct {
 	Quarantined   uint64                 `protobuf:"varint,8,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
 	Acks          uint64                 `protobuf:"varint,9,opt,name=acks,proto3" json:"acks,omitempty"`
 	// Empty while the disk works; else what failed.
-	Failure       string `protobuf:"bytes,10,opt,name=failure,proto3" json:"failure,omitempty"`
+	Failure string `protobuf:"bytes,10,opt,name=failure,proto3" json:"failure,omitempty"`
+	// It takes no new block from a client until it is below its low watermark.
+	Full          bool `protobuf:"varint,11,opt,name=full,proto3" json:"full,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4184,6 +4186,13 @@ func (x *DiskStatus) GetFailure() string {
 		return x.Failure
 	}
 	return ""
+}
+
+func (x *DiskStatus) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
 }
 
 type BlockserverStatus struct {
@@ -7497,7 +7506,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05items\x18\x01 \x03(\v2\x18.ashlar.v1.InventoryItemR\x05items\x12\x12\n" +
 	"\x04next\x18\x02 \x01(\fR\x04next\x12\x12\n" +
 	"\x04node\x18\x03 \x01(\rR\x04node\x12 \n" +
-	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\"\x99\x02\n" +
+	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\"\xad\x02\n" +
 	"\n" +
 	"DiskStatus\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
@@ -7512,7 +7521,8 @@ const file_wire_proto_rawDesc = "" +
 	"\vquarantined\x18\b \x01(\x04R\vquarantined\x12\x12\n" +
 	"\x04acks\x18\t \x01(\x04R\x04acks\x12\x18\n" +
 	"\afailure\x18\n" +
-	" \x01(\tR\afailure\"\x9a\x02\n" +
+	" \x01(\tR\afailure\x12\x12\n" +
+	"\x04full\x18\v \x01(\bR\x04full\"\x9a\x02\n" +
 	"\x11BlockserverStatus\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\rR\x04node\x12 \n" +
