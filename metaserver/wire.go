@@ -27,7 +27,7 @@ func (s *Server) wire() {
 	})
 	s.orders = rpc.NewClient(rpc.ClientConfig{Cluster: s.Cluster(), Timeout: dispatch.DefaultOrderTimeout, MaxConnsPerHost: 4, MaxAnswer: maxNodeAnswer})
 	s.dispatcher = dispatch.New(dispatch.Config{
-		Log: s.replica, Ping: s.ping, Nodes: nodes{s.orders}, Registry: s.registry, Logger: s.cfg.Logger, Timing: s.cfg.Timing,
+		Log: s.replica, Ping: s.ping, Nodes: nodes{s.orders}, Registry: s.registry, Logger: s.cfg.Logger, Timing: s.cfg.Timing, Now: s.cfg.now,
 	})
 	s.client = rpc.NewServer(rpc.ServerConfig{
 		Name: "metaserver", Cluster: s.Cluster, Logger: s.cfg.Logger,
@@ -35,12 +35,12 @@ func (s *Server) wire() {
 	})
 	api.New(api.Config{
 		Log: s.replica, Group: s.group, Self: s.ID(), Observed: s.dispatcher.Observed, Ended: s.dispatcher.Wake, Work: s.dispatcher,
-		Metrics: api.NewMetrics(s.registry), Logger: s.cfg.Logger,
+		Metrics: api.NewMetrics(s.registry), Logger: s.cfg.Logger, Now: s.cfg.now,
 	}).Mount(s.client)
 	s.adminHTTP = &http.Server{
 		Handler: admin.New(admin.Config{
 			Replica: s.replica, Group: s.group, Self: s.ID(), Cluster: s.Cluster, Ready: s.notReady,
-			Gatherer: s.registry, Logger: s.cfg.Logger,
+			Gatherer: s.registry, Logger: s.cfg.Logger, Now: s.cfg.now,
 		}),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
