@@ -158,7 +158,7 @@ const (
 // scan shows the due rows of a lane to fn, what never failed first, until fn is
 // full or Limits.Scan rows did not lead to anything. It keeps the lane's cursor.
 func (p *planner) scan(class, lane uint32, fn func(w state.DueWork) (verdict, error)) error {
-	from, idle, horizon := p.obs.cursor(class, lane), 0, p.horizon()
+	from, idle := p.obs.cursor(class, lane), 0
 pages:
 	for {
 		rows, err := state.Due(p.r, class, lane, math.MaxInt64, from, scanPage)
@@ -166,11 +166,11 @@ pages:
 			return err
 		}
 		for _, w := range rows {
-			if w.DueUnixMs > p.obs.NowUnixMs && w.DueUnixMs <= horizon {
+			if p.putOff(w) {
 				if err := p.later(w, from); err != nil {
 					return err
 				}
-				from = state.Place{DueUnixMs: horizon, Hash: lastHash()}
+				from = state.Place{DueUnixMs: p.horizon(), Hash: lastHash()}
 				continue pages
 			}
 			v, err := fn(w)
@@ -194,6 +194,11 @@ pages:
 			return nil
 		}
 	}
+}
+
+// putOff tells that a row is due some time, and not yet.
+func (p *planner) putOff(w state.DueWork) bool {
+	return w.DueUnixMs > p.obs.NowUnixMs && w.DueUnixMs <= p.horizon()
 }
 
 // horizon is the latest due time that this leader's clock can have led to. A row

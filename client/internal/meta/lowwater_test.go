@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
 )
 
 func TestLowWater(t *testing.T) {
@@ -35,4 +37,34 @@ func TestLowWater(t *testing.T) {
 func mark(g *Group) protocol.Version {
 	low, _ := g.lowWater()
 	return low
+}
+
+// TestNoneUploading: a request tells whether any upload goes on after it. A commit
+// is the end of one.
+func TestNoneUploading(t *testing.T) {
+	s, g := newScript(t)
+	s.always = func(string, rpc.Message) error { return nil }
+	ask := func(path string) bool {
+		build := func(c *pb.Call) rpc.Message { return &pb.DeleteRequest{Call: c} }
+		if err := g.Mutate(t.Context(), nil, path, build, &pb.DeleteAnswer{}); err != nil {
+			t.Fatal(err)
+		}
+		return s.calls[len(s.calls)-1].NoneUploading
+	}
+	if !ask(protocol.PathDelete) {
+		t.Error("nothing is in flight beside a delete")
+	}
+	first := g.Uploading()
+	if ask(protocol.PathDelete) || !ask(protocol.PathCommit) {
+		t.Error("an upload is in flight until its commit")
+	}
+	second := g.Uploading()
+	if ask(protocol.PathCommit) {
+		t.Error("another upload is in flight")
+	}
+	first()
+	second()
+	if !ask(protocol.PathDelete) {
+		t.Error("both have ended")
+	}
 }
