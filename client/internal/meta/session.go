@@ -187,6 +187,9 @@ func (g *Group) Pin(ctx context.Context) (*Session, error) {
 // that a server answered; or UnknownOutcome when the change may have happened
 // or may happen yet; or Unavailable or Canceled when it certainly will not.
 func (g *Group) Mutate(ctx context.Context, pinned *Session, path string, build func(*pb.Call) rpc.Message, ans rpc.Message) error {
+	if path == protocol.PathCommit || path == protocol.PathUploadAbort {
+		defer g.ending()()
+	}
 	var last error
 	for range maxFreshSessions {
 		s, call, err := g.sessions.take(ctx, pinned)
@@ -194,9 +197,6 @@ func (g *Group) Mutate(ctx context.Context, pinned *Session, path string, build 
 			return err
 		}
 		low, uploading := g.lowWater()
-		if path == protocol.PathCommit {
-			uploading-- // this request is the end of one
-		}
 		call.NoneUploading = uploading <= 0
 		if !low.IsZero() {
 			call.OldestUpload = &pb.Version{Generation: low.Generation, Counter: low.Counter}
