@@ -32,7 +32,9 @@ func TestRestoreMetadata(t *testing.T) {
 
 	sdk = open(t, ctx, c)
 	putMany(t, ctx, sdk, "after", seed+2, 30)
+	_ = sdk.Close()
 	command(t, ctx, c, "rm", "-r", "gone/")
+	sdk = open(t, ctx, c)
 	await(t, ctx, "the deletes to be done", func() bool { return dead(ctx, sdk) == 0 && filesOf(t, c.Block[0]) == 70 })
 	_ = sdk.Close()
 
@@ -43,7 +45,6 @@ func TestRestoreMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	sdk = open(t, ctx, c)
-	defer func() { _ = sdk.Close() }()
 	await(t, ctx, "every inventory to be taken, losses counted and strays gone", func() bool {
 		status, err := sdk.Status(ctx)
 		if err != nil || status.GetVersion().GetGeneration() != 2 {
@@ -67,10 +68,13 @@ func TestRestoreMetadata(t *testing.T) {
 	noDrift(t, ctx, c)
 	fresh := putMany(t, ctx, sdk, "fresh", seed+3, 10)
 	readBack(t, ctx, sdk, "fresh", fresh)
+	_ = sdk.Close()
+	sdk = open(t, ctx, c)
 	for _, bucket := range []string{"stay/", "gone/", "fresh/"} {
 		command(t, ctx, c, "rm", "-r", bucket)
 	}
 	await(t, ctx, "everything dead to be gone", func() bool { return nothing(t, ctx, c, sdk) })
+	_ = sdk.Close()
 	noDrift(t, ctx, c)
 }
 
