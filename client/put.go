@@ -41,8 +41,9 @@ func (c *Client) Put(ctx context.Context, bucket, name string, r io.Reader, opts
 		return Object{}, err
 	}
 	defer end()
-	defer c.meta.Uploading()()
-	p := &put{client: c, options: o, source: newSource(r), counters: counters{parent: &c.stats}}
+	uploaded := sync.OnceFunc(c.meta.Uploading())
+	defer uploaded()
+	p := &put{client: c, uploaded: uploaded, options: o, source: newSource(r), counters: counters{parent: &c.stats}}
 	p.request = pb.CommitRequest{
 		Bucket: bucket, Name: name, Precondition: o.precondition,
 		ContentType: o.contentType, UserMetadata: o.metadata,
@@ -73,6 +74,8 @@ func checkPut(bucket, name string, o *options) error {
 
 // put is one Put under way.
 type put struct {
+	// uploaded ends what meta.Uploading began.
+	uploaded func()
 	client   *Client
 	options  options
 	source   *source
@@ -156,13 +159,17 @@ func (p *put) single(ctx context.Context, first *cut.Piece) (Object, error) {
 func (p *put) commit(ctx context.Context, pg *page) (Object, error) {
 	var ans pb.CommitAnswer
 	send := func() error {
-		return p.client.meta.Mutate(ctx, p.session, protocol.PathCommit, func(call *pb.Call) rpc.Message {
+		err := p.client.meta.Mutate(ctx, p.session, protocol.PathCommit, func(call *pb.Call) rpc.Message {
 			p.request.Call = call
 			if pg != nil {
 				p.request.Blocks, p.request.Claims = pg.wire()
 			}
 			return &p.request
 		}, &ans)
+		if err == nil {
+			p.uploaded()
+		}
+		return err
 	}
 	if err := p.settle(ctx, pg, send); err != nil {
 		return Object{}, err

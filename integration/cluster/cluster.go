@@ -259,3 +259,23 @@ func pause(ctx context.Context) {
 	case <-timer.C:
 	}
 }
+
+// Restore starts a cluster whose processes have all ended, with metadata from a
+// backup: the first metaserver begins from it, on a new folder, the others join it
+// on new ones. Blockservers start on what they have.
+func (c *Cluster) Restore(ctx context.Context, backup string) error {
+	for i, m := range c.Meta {
+		m.renew()
+		if i == 0 {
+			m.With("--restore-from", backup)
+		} else {
+			m.With("--join", c.Meta[0].Admin)
+		}
+	}
+	for _, m := range c.Members() {
+		if err := m.Start(); err != nil {
+			return err
+		}
+	}
+	return c.WaitReady(ctx)
+}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -28,9 +29,18 @@ type Member struct {
 	args        []string
 
 	mu   sync.Mutex
+	more []string
 	cmd  *exec.Cmd
 	done chan struct{}
 	exit error
+}
+
+// With sets arguments that the next starts have besides; none: no more.
+func (m *Member) With(args ...string) *Member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.more = args
+	return m
 }
 
 // Start runs the process on its folder and ports; its output goes to a log.
@@ -44,7 +54,7 @@ func (m *Member) Start() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(m.binary, m.args...)
+	cmd := exec.Command(m.binary, append(slices.Clone(m.args), m.more...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// A test that dies takes its servers with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -163,4 +173,20 @@ func (m *Member) await() {
 		m.signal(syscall.SIGKILL)
 		<-done
 	}
+}
+
+// renew has a metaserver's next start begin on a new folder.
+func (m *Member) renew() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	// The folder follows --dir; how the old one began stands at the end.
+	args := slices.Clone(m.args)
+	args[2] += "-anew"
+	for i, arg := range args {
+		if arg == "--bootstrap" || arg == "--join" {
+			args = args[:i]
+			break
+		}
+	}
+	m.args = args
 }

@@ -168,6 +168,8 @@ func (c *client) call(oldest protocol.Version, cmd func(*pb.Call) *record.Comman
 	if !oldest.IsZero() {
 		call.OldestUpload = wire(oldest)
 	}
+	// Said falsely too: it only decides when Reap is tried.
+	call.NoneUploading = c.w.chance(0.5)
 	c.ask(func() *record.Command { return cmd(call) }, func(_ *record.Command, r *record.Result) {
 		if k := protocol.Kind(r.GetKind()); r == nil || k == protocol.SessionExpired {
 			c.session, c.seq = nil, 0

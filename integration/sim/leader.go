@@ -141,6 +141,10 @@ func (s *server) observe() (obs schedule.Observation, ok bool) {
 		NowUnixMs: w.clockOf(&s.clock), Chance: w.rng.Uint64(), Generation: cluster.Generation, Term: s.term,
 		SessionsSettled: w.calm || w.chance(0.9), Cursors: s.cursors,
 	}
+	if w.chance(0.5) {
+		// Idle sessions are passed over, as far as any version of a while ago.
+		obs.YoungFrom = protocol.Version{Generation: cluster.Generation, Counter: cluster.Counter - min(cluster.Counter, uint64(w.n(40)))}
+	}
 	for i, n := range nodes {
 		id := protocol.NodeID(i + 1)
 		if n.State == pb.NodeState_NODE_STATE_REMOVED {

@@ -28,7 +28,7 @@ func (b *bed) counters() *pb.Counters {
 func (b *bed) clocked(nowMs *atomic.Int64) *dispatch.Dispatcher {
 	return dispatch.New(dispatch.Config{
 		Log: b, Registry: prometheus.NewRegistry(), Now: func() time.Time { return time.UnixMilli(nowMs.Load()) },
-		Ping:   func(context.Context, string) error { return nil },
+		Ping:   func(context.Context, string) (*pb.BlockserverStatus, error) { return &pb.BlockserverStatus{}, nil },
 		Timing: dispatch.Timing{UnreferenceTick: 5 * time.Millisecond, TrashTick: 5 * time.Millisecond},
 	})
 }

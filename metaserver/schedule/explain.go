@@ -130,7 +130,7 @@ func (p *planner) explainRow(h protocol.Hash, class, lane uint32, text string) (
 		}
 	}
 	switch {
-	case w.DueUnixMs <= p.obs.NowUnixMs:
+	case !p.putOff(w):
 		return text + "; it is due now", nil
 	case class == state.ClassCondemn && w.Attempts == 0:
 		return text + " when its grace ends, in " + p.in(w), nil

@@ -159,14 +159,19 @@ const (
 // full or Limits.Scan rows did not lead to anything. It keeps the lane's cursor.
 func (p *planner) scan(class, lane uint32, fn func(w state.DueWork) (verdict, error)) error {
 	from, idle := p.obs.cursor(class, lane), 0
+pages:
 	for {
 		rows, err := state.Due(p.r, class, lane, math.MaxInt64, from, scanPage)
 		if err != nil {
 			return err
 		}
 		for _, w := range rows {
-			if w.DueUnixMs > p.obs.NowUnixMs {
-				return p.later(w, from)
+			if p.putOff(w) {
+				if err := p.later(w, from); err != nil {
+					return err
+				}
+				from = state.Place{DueUnixMs: p.horizon(), Hash: lastHash()}
+				continue pages
 			}
 			v, err := fn(w)
 			if err != nil {
@@ -189,6 +194,20 @@ func (p *planner) scan(class, lane uint32, fn func(w state.DueWork) (verdict, er
 			return nil
 		}
 	}
+}
+
+// putOff tells that a row is due some time, and not yet.
+func (p *planner) putOff(w state.DueWork) bool {
+	return w.DueUnixMs > p.obs.NowUnixMs && w.DueUnixMs <= p.horizon()
+}
+
+// horizon is the latest due time that this leader's clock can have led to. A row
+// due beyond it was written by one whose clock was far ahead, and waits for nothing:
+// it is due now.
+func (p *planner) horizon() int64 {
+	const most = math.MaxInt64 / 4
+	grace := min(p.cluster.GetSettings().GetGraceMs(), most)
+	return min(p.obs.NowUnixMs, most) + MaxBackoffMs + int64(grace)
 }
 
 // keepCursor lets the next plan begin where this one did.
@@ -237,4 +256,12 @@ func seedOf(h protocol.Hash) uint64 {
 		n = n<<8 | uint64(b)
 	}
 	return n
+}
+
+// lastHash is above or equal to every hash.
+func lastHash() (h protocol.Hash) {
+	for i := range h {
+		h[i] = 0xff
+	}
+	return h
 }

@@ -133,49 +133,6 @@ func TestGraceThenCondemnThenDeleteThenReap(t *testing.T) {
 	}
 }
 
-func TestReapWaitsForSessions(t *testing.T) {
-	b := newBed(t, 3)
-	b.must(&record.Command{Body: &record.Command_OpenSession{OpenSession: &record.OpenSession{Session: id("session", 1)}}})
-	b.put("a", 1, 2, 3)
-	b.delete("a")
-	b.rounds(10)
-	if b.row("a") == nil {
-		t.Skip("the state lets this session's mark pass")
-	}
-	if p := b.plan(b.observe()); !waits(p, state.ClassReap, "sessions are open") {
-		t.Errorf("waits for\n%s", p)
-	}
-	b.must(&record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: id("session", 1)}}})
-	b.rounds(10)
-	if b.row("a") != nil {
-		t.Error("the row stays")
-	}
-}
-
-func TestReapWaitsForALeaderThatIsNew(t *testing.T) {
-	b := newBed(t, 3)
-	b.put("a", 1, 2, 3)
-	b.delete("a")
-	for range 5 {
-		obs := b.observe()
-		obs.SessionsSettled = false
-		p := b.plan(obs)
-		for _, n := range p.Orders {
-			b.carry(obs, n.Node, n.Orders)
-		}
-		for _, c := range p.Commands {
-			b.must(c)
-		}
-	}
-	if b.row("a") == nil {
-		t.Fatal("reaped")
-	}
-	b.rounds(10)
-	if b.row("a") != nil {
-		t.Error("the row stays")
-	}
-}
-
 func TestPausedClassesWait(t *testing.T) {
 	for _, class := range []uint32{state.ClassRedundancy, state.ClassDelete, state.ClassCondemn, state.ClassReap} {
 		b := newBed(t, 3, func(s *record.Settings) { s.PausedClasses = 1 << class })

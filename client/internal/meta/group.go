@@ -72,6 +72,8 @@ type Group struct {
 	seen      protocol.Version
 	// uploads counts those under way by the version that they began at.
 	uploads map[protocol.Version]int
+	// ends counts the requests under way that are the end of one of them.
+	ends int
 }
 
 // NewGroup returns a group that has not spoken to anybody yet.

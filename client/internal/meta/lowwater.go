@@ -24,15 +24,30 @@ func (g *Group) Uploading() (end func()) {
 	}
 }
 
-// lowWater is the lowest version that an upload under way may use.
-func (g *Group) lowWater() protocol.Version {
+// ending tells that a request is under way that is the end of an upload, until the
+// function returned is called.
+func (g *Group) ending() (ended func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	low := g.seen
-	for v := range g.uploads {
+	g.ends++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.ends--
+	}
+}
+
+// lowWater is the lowest version that an upload under way may use, and how many
+// are that are not about to end.
+func (g *Group) lowWater() (low protocol.Version, uploading int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	low, uploading = g.seen, -g.ends
+	for v, n := range g.uploads {
+		uploading += n
 		if v.Less(low) {
 			low = v
 		}
 	}
-	return low
+	return low, uploading
 }

@@ -187,13 +187,18 @@ func (g *Group) Pin(ctx context.Context) (*Session, error) {
 // that a server answered; or UnknownOutcome when the change may have happened
 // or may happen yet; or Unavailable or Canceled when it certainly will not.
 func (g *Group) Mutate(ctx context.Context, pinned *Session, path string, build func(*pb.Call) rpc.Message, ans rpc.Message) error {
+	if path == protocol.PathCommit || path == protocol.PathUploadAbort {
+		defer g.ending()()
+	}
 	var last error
 	for range maxFreshSessions {
 		s, call, err := g.sessions.take(ctx, pinned)
 		if err != nil {
 			return err
 		}
-		if low := g.lowWater(); !low.IsZero() {
+		low, uploading := g.lowWater()
+		call.NoneUploading = uploading <= 0
+		if !low.IsZero() {
 			call.OldestUpload = &pb.Version{Generation: low.Generation, Counter: low.Counter}
 		}
 		err, unknown := g.ask(ctx, path, build(call), ans)
