@@ -18,10 +18,13 @@ package faults
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
+	"github.com/seed-7d21a5b5/ashlar/integration/machines"
 )
 
 // Fault is one thing that goes wrong. Its methods are not safe for concurrent
@@ -80,13 +83,23 @@ func (f *fault) Heal(ctx context.Context) error {
 	return f.cluster.WaitReady(ctx)
 }
 
-// All returns the faults that this machine can do to c. Their choices come from
-// r, which nobody else may use while one is being injected.
+// All returns the faults that can be done to c here. Which those are depends on
+// what c was started with: links between Machines can be cut, those of a Proxied
+// cluster delayed and repeated, Disks filled, and snapshots installed where the
+// flag --trailing-logs is small. The choices come from r, which nobody else may
+// use while a fault is being injected.
 func All(c *cluster.Cluster, r *rand.Rand) []Fault {
-	return processes(c, r)
+	return slices.Concat(processes(c, r), group(c, r), network(c, r), links(c), disks(c, r))
 }
 
-// Missing returns what this machine cannot do, and why, one sentence each.
+// Missing returns what this machine cannot do, and why, a sentence each.
 func Missing() []string {
-	return nil
+	var out []string
+	if err := machines.Missing(); err != nil {
+		out = append(out, fmt.Sprintf("no cut, lossy or slow links and no full disks: %v", err))
+	}
+	if err := straceMissing(); err != nil {
+		out = append(out, fmt.Sprintf("no failing and no stalling syncs: %v", err))
+	}
+	return out
 }

@@ -56,11 +56,23 @@ func drive(t *testing.T, ctx context.Context, c *cluster.Cluster, seed uint64) *
 					content[j] = byte(random.Uint32())
 				}
 				l.one(ctx, fmt.Sprintf("w%d/%d", w, i), content)
+				breathe(ctx)
 			}
 		})
 	}
 	t.Cleanup(l.stop)
 	return l
+}
+
+// breathe keeps the load small: it is there to notice what goes wrong, and shares
+// the machine with all members.
+func breathe(ctx context.Context) {
+	timer := time.NewTimer(10 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 func (l *load) one(ctx context.Context, name string, content []byte) {
@@ -98,10 +110,10 @@ func (l *load) stop() {
 
 // more waits until n further writes were acknowledged: the cluster makes
 // progress in the state that it is in.
-func (l *load) more(ctx context.Context, n int64) {
-	l.t.Helper()
+func (l *load) more(t *testing.T, ctx context.Context, n int64) {
+	t.Helper()
 	want := l.count.Load() + n
-	await(l.t, ctx, fmt.Sprintf("%d more acknowledged writes", n), func() bool { return l.count.Load() >= want })
+	await(t, ctx, fmt.Sprintf("%d more acknowledged writes", n), func() bool { return l.count.Load() >= want })
 }
 
 // check ends the load and reads back all that was acknowledged.

@@ -2,7 +2,6 @@ package faults_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -14,22 +13,13 @@ import (
 var binary string
 
 // scenarioTimeout bounds one scenario.
-const scenarioTimeout = 4 * time.Minute
+const scenarioTimeout = 15 * time.Minute
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "ashlar-faults")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if binary, err = cluster.Build(dir, false); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(cluster.Main(func(built string) int {
+		binary = built
+		return m.Run()
+	}))
 }
 
 // start runs a cluster for one test.
