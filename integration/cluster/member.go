@@ -9,6 +9,9 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/integration/machines"
+	"github.com/seed-7d21a5b5/ashlar/integration/proxy"
 )
 
 // stopTimeout bounds the wait for a member that was asked to end.
@@ -22,11 +25,17 @@ type Member struct {
 	Address string
 	// Admin is a metaserver's admin port.
 	Admin string
-	// Data is a blockserver's data folder.
+	// Data is its data folder.
 	Data string
+	// Machine, Disk and Proxies are what it stands on, where Config asked for it:
+	// a proxy a port, a metaserver's are those of its client, Raft and admin port.
+	Machine *machines.Machine
+	Disk    *machines.Disk
+	Proxies []*proxy.Proxy
 
 	binary, dir string
-	args        []string
+	// args are its command line, begin what it says besides on an empty folder.
+	args, begin []string
 
 	mu   sync.Mutex
 	more []string
@@ -44,7 +53,8 @@ func (m *Member) With(args ...string) *Member {
 }
 
 // Start runs the process on its folder and ports; its output goes to a log.
-func (m *Member) Start() error {
+// Flags given here hold for this run only.
+func (m *Member) Start(flags ...string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.running() {
@@ -54,7 +64,8 @@ func (m *Member) Start() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(m.binary, append(slices.Clone(m.args), m.more...)...)
+	line := slices.Concat(m.enter(), []string{m.binary}, m.args, m.begin, m.more, flags)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// A test that dies takes its servers with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -73,6 +84,23 @@ func (m *Member) Start() error {
 		close(done)
 	}()
 	return nil
+}
+
+func (m *Member) enter() []string {
+	if m.Machine == nil {
+		return nil
+	}
+	return m.Machine.Enter()
+}
+
+// Wipe empties the folder of a member that does not run. Its next start joins
+// the cluster through the metaserver at the admin address, as a new member.
+func (m *Member) Wipe(admin string) error {
+	if m.Running() {
+		return fmt.Errorf("%s runs", m.Name)
+	}
+	m.begin = []string{"--join", admin}
+	return os.RemoveAll(m.Data)
 }
 
 // Kill ends the process as kill -9 does and waits until it is gone.
@@ -175,18 +203,13 @@ func (m *Member) await() {
 	}
 }
 
-// renew has a metaserver's next start begin on a new folder.
-func (m *Member) renew() {
+// renew has a metaserver's next start begin on a new folder, in the way named.
+func (m *Member) renew(begin ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// The folder follows --dir; how the old one began stands at the end.
-	args := slices.Clone(m.args)
-	args[2] += "-anew"
-	for i, arg := range args {
-		if arg == "--bootstrap" || arg == "--join" {
-			args = args[:i]
-			break
-		}
-	}
-	m.args = args
+	m.Data += "-anew"
+	// The folder follows --dir.
+	m.args = slices.Clone(m.args)
+	m.args[2] = m.Data
+	m.begin = begin
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/app"
 	"github.com/seed-7d21a5b5/ashlar/metaserver"
@@ -53,6 +54,17 @@ func Metaserver(a *app.App) *cobra.Command {
 	f.BoolVar(&cfg.Insecure, "insecure", false, "listen beyond loopback without TLS")
 	f.DurationVar(&cfg.ClockOffset, "clock-offset", 0, "`time` to add to this machine's clock wherever it is read; for tests")
 	_ = f.MarkHidden("clock-offset")
+	raftFlags(f, &cfg)
 	cmd.MarkFlagsMutuallyExclusive("bootstrap", "join", "restore-from")
 	return cmd
+}
+
+// raftFlags are for tests of what happens rarely with the defaults: a snapshot
+// that has to be installed, a network as slow as the timeouts.
+func raftFlags(f *pflag.FlagSet, cfg *metaserver.Config) {
+	f.Uint64Var(&cfg.Replica.TrailingLogs, "trailing-logs", 0, "entries that stay in the log after a snapshot")
+	f.DurationVar(&cfg.Replica.HeartbeatTimeout, "heartbeat-timeout", 0, "how long a follower waits for its leader")
+	for _, name := range []string{"trailing-logs", "heartbeat-timeout"} {
+		_ = f.MarkHidden(name)
+	}
 }
