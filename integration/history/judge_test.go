@@ -87,114 +87,114 @@ func sighting(t *testing.T, text string) (s history.Seen) {
 	return s
 }
 
+// handMade are histories of a few lines; broken is a piece of the contradiction,
+// empty if there is none.
+var handMade = []struct{ name, text, broken string }{
+	{"a put and a get", `
+		1 0-1 put a/k tag=x -> done x@5
+		2 2-3 get a/k -> done x@5`, ""},
+	{"a get that overlaps a put may see either", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-9 put a/k tag=y -> done y@6
+		2 3-4 get a/k -> done y@6
+		3 3-8 get a/k -> done x@5`, ""},
+	{"new, then old", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-9 put a/k tag=y -> done y@6
+		2 3-4 get a/k -> done y@6
+		3 5-8 get a/k -> done x@5`, "a/k: "},
+	{"a stale get", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-3 put a/k tag=y -> done y@6
+		2 4-5 get a/k -> done x@5`, "a/k: "},
+	{"the same get at the stale level", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-3 put a/k tag=y -> done y@6
+		2 4-5 get a/k stale -> done x@5`, ""},
+	{"a put of unknown outcome takes effect late", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-* put a/k tag=y -> unknown
+		2 4-5 get a/k -> done x@5
+		2 6-7 get a/k -> done y@6`, ""},
+	{"or never", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-* put a/k tag=y -> unknown
+		2 6-7 get a/k -> done x@5`, ""},
+	{"but not twice", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-* put a/k tag=y -> unknown
+		2 4-5 get a/k -> done y@6
+		2 6-7 put a/k tag=z -> done z@7
+		2 8-9 get a/k -> done y@6`, "a/k: "},
+	{"nor at two versions", `
+		1 2-* put a/k tag=y -> unknown
+		2 4-5 get a/k -> done y@6
+		2 6-7 get a/k -> done y@7`, "y is at version 1.6 and at 1.7"},
+	{"a put that certainly failed is read", `
+		1 2-3 put a/k tag=y -> nothing
+		2 4-5 get a/k -> done y@6`, `was told "nothing"`},
+	{"an unknown put fulfils another's precondition", `
+		1 0-* put a/k tag=x -> unknown
+		2 1-2 put a/k tag=y if-absent -> refused
+		2 3-4 get a/k -> done x@5`, ""},
+	{"a refusal that nothing explains", `
+		1 1-2 put a/k tag=y if-absent -> refused`, "a/k: "},
+	{"compare and set", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-5 put a/k tag=y if-version=5 -> done y@6
+		2 2-5 put a/k tag=z if-version=5 -> refused`, ""},
+	{"both win", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-5 put a/k tag=y if-version=5 -> done y@6
+		2 2-5 put a/k tag=z if-version=5 -> done z@7`, "a/k: "},
+	{"a delete of unknown outcome", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-* delete a/k -> unknown
+		2 3-4 get a/k -> done x@5
+		2 5-6 stat a/k -> absent`, ""},
+	{"absent and there again", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-* delete a/k -> unknown
+		2 3-4 get a/k -> absent
+		2 5-6 stat a/k -> done x@5`, "a/k: "},
+	{"a conditional delete", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-3 delete a/k if-version=4 -> refused
+		1 4-5 delete a/k if-version=5 -> done
+		1 6-7 delete a/k if-version=5 -> absent`, ""},
+	{"a listing of one moment", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-3 put a/l tag=y -> done y@6
+		2 0-9 list a/ -> done a/k=x@5
+		3 4-9 list a/ -> done a/k=x@5 a/l=y@6`, ""},
+	{"a listing of two moments", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-3 put a/l tag=y -> done y@6
+		1 4-5 delete a/k -> done
+		2 0-9 list a/ -> done a/l=y@6
+		3 2-9 list a/ -> done a/k=x@5
+		4 6-9 list a/ -> done a/k=x@5 a/l=y@6`, "a/: "},
+	{"versions against time, over two keys", `
+		1 0-1 put a/k tag=x -> done x@6
+		1 2-3 put b/k tag=y -> done y@5`, "after a higher version"},
+	{"a session that goes on", `
+		1 0-1 put a/k tag=x -> done x@5
+		2 2-3 put a/k tag=y -> done y@6
+		1 4-5 get a/k session -> done x@5
+		1 6-7 get a/k session -> done y@6`, ""},
+	{"a session that goes back", `
+		1 0-1 put a/k tag=x -> done x@5
+		2 2-3 put a/k tag=y -> done y@6
+		1 4-5 get a/k session -> done y@6
+		1 6-7 get a/k session -> done x@5`, "went back"},
+	{"a session that forgets its own delete", `
+		1 0-1 put a/k tag=x -> done x@5
+		1 2-3 delete a/k -> done
+		1 4-5 get a/k session -> done x@5`, "went back"},
+}
+
 func TestHandMadeHistories(t *testing.T) {
-	for _, c := range []struct {
-		name, text string
-		// broken is a piece of the contradiction, empty if there is none.
-		broken string
-	}{
-		{"a put and a get", `
-			1 0-1 put a/k tag=x -> done x@5
-			2 2-3 get a/k -> done x@5`, ""},
-		{"a get that overlaps a put may see either", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-9 put a/k tag=y -> done y@6
-			2 3-4 get a/k -> done y@6
-			3 3-8 get a/k -> done x@5`, ""},
-		{"new, then old", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-9 put a/k tag=y -> done y@6
-			2 3-4 get a/k -> done y@6
-			3 5-8 get a/k -> done x@5`, "a/k: "},
-		{"a stale get", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-3 put a/k tag=y -> done y@6
-			2 4-5 get a/k -> done x@5`, "a/k: "},
-		{"the same get at the stale level", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-3 put a/k tag=y -> done y@6
-			2 4-5 get a/k stale -> done x@5`, ""},
-		{"a put of unknown outcome takes effect late", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-* put a/k tag=y -> unknown
-			2 4-5 get a/k -> done x@5
-			2 6-7 get a/k -> done y@6`, ""},
-		{"or never", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-* put a/k tag=y -> unknown
-			2 6-7 get a/k -> done x@5`, ""},
-		{"but not twice", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-* put a/k tag=y -> unknown
-			2 4-5 get a/k -> done y@6
-			2 6-7 put a/k tag=z -> done z@7
-			2 8-9 get a/k -> done y@6`, "a/k: "},
-		{"nor at two versions", `
-			1 2-* put a/k tag=y -> unknown
-			2 4-5 get a/k -> done y@6
-			2 6-7 get a/k -> done y@7`, "y is at version 1.6 and at 1.7"},
-		{"a put that certainly failed is read", `
-			1 2-3 put a/k tag=y -> nothing
-			2 4-5 get a/k -> done y@6`, `was told "nothing"`},
-		{"an unknown put fulfils another's precondition", `
-			1 0-* put a/k tag=x -> unknown
-			2 1-2 put a/k tag=y if-absent -> refused
-			2 3-4 get a/k -> done x@5`, ""},
-		{"a refusal that nothing explains", `
-			1 1-2 put a/k tag=y if-absent -> refused`, "a/k: "},
-		{"compare and set", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-5 put a/k tag=y if-version=5 -> done y@6
-			2 2-5 put a/k tag=z if-version=5 -> refused`, ""},
-		{"both win", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-5 put a/k tag=y if-version=5 -> done y@6
-			2 2-5 put a/k tag=z if-version=5 -> done z@7`, "a/k: "},
-		{"a delete of unknown outcome", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-* delete a/k -> unknown
-			2 3-4 get a/k -> done x@5
-			2 5-6 stat a/k -> absent`, ""},
-		{"absent and there again", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-* delete a/k -> unknown
-			2 3-4 get a/k -> absent
-			2 5-6 stat a/k -> done x@5`, "a/k: "},
-		{"a conditional delete", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-3 delete a/k if-version=4 -> refused
-			1 4-5 delete a/k if-version=5 -> done
-			1 6-7 delete a/k if-version=5 -> absent`, ""},
-		{"a listing of one moment", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-3 put a/l tag=y -> done y@6
-			2 0-9 list a/ -> done a/k=x@5
-			3 4-9 list a/ -> done a/k=x@5 a/l=y@6`, ""},
-		{"a listing of two moments", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-3 put a/l tag=y -> done y@6
-			1 4-5 delete a/k -> done
-			2 0-9 list a/ -> done a/l=y@6
-			3 2-9 list a/ -> done a/k=x@5
-			4 6-9 list a/ -> done a/k=x@5 a/l=y@6`, "a/: "},
-		{"versions against time, over two keys", `
-			1 0-1 put a/k tag=x -> done x@6
-			1 2-3 put b/k tag=y -> done y@5`, "after a higher version"},
-		{"a session that goes on", `
-			1 0-1 put a/k tag=x -> done x@5
-			2 2-3 put a/k tag=y -> done y@6
-			1 4-5 get a/k session -> done x@5
-			1 6-7 get a/k session -> done y@6`, ""},
-		{"a session that goes back", `
-			1 0-1 put a/k tag=x -> done x@5
-			2 2-3 put a/k tag=y -> done y@6
-			1 4-5 get a/k session -> done y@6
-			1 6-7 get a/k session -> done x@5`, "went back"},
-		{"a session that forgets its own delete", `
-			1 0-1 put a/k tag=x -> done x@5
-			1 2-3 delete a/k -> done
-			1 4-5 get a/k session -> done x@5`, "went back"},
-	} {
+	for _, c := range handMade {
 		t.Run(c.name, func(t *testing.T) {
 			v := history.Judge(script(t, c.text), 0, "")
 			found := strings.Join(append(v.Broken, v.OutOfTime...), "\n")
