@@ -72,7 +72,7 @@ type fatalError struct{ error }
 func (t *run) checker(sdk *client.Client) *worker {
 	return &worker{
 		id: t.cfg.Clients, sdk: sdk, r: rand.New(rand.NewPCG(t.cfg.Seed, 3)), keys: t.keys, contents: newContents(t.cfg.Seed + 1),
-		record: t.record, surprise: t.surprise,
+		record: t.record, surprise: t.surprise, careful: true,
 	}
 }
 

@@ -2,9 +2,11 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
 )
@@ -40,16 +42,20 @@ func (b both) Inject(ctx context.Context) error {
 	return nil
 }
 
-// Heal heals in the reverse order, and all of them whatever happens.
+// Heal heals all at once: the first to be undone waits for a whole cluster, which
+// there is only when the others are undone too.
 func (b both) Heal(ctx context.Context) error {
-	var failed error
-	for i := range b {
-		f := b[len(b)-1-i]
-		if err := f.Heal(ctx); err != nil && failed == nil {
-			failed = fmt.Errorf("heal %s: %w", f.Name(), err)
-		}
+	failed := make([]error, len(b))
+	var healing sync.WaitGroup
+	for i, f := range b {
+		healing.Go(func() {
+			if err := f.Heal(ctx); err != nil {
+				failed[i] = fmt.Errorf("heal %s: %w", f.Name(), err)
+			}
+		})
 	}
-	return failed
+	healing.Wait()
+	return errors.Join(failed...)
 }
 
 // choose finds the named faults, joined by +.

@@ -8,7 +8,7 @@ import (
 )
 
 // stopLeader is the name of the fault that every run has.
-const stopLeader = "sigstop-leader"
+const stopLeader = "freeze-leader"
 
 // Processes are the faults of signals: a member is killed as by a power cut and
 // started again on its folder, or stopped and let go on.
@@ -33,7 +33,7 @@ func Processes(c *cluster.Cluster, r *rand.Rand) []Fault {
 		&signal{name: "kill-follower", cluster: c, pick: follower, do: kill},
 		&signal{name: "kill-blockserver", cluster: c, pick: block, do: kill},
 		&signal{name: stopLeader, cluster: c, pick: c.Leader, do: freeze},
-		&signal{name: "sigstop-blockserver", cluster: c, pick: block, do: freeze},
+		&signal{name: "freeze-blockserver", cluster: c, pick: block, do: freeze},
 	}
 }
 

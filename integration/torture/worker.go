@@ -14,8 +14,12 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
-// operationTimeout bounds one operation of a client.
-const operationTimeout = 4 * time.Second
+// One operation of a client may take patient, which is longer than an election; some
+// take hasty, so that they are given up at any point of their way.
+const (
+	patient = 4 * time.Second
+	hasty   = 20 * time.Millisecond
+)
 
 // worker is one client: it does one thing after the other, at a bounded rate.
 type worker struct {
@@ -29,7 +33,9 @@ type worker struct {
 	pause time.Duration
 	// surprise is told of errors that no fault excuses.
 	surprise func(error)
-	made     int
+	// careful workers are always patient.
+	careful bool
+	made    int
 }
 
 // run works until stop is closed.
@@ -96,7 +102,7 @@ func (w *worker) condition(other history.Condition) history.Condition {
 
 // once does one operation and records it.
 func (w *worker) once(ctx context.Context, o history.Operation) history.Operation {
-	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	ctx, cancel := context.WithTimeout(ctx, w.deadline())
 	defer cancel()
 	var content []byte
 	if o.Verb == history.Put {
@@ -113,6 +119,14 @@ func (w *worker) once(ctx context.Context, o history.Operation) history.Operatio
 		w.keys.tell(o.Key, o.Seen.Version)
 	}
 	return o
+}
+
+// deadline draws how long the next operation may take.
+func (w *worker) deadline() time.Duration {
+	if w.careful || w.r.IntN(5) > 0 {
+		return patient
+	}
+	return hasty << w.r.IntN(7)
 }
 
 func (w *worker) ask(ctx context.Context, o *history.Operation, content []byte) error {
