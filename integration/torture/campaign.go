@@ -13,9 +13,11 @@ import (
 // Campaign describes runs one after the other. It is over when Runs are done, or
 // when no run is begun any more after Time; 0 means that there is no such end.
 type Campaign struct {
-	// Config is of each run; its Dir holds a folder a run, and its Seed is the
-	// first run's.
+	// Config is of each run; its Dir holds a folder a run, its Seed is the first
+	// run's, and its Fault, if it is not empty, the only one.
 	Config
+	// Beds are what clusters stand on; each fault is made on the first that has it.
+	Beds []Bed
 	Runs int
 	Time time.Duration
 	// From is the number of the first run: faults go by number.
@@ -27,10 +29,21 @@ type Campaign struct {
 func (c Campaign) Do(ctx context.Context) (*Table, error) {
 	table := &Table{}
 	begun := time.Now()
+	plan, err := c.survey(ctx)
+	if err != nil {
+		return table, err
+	}
+	c.Log("%d faults", len(plan.singles))
 	for i := 0; (c.Runs == 0 || i < c.Runs) && (c.Time == 0 || time.Since(begun) < c.Time); i++ {
 		cfg := c.Config
 		cfg.Seed += uint64(i)
-		cfg.Number = c.From + i
+		chosen := plan.choose(c.From+i, cfg.Seed)
+		if c.Fault != "" {
+			if chosen, err = plan.named(c.Fault); err != nil {
+				return table, err
+			}
+		}
+		cfg.Bed, cfg.Fault = chosen.bed, chosen.fault
 		cfg.Dir = filepath.Join(c.Dir, fmt.Sprintf("run-%d", cfg.Seed))
 		result, err := Run(ctx, cfg)
 		if result != nil && result.Verdict != nil {
@@ -38,11 +51,7 @@ func (c Campaign) Do(ctx context.Context) (*Table, error) {
 		}
 		table.Seconds = time.Since(begun).Seconds()
 		if err != nil {
-			fault := cfg.Fault
-			if result != nil {
-				fault = result.Fault
-			}
-			err = fmt.Errorf("seed %d, %s: %w\nkept in %s; again with:\n  %s", cfg.Seed, fault, err, cfg.Dir, again(cfg, fault))
+			err = fmt.Errorf("seed %d, %s: %w\nkept in %s; again with:\n  %s", cfg.Seed, cfg.Fault, err, cfg.Dir, again(cfg))
 			return table, keep(cfg.Dir, table, err)
 		}
 		c.Log("  clean: %d operations, %d ambiguous, %d searches", result.Verdict.Operations, result.Verdict.Ambiguous, result.Verdict.Keys+result.Verdict.Prefixes)
@@ -54,9 +63,9 @@ func (c Campaign) Do(ctx context.Context) (*Table, error) {
 }
 
 // again is the command that repeats a run.
-func again(cfg Config, fault string) string {
+func again(cfg Config) string {
 	return fmt.Sprintf("go test -count=1 -v ./integration/torture -run TestTorture -torture.runs 1 -torture.seed %d -torture.fault '%s' -torture.load %v",
-		cfg.Seed, fault, cfg.Load)
+		cfg.Seed, cfg.Fault, cfg.Load)
 }
 
 // keep puts the failure and the figures beside the run's data and logs.

@@ -137,15 +137,15 @@ func (t *run) settles(ctx context.Context) error {
 			n := status.GetCounters()
 			if n.GetUnderReplicatedBlocks()+n.GetUnreferencedBlocks()+n.GetCondemnedBlocks()+n.GetUnreferenceJobs()+n.GetMovingBlocks()+n.GetSessions() > 0 {
 				return fmt.Errorf("%d blocks lack copies, %d are unreferenced, %d condemned, %d are moving; %d jobs and %d sessions are left; %s",
-					n.GetUnderReplicatedBlocks(), n.GetUnreferencedBlocks(), n.GetCondemnedBlocks(), n.GetMovingBlocks(), n.GetUnreferenceJobs(), n.GetSessions(), plan(ctx, sdk))
+					n.GetUnderReplicatedBlocks(), n.GetUnreferencedBlocks(), n.GetCondemnedBlocks(), n.GetMovingBlocks(), n.GetUnreferenceJobs(), n.GetSessions(), work(ctx, sdk))
 			}
 			return nil
 		})
 	})
 }
 
-// plan is what the leader would do next and what it waits for.
-func plan(ctx context.Context, sdk *client.Client) string {
+// work is what the leader would do next and what it waits for.
+func work(ctx context.Context, sdk *client.Client) string {
 	ans := &pb.WorkPlanAnswer{}
 	if err := sdk.Ask(ctx, protocol.PathWorkPlan, &pb.WorkPlanRequest{}, ans); err != nil {
 		return err.Error()

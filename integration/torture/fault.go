@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
 )
@@ -33,13 +35,22 @@ func (b both) Name() string {
 	return strings.Join(names, "+")
 }
 
+// secondTimeout bounds the injection of a fault while another is in force, which
+// may keep it from coming about.
+const secondTimeout = 20 * time.Second
+
+// Inject puts the first in force, and of the others what can be beside it. What
+// began and failed is healed like the rest.
 func (b both) Inject(ctx context.Context) error {
-	for _, f := range b {
-		if err := f.Inject(ctx); err != nil {
-			return fmt.Errorf("inject %s: %w", f.Name(), err)
-		}
+	if err := b[0].Inject(ctx); err != nil {
+		return err
 	}
-	return nil
+	for _, f := range b[1:] {
+		bounded, cancel := context.WithTimeout(ctx, secondTimeout)
+		_ = f.Inject(bounded)
+		cancel()
+	}
+	return ctx.Err()
 }
 
 // Heal heals all at once: the first to be undone waits for a whole cluster, which
@@ -61,17 +72,12 @@ func (b both) Heal(ctx context.Context) error {
 // choose finds the named faults, joined by +.
 func choose(all []Fault, name string) (Fault, error) {
 	var chosen both
-	for _, want := range strings.Split(name, "+") {
-		found := false
-		for _, f := range all {
-			if f.Name() == want {
-				chosen, found = append(chosen, f), true
-				break
-			}
+	for want := range strings.SplitSeq(name, "+") {
+		i := slices.IndexFunc(all, func(f Fault) bool { return f.Name() == want })
+		if i < 0 {
+			return nil, fmt.Errorf("no fault %q here; there are %s", want, both(all).Name())
 		}
-		if !found {
-			return nil, fmt.Errorf("no fault %q on this machine; there are %s", want, both(all).Name())
-		}
+		chosen = append(chosen, all[i])
 	}
 	if len(chosen) == 1 {
 		return chosen[0], nil

@@ -41,10 +41,7 @@ type Figures struct {
 
 func (t *run) result(ops []history.Operation) *Result {
 	r := &Result{Seed: t.cfg.Seed, Fault: t.cfg.Fault}
-	for i, p := range t.phases {
-		if i == 0 {
-			r.Fault = p.fault
-		}
+	for _, p := range t.phases {
 		r.Figures = append(r.Figures, p.figures(ops, t.cfg.Clients))
 	}
 	return r

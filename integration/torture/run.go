@@ -23,10 +23,10 @@ type Config struct {
 	// Dir gets the data, logs and history of the run.
 	Dir  string
 	Seed uint64
-	// Fault is what is put in force, names joined by +. If it is empty, it is
-	// number Number of the faults that there are, and beyond them two at once.
-	Fault  string
-	Number int
+	// Bed is what the cluster stands on, Fault what is put in force: names joined
+	// by +.
+	Bed   Bed
+	Fault string
 	// Load is how long clients work; the fault is in force for less than half of it.
 	Load time.Duration
 	// Clients do Rate operations a second each.
@@ -38,11 +38,8 @@ type Config struct {
 	Log func(format string, args ...any)
 }
 
-const (
-	// healTimeout bounds injecting and healing.
-	healTimeout = 3 * time.Minute
-	blockserver = 4
-)
+// healTimeout bounds injecting and healing.
+const healTimeout = 3 * time.Minute
 
 // run is one run under way.
 type run struct {
@@ -92,7 +89,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 const historyFile = "history.jsonl"
 
 func (t *run) all(ctx context.Context) (err error) {
-	if t.cluster, err = cluster.Start(ctx, cluster.Config{Binary: t.cfg.Binary, Dir: t.cfg.Dir, Blockservers: blockserver}); err != nil {
+	if t.cluster, err = start(ctx, t.cfg.Bed, t.cfg.Binary, t.cfg.Dir); err != nil {
 		return err
 	}
 	defer t.cluster.Stop()
@@ -100,28 +97,15 @@ func (t *run) all(ctx context.Context) (err error) {
 		return fmt.Errorf("set the grace: %w", err)
 	}
 	t.faults = t.cfg.Faults(t.cluster, t.r)
-	fault, err := t.pick()
+	fault, err := choose(t.faults, t.cfg.Fault)
 	if err != nil {
 		return err
 	}
-	t.cfg.Log("seed %d: %s", t.cfg.Seed, fault.Name())
+	t.cfg.Log("seed %d on %s: %s", t.cfg.Seed, t.cfg.Bed.Name, fault.Name())
 	if err := t.load(ctx, fault); err != nil {
 		return err
 	}
 	return t.checkAll(ctx)
-}
-
-// pick chooses the run's fault: a named one, each by its number, then pairs.
-func (t *run) pick() (Fault, error) {
-	if t.cfg.Fault != "" {
-		return choose(t.faults, t.cfg.Fault)
-	}
-	if t.cfg.Number < len(t.faults) {
-		return t.faults[t.cfg.Number], nil
-	}
-	i := t.r.IntN(len(t.faults))
-	j := (i + 1 + t.r.IntN(len(t.faults)-1)) % len(t.faults)
-	return both{t.faults[i], t.faults[j]}, nil
 }
 
 // load has clients work while the fault comes and goes, and then while the leader

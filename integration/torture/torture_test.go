@@ -51,6 +51,7 @@ func TestTorture(t *testing.T) {
 				t.Logf("%s "+format, append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
 			},
 		},
+		Beds: []torture.Bed{{Name: "loopback", Cluster: cluster.Config{Blockservers: 4}}},
 		Runs: *runs, From: *from, Time: time.Duration(*minutes * float64(time.Minute)),
 	}
 	if c.Seed == 0 {
@@ -59,7 +60,7 @@ func TestTorture(t *testing.T) {
 	if c.Runs == 0 && c.Time == 0 {
 		c.Runs, c.Load = shortRuns, shortLoad
 		if c.From == 0 {
-			c.From = rand.IntN(1000)
+			c.From = rand.IntN(100)
 		}
 	}
 	t.Logf("first seed %d, faults from number %d on, load %v", c.Seed, c.From, c.Load)
