@@ -19,6 +19,7 @@ var (
 	seed    = flag.Uint64("torture.seed", 0, "the first run's seed; 0 draws one")
 	fault   = flag.String("torture.fault", "", "this fault only, or several joined by +")
 	load    = flag.Duration("torture.load", 30*time.Second, "how long clients work in a run")
+	race    = flag.Bool("torture.race", false, "build the servers with the race detector")
 	out     = flag.String("torture.out", "", "folder for what is kept, and for the figures")
 )
 
@@ -40,7 +41,7 @@ func TestTorture(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	binary, err := cluster.Build(t.TempDir(), false)
+	binary, err := cluster.Build(t.TempDir(), *race)
 	if err != nil {
 		t.Fatal(err)
 	}
