@@ -1,7 +1,9 @@
 // Package cluster runs a real cluster for tests: one operating-system process a
-// member, of the one binary, on loopback, with its data and logs below one
-// folder. Members can be killed as a power cut would, stopped, frozen and
-// started again on the same folder and ports.
+// member, of the one binary, with its data and logs below one folder. Members can
+// be killed as a power cut would, stopped, frozen and started again on the same
+// folder and ports. They stand on loopback, or, if asked for, each on a machine
+// of its own (package machines), or each behind proxies (package proxy), so that
+// what lies between them can be spoiled.
 //
 // Invariants: a process is only ever signalled by the id that this package got
 // when it started it; every wait ends, either in the state waited for or in an
@@ -11,7 +13,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,8 @@ import (
 	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/client"
+	"github.com/seed-7d21a5b5/ashlar/integration/machines"
+	"github.com/seed-7d21a5b5/ashlar/integration/proxy"
 )
 
 // Config says what to run.
@@ -29,13 +32,29 @@ type Config struct {
 	Dir string
 	// Metaservers and Blockservers are how many to run; 0 means 3 of each.
 	Metaservers, Blockservers int
+	// Machines puts every member on a machine of its own; Start fails where
+	// machines.Missing says that this cannot be done.
+	Machines bool
+	// Proxied puts a proxy before every port, at the address that others are told.
+	Proxied bool
+	// Disks gives members, by name as in "block-1", a file system of their own of
+	// that many bytes, where machines can be made.
+	Disks map[string]int64
+	// MetaFlags and BlockFlags are further flags of the members of a role.
+	MetaFlags, BlockFlags []string
 }
 
 // Cluster is a set of member processes.
 type Cluster struct {
 	// Meta and Block are the members by role.
 	Meta, Block []*Member
-	binary      string
+	// Network is what the members' machines stand on, nil on loopback.
+	Network *machines.Network
+
+	binary  string
+	cfg     Config
+	disks   []*machines.Disk
+	proxies []*proxy.Proxy
 }
 
 const (
@@ -78,71 +97,13 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	return c, nil
 }
 
-// plan chooses the ports and command lines of all members.
-func plan(cfg Config) (*Cluster, error) {
-	metas, blocks := cfg.Metaservers, cfg.Blockservers
-	if metas == 0 {
-		metas = 3
-	}
-	if blocks == 0 {
-		blocks = 3
-	}
-	ports, err := freeAddresses(3*metas + blocks)
-	if err != nil {
-		return nil, err
-	}
-	c := &Cluster{binary: cfg.Binary}
-	clients := ports[:metas]
-	for i := range metas {
-		admin := ports[2*metas+i]
-		args := []string{
-			"metaserver", "--dir", filepath.Join(cfg.Dir, fmt.Sprintf("meta-%d", i+1)),
-			"--client-listen", clients[i], "--raft-listen", ports[metas+i], "--admin-listen", admin,
-		}
-		if i == 0 {
-			args = append(args, "--bootstrap")
-		} else {
-			args = append(args, "--join", ports[2*metas])
-		}
-		c.Meta = append(c.Meta, &Member{Name: fmt.Sprintf("meta-%d", i+1), Address: clients[i], Admin: admin, binary: cfg.Binary, dir: cfg.Dir, args: args})
-	}
-	for i := range blocks {
-		address := ports[3*metas+i]
-		name := fmt.Sprintf("block-%d", i+1)
-		data := filepath.Join(cfg.Dir, name)
-		args := []string{
-			"blockserver", "--data", data, "--listen", address,
-			"--metaservers", strings.Join(clients, ","), "--zone", fmt.Sprintf("zone-%d", i+1),
-		}
-		c.Block = append(c.Block, &Member{Name: name, Address: address, Data: data, binary: cfg.Binary, dir: cfg.Dir, args: args})
-	}
-	return c, nil
-}
-
-// freeAddresses finds loopback addresses that nobody listens on.
-func freeAddresses(n int) ([]string, error) {
-	var held []net.Listener
-	defer func() {
-		for _, l := range held {
-			_ = l.Close()
-		}
-	}()
-	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		held = append(held, l)
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses, nil
-}
-
 // Members returns all members, metaservers first.
 func (c *Cluster) Members() []*Member {
 	return append(append([]*Member(nil), c.Meta...), c.Block...)
 }
+
+// MetaFlags returns the flags that Config gave the metaservers.
+func (c *Cluster) MetaFlags() []string { return c.cfg.MetaFlags }
 
 // Endpoints returns the metaservers' client addresses.
 func (c *Cluster) Endpoints() []string {
@@ -233,7 +194,8 @@ func (c *Cluster) Leader(ctx context.Context) (*Member, error) {
 	return nil, fmt.Errorf("no leader among %d members", len(status.GetMembers()))
 }
 
-// Stop ends all members, by SIGTERM and, where that does not help, by SIGKILL.
+// Stop ends all members, by SIGTERM and, where that does not help, by SIGKILL,
+// and takes away what they stood on.
 func (c *Cluster) Stop() {
 	for _, m := range c.Members() {
 		m.terminate()
@@ -241,6 +203,7 @@ func (c *Cluster) Stop() {
 	for _, m := range c.Members() {
 		m.await()
 	}
+	c.release()
 }
 
 func (c *Cluster) tails() string {

@@ -5,9 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/integration/machines"
+	"github.com/seed-7d21a5b5/ashlar/integration/proxy"
 )
 
 // stopTimeout bounds the wait for a member that was asked to end.
@@ -21,11 +25,17 @@ type Member struct {
 	Address string
 	// Admin is a metaserver's admin port.
 	Admin string
-	// Data is a blockserver's data folder.
+	// Data is its data folder.
 	Data string
+	// Machine, Disk and Proxies are what it stands on, where Config asked for it:
+	// a proxy a port, a metaserver's are those of its client, Raft and admin port.
+	Machine *machines.Machine
+	Disk    *machines.Disk
+	Proxies []*proxy.Proxy
 
 	binary, dir string
-	args        []string
+	// args are its command line, begin what it says besides on an empty folder.
+	args, begin []string
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -34,7 +44,8 @@ type Member struct {
 }
 
 // Start runs the process on its folder and ports; its output goes to a log.
-func (m *Member) Start() error {
+// Flags given here hold for this run only.
+func (m *Member) Start(flags ...string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.running() {
@@ -44,7 +55,8 @@ func (m *Member) Start() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(m.binary, m.args...)
+	line := slices.Concat(m.enter(), []string{m.binary}, m.args, m.begin, flags)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// A test that dies takes its servers with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -63,6 +75,23 @@ func (m *Member) Start() error {
 		close(done)
 	}()
 	return nil
+}
+
+func (m *Member) enter() []string {
+	if m.Machine == nil {
+		return nil
+	}
+	return m.Machine.Enter()
+}
+
+// Wipe empties the folder of a member that does not run. Its next start joins
+// the cluster through the metaserver at the admin address, as a new member.
+func (m *Member) Wipe(admin string) error {
+	if m.Running() {
+		return fmt.Errorf("%s runs", m.Name)
+	}
+	m.begin = []string{"--join", admin}
+	return os.RemoveAll(m.Data)
 }
 
 // Kill ends the process as kill -9 does and waits until it is gone.

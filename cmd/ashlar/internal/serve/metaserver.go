@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/app"
 	"github.com/seed-7d21a5b5/ashlar/metaserver"
@@ -49,5 +50,16 @@ func Metaserver(a *app.App) *cobra.Command {
 	f.Uint32Var(&cfg.Quorum, "quorum", protocol.DefaultQuorum, "copies that a write waits for, in a new cluster")
 	f.BoolVar(&cfg.Insecure, "insecure", false, "listen beyond loopback without TLS")
 	cmd.MarkFlagsMutuallyExclusive("bootstrap", "join")
+	raftFlags(f, &cfg)
 	return cmd
+}
+
+// raftFlags are for tests of what happens rarely with the defaults: a snapshot
+// that has to be installed, a network as slow as the timeouts.
+func raftFlags(f *pflag.FlagSet, cfg *metaserver.Config) {
+	f.Uint64Var(&cfg.Replica.TrailingLogs, "trailing-logs", 0, "entries that stay in the log after a snapshot")
+	f.DurationVar(&cfg.Replica.HeartbeatTimeout, "heartbeat-timeout", 0, "how long a follower waits for its leader")
+	for _, name := range []string{"trailing-logs", "heartbeat-timeout"} {
+		_ = f.MarkHidden(name)
+	}
 }

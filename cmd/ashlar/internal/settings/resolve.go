@@ -138,13 +138,14 @@ func eachCommand(c *cobra.Command, fn func(*cobra.Command) error) error {
 	return nil
 }
 
-// eachFlag visits the flags that have keys: all but help, version and config.
+// eachFlag visits the flags that have keys: all but help, version, config and
+// those that are hidden, which are for tests.
 func eachFlag(c *cobra.Command, fn func(key string, f *pflag.Flag)) {
 	section := strings.ReplaceAll(strings.TrimPrefix(c.CommandPath(), c.Root().Name()), " ", ".")
 	section = strings.TrimPrefix(section+".", ".")
 	visit := func(prefix string) func(*pflag.Flag) {
 		return func(f *pflag.Flag) {
-			if f.Name != "help" && f.Name != "version" && f.Name != "config" {
+			if f.Name != "help" && f.Name != "version" && f.Name != "config" && !f.Hidden {
 				fn(prefix+f.Name, f)
 			}
 		}

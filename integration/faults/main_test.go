@@ -1,0 +1,37 @@
+package faults_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
+)
+
+// binary is the command under test, built once.
+var binary string
+
+// scenarioTimeout bounds one scenario.
+const scenarioTimeout = 15 * time.Minute
+
+func TestMain(m *testing.M) {
+	os.Exit(cluster.Main(func(built string) int {
+		binary = built
+		return m.Run()
+	}))
+}
+
+// start runs a cluster for one test.
+func start(t *testing.T, cfg cluster.Config) (*cluster.Cluster, context.Context) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
+	t.Cleanup(cancel)
+	cfg.Binary, cfg.Dir = binary, t.TempDir()
+	c, err := cluster.Start(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	return c, ctx
+}
