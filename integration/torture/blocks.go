@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/client"
@@ -134,16 +135,25 @@ func (t *run) nothingRemains(ctx context.Context) error {
 	})
 }
 
+// deleteAll deletes what is in every bucket: some faults write too.
 func deleteAll(ctx context.Context, sdk *client.Client) error {
-	var names []string
-	for e, err := range sdk.List(ctx, bucket) {
+	var failed []error
+	for b, err := range sdk.List(ctx, "") {
 		if err != nil {
 			return err
 		}
-		names = append(names, e.Name)
+		in := strings.TrimSuffix(b.Prefix, "/")
+		var names []string
+		for e, err := range sdk.List(ctx, in) {
+			if err != nil {
+				return err
+			}
+			names = append(names, e.Name)
+		}
+		outcomes, err := sdk.DeleteBatch(ctx, in, names)
+		failed = append(append(failed, outcomes...), err)
 	}
-	outcomes, err := sdk.DeleteBatch(ctx, bucket, names)
-	return errors.Join(append(outcomes, err)...)
+	return errors.Join(failed...)
 }
 
 // withNodes runs fn with the blockservers' addresses.

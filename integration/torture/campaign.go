@@ -13,9 +13,11 @@ import (
 // Campaign describes runs one after the other. It is over when Runs are done, or
 // when no run is begun any more after Time; 0 means that there is no such end.
 type Campaign struct {
-	// Config is of each run; its Dir holds a folder a run, its Seed is the first
-	// run's, and its Fault, if it is not empty, the only one.
+	// Config is of each run; its Dir holds a folder a run, and its Seed is the first
+	// run's.
 	Config
+	// Named are the only faults, in turn, if there are any.
+	Named []string
 	// Beds are what clusters stand on; each fault is made on the first that has it.
 	Beds []Bed
 	Runs int
@@ -38,8 +40,8 @@ func (c Campaign) Do(ctx context.Context) (*Table, error) {
 		cfg := c.Config
 		cfg.Seed += uint64(i)
 		chosen := plan.choose(c.From+i, cfg.Seed)
-		if c.Fault != "" {
-			if chosen, err = plan.named(c.Fault); err != nil {
+		if n := len(c.Named); n > 0 {
+			if chosen, err = plan.named(c.Named[i%n]); err != nil {
 				return table, err
 			}
 		}

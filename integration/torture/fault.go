@@ -4,25 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
+	"github.com/seed-7d21a5b5/ashlar/integration/faults"
 )
 
-// Fault is something that is wrong with a cluster for a while. Heal leaves the
-// cluster whole again and may be called twice.
-type Fault interface {
-	Name() string
-	Inject(ctx context.Context) error
-	Heal(ctx context.Context) error
-}
+// stopLeader is the fault that every run has besides its own.
+const stopLeader = "freeze-leader"
 
-// Faults makes the faults that this machine can do to a cluster.
-type Faults func(c *cluster.Cluster, r *rand.Rand) []Fault
+// Fault is something that is wrong with a cluster for a while.
+type Fault = faults.Fault
 
 // both is several faults at once.
 type both []Fault

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
+	"github.com/seed-7d21a5b5/ashlar/integration/faults"
 )
 
 // Bed is what a cluster of a run stands on. Which faults there are depends on it.
@@ -47,7 +48,7 @@ func (c Campaign) survey(ctx context.Context) (*plan, error) {
 		if err != nil {
 			return nil, fmt.Errorf("bed %s: %w", bed.Name, err)
 		}
-		for _, f := range c.Faults(up, rand.New(rand.NewPCG(0, 0))) {
+		for _, f := range faults.All(up, rand.New(rand.NewPCG(0, 0))) {
 			p.names[bed.Name] = append(p.names[bed.Name], f.Name())
 			if !seen[f.Name()] {
 				seen[f.Name()] = true

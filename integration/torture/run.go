@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/client"
 	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
+	"github.com/seed-7d21a5b5/ashlar/integration/faults"
 	"github.com/seed-7d21a5b5/ashlar/integration/history"
 	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
 )
@@ -32,8 +33,6 @@ type Config struct {
 	// Clients do Rate operations a second each.
 	Clients int
 	Rate    float64
-	// Faults makes the faults.
-	Faults Faults
 	// Log is told what happens; nil means nobody.
 	Log func(format string, args ...any)
 }
@@ -96,7 +95,7 @@ func (t *run) all(ctx context.Context) (err error) {
 	if err := t.noGrace(ctx); err != nil {
 		return fmt.Errorf("set the grace: %w", err)
 	}
-	t.faults = t.cfg.Faults(t.cluster, t.r)
+	t.faults = faults.All(t.cluster, t.r)
 	fault, err := choose(t.faults, t.cfg.Fault)
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
+	"github.com/seed-7d21a5b5/ashlar/integration/faults"
+	"github.com/seed-7d21a5b5/ashlar/integration/machines"
 	"github.com/seed-7d21a5b5/ashlar/integration/torture"
 )
 
@@ -24,46 +26,44 @@ var (
 )
 
 // The short campaign takes less than two minutes on a machine of two processors.
-const (
-	shortRuns = 3
-	shortLoad = 8 * time.Second
-)
+const shortLoad = 8 * time.Second
+
+var shortFaults = []string{"kill-leader", "kill-blockserver", "freeze-blockserver"}
+
+// binary is the command under test, built once.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(cluster.Main(func(built string) int {
+		binary = built
+		return m.Run()
+	}))
+}
+
+// beds are what clusters stand on here: on machines of their own, where these can
+// be made, members can be cut off and their disks filled.
+func beds(t *testing.T, short bool) []torture.Bed {
+	for _, what := range faults.Missing() {
+		t.Logf("not on this machine: %s", what)
+	}
+	const nodes, disk = 4, 256 << 20
+	flags := []string{faults.TrailingLogs}
+	loopback := torture.Bed{Name: "loopback", Cluster: cluster.Config{Blockservers: nodes, MetaFlags: flags}}
+	if short {
+		return []torture.Bed{loopback}
+	}
+	if machines.Missing() == nil {
+		loopback.Name, loopback.Cluster.Machines = "machines", true
+		loopback.Cluster.Disks = map[string]int64{"block-2": disk, "meta-2": disk}
+	}
+	return []torture.Bed{loopback, {Name: "proxied", Cluster: cluster.Config{Blockservers: nodes, Proxied: true}}}
+}
 
 func TestTorture(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	dir := *out
-	if dir == "" {
-		// Not the test's own folder: what is kept has to outlive it.
-		var err error
-		if dir, err = os.MkdirTemp("", "ashlar-torture"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	binary, err := cluster.Build(t.TempDir(), *race)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := torture.Campaign{
-		Config: torture.Config{
-			Binary: binary, Dir: dir, Seed: *seed, Fault: *fault, Load: *load, Clients: 6, Rate: 20, Faults: torture.Processes,
-			Log: func(format string, args ...any) {
-				t.Logf("%s "+format, append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
-			},
-		},
-		Beds: []torture.Bed{{Name: "loopback", Cluster: cluster.Config{Blockservers: 4}}},
-		Runs: *runs, From: *from, Time: time.Duration(*minutes * float64(time.Minute)),
-	}
-	if c.Seed == 0 {
-		c.Seed = uint64(rand.Uint32())
-	}
-	if c.Runs == 0 && c.Time == 0 {
-		c.Runs, c.Load = shortRuns, shortLoad
-		if c.From == 0 {
-			c.From = rand.IntN(100)
-		}
-	}
+	c := campaign(t)
 	t.Logf("first seed %d, faults from number %d on, load %v", c.Seed, c.From, c.Load)
 	table, err := c.Do(t.Context())
 	var text strings.Builder
@@ -73,10 +73,47 @@ func TestTorture(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *out == "" {
-		_ = os.RemoveAll(dir)
+		_ = os.RemoveAll(c.Dir)
 		return
 	}
-	if err := table.Save(dir); err != nil {
+	if err := table.Save(c.Dir); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// campaign is what the flags ask for.
+func campaign(t *testing.T) torture.Campaign {
+	t.Helper()
+	short := *runs == 0 && *minutes == 0
+	c := torture.Campaign{
+		Config: torture.Config{
+			Binary: binary, Dir: *out, Seed: *seed, Load: *load, Clients: 6, Rate: 20,
+			Log: func(format string, args ...any) {
+				t.Logf("%s "+format, append([]any{time.Now().Format(time.TimeOnly)}, args...)...)
+			},
+		},
+		Beds: beds(t, short), Runs: *runs, From: *from, Time: time.Duration(*minutes * float64(time.Minute)),
+	}
+	if c.Seed == 0 {
+		c.Seed = uint64(rand.Uint32())
+	}
+	if *fault != "" {
+		c.Named = []string{*fault}
+	}
+	if short {
+		c.Load, c.Runs, c.Named = shortLoad, len(shortFaults), shortFaults
+	}
+	var err error
+	if c.Dir == "" {
+		// Not the test's own folder: what is kept has to outlive it.
+		if c.Dir, err = os.MkdirTemp("", "ashlar-torture"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if *race {
+		if c.Binary, err = cluster.Build(t.TempDir(), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
 }
