@@ -66,8 +66,8 @@ func (c Campaign) Do(ctx context.Context) (*Table, error) {
 
 // again is the command that repeats a run.
 func again(cfg Config) string {
-	return fmt.Sprintf("go test -count=1 -v ./integration/torture -run TestTorture -torture.runs 1 -torture.seed %d -torture.fault '%s' -torture.load %v",
-		cfg.Seed, cfg.Fault, cfg.Load)
+	return fmt.Sprintf("go test -count=1 -v ./integration/torture -run TestTorture -torture.runs 1 -torture.bed %s -torture.seed %d -torture.fault '%s' -torture.load %v",
+		cfg.Bed.Name, cfg.Seed, cfg.Fault, cfg.Load)
 }
 
 // keep puts the failure and the figures beside the run's data and logs.

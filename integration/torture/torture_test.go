@@ -4,6 +4,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ var (
 	from    = flag.Int("torture.from", 0, "the number of the first run: faults go by number, one each, then pairs")
 	seed    = flag.Uint64("torture.seed", 0, "the first run's seed; 0 draws one")
 	fault   = flag.String("torture.fault", "", "this fault only, or several joined by +")
+	bed     = flag.String("torture.bed", "", "machines, loopback or proxied; empty means those that this machine can have")
 	load    = flag.Duration("torture.load", 30*time.Second, "how long clients work in a run")
 	race    = flag.Bool("torture.race", false, "build the servers with the race detector")
 	out     = flag.String("torture.out", "", "folder for what is kept, and for the figures")
@@ -49,14 +51,20 @@ func beds(t *testing.T, short bool) []torture.Bed {
 	const nodes, disk = 4, 256 << 20
 	flags := []string{faults.TrailingLogs}
 	loopback := torture.Bed{Name: "loopback", Cluster: cluster.Config{Blockservers: nodes, MetaFlags: flags}}
-	if short {
+	apart := torture.Bed{Name: "machines", Cluster: cluster.Config{
+		Blockservers: nodes, MetaFlags: flags, Machines: true, Disks: map[string]int64{"block-2": disk, "meta-2": disk},
+	}}
+	proxied := torture.Bed{Name: "proxied", Cluster: cluster.Config{Blockservers: nodes, Proxied: true}}
+	all := []torture.Bed{apart, loopback, proxied}
+	switch {
+	case *bed != "":
+		return slices.DeleteFunc(all, func(b torture.Bed) bool { return b.Name != *bed })
+	case short:
 		return []torture.Bed{loopback}
+	case machines.Missing() != nil:
+		return []torture.Bed{loopback, proxied}
 	}
-	if machines.Missing() == nil {
-		loopback.Name, loopback.Cluster.Machines = "machines", true
-		loopback.Cluster.Disks = map[string]int64{"block-2": disk, "meta-2": disk}
-	}
-	return []torture.Bed{loopback, {Name: "proxied", Cluster: cluster.Config{Blockservers: nodes, Proxied: true}}}
+	return []torture.Bed{apart, proxied}
 }
 
 func TestTorture(t *testing.T) {
