@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// settleTimeout bounds the wait for each state after healing.
-	settleTimeout = 4 * time.Minute
+	// settleTimeout bounds the wait for each state after healing. Sessions that
+	// could not be closed expire within it.
+	settleTimeout = 15 * time.Minute
 	pollInterval  = 100 * time.Millisecond
 	// restartWalks is how often leadership is handed over while strays are waited
 	// for: a new leader takes inventories at once and not after a minute's rest.

@@ -147,8 +147,9 @@ func (t *run) load(ctx context.Context, fault Fault) (err error) {
 	return ctx.Err()
 }
 
-// hire makes the clients. Each writes once before anything breaks, so that its
-// session is open.
+// hire makes the clients. Each writes once before anything breaks: a session that
+// was opened by a request whose answer was lost is nobody's, and holds back what
+// settles waits for until it expires.
 func (t *run) hire(ctx context.Context) error {
 	c := newContents(t.cfg.Seed)
 	for i := range t.cfg.Clients {
@@ -156,10 +157,16 @@ func (t *run) hire(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t.workers = append(t.workers, &worker{
+		w := &worker{
 			id: i, sdk: sdk, r: rand.New(rand.NewPCG(t.cfg.Seed, uint64(1000+i))), keys: t.keys, contents: c, record: t.record,
-			pause: time.Duration(float64(time.Second) / t.cfg.Rate), surprise: t.surprise,
-		})
+			pause: time.Duration(float64(time.Second) / t.cfg.Rate), surprise: t.surprise, careful: true,
+		}
+		t.workers = append(t.workers, w)
+		first := w.once(ctx, history.Operation{Client: i, Verb: history.Put, Key: fmt.Sprintf("p9998/k%d", i), Level: history.Linearizable})
+		if first.Outcome != history.Done {
+			return fmt.Errorf("client %d could not write to a whole cluster: %s", i, first.Error)
+		}
+		w.careful = false
 	}
 	return nil
 }
