@@ -20,7 +20,7 @@ PROTOC   := protoc --plugin=$(BIN)/protoc-gen-go --plugin=$(BIN)/protoc-gen-go-v
 	--go_out=. --go_opt=module=$(MODULE) \
 	--go-vtproto_out=. --go-vtproto_opt=module=$(MODULE),features=marshal+unmarshal+size
 
-.PHONY: help build install demo test race lint fmt rules sim mutants torture spec fuzz bench integration vuln generate ci clean
+.PHONY: help build install demo test race lint fmt rules sim mutants torture spec fuzz bench integration faults vuln generate ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ bench: build ## measure six processes on loopback, and the machine in the same r
 
 integration: ## scenarios with real processes
 	$(GO) test -count=1 -v ./integration/...
+
+faults: ## every fault alone on real processes, for minutes (some need root, nftables, strace)
+	ASHLAR_LONG=1 $(GO) test -count=1 -v -timeout 1h ./integration/faults
 
 vuln: ## known vulnerabilities in what we build
 	$(GO) run $(GOVULNCHECK) ./...

@@ -1,17 +1,23 @@
 package faults_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/seed-7d21a5b5/ashlar/client"
 	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
 	"github.com/seed-7d21a5b5/ashlar/integration/faults"
 	"github.com/seed-7d21a5b5/ashlar/integration/machines"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/api/admin"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
@@ -160,19 +166,88 @@ func any1(of map[string][]byte) []byte {
 
 // lookup asks one metaserver itself for an object, linearizably.
 func (b *bed) lookup(m *cluster.Member, bucket, name string) (*pb.LookupAnswer, error) {
-	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	return b.lookupWithin(m, 5*time.Second, bucket, name)
+}
+
+func (b *bed) lookupWithin(m *cluster.Member, limit time.Duration, bucket, name string) (*pb.LookupAnswer, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, limit)
 	defer cancel()
 	var a pb.LookupAnswer
 	err := b.rpc.Call(ctx, m.Address, protocol.PathLookup, &pb.LookupRequest{Bucket: bucket, Name: name, Level: pb.Level_LEVEL_LINEARIZABLE}, &a)
 	return &a, err
 }
 
-// descriptors counts the open files of a member's process.
-func descriptors(t *testing.T, m *cluster.Member) int {
+// client opens the SDK for one test; it knows all metaservers.
+func (b *bed) client(t *testing.T) *client.Client {
 	t.Helper()
-	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", m.Pid()))
+	sdk, err := b.Client(b.ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(open)
+	t.Cleanup(func() { _ = sdk.Close() })
+	return sdk
+}
+
+// descriptors counts the open files of all members' processes.
+func (b *bed) descriptors(t *testing.T) (n int) {
+	t.Helper()
+	for _, m := range b.Members() {
+		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", m.Pid()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(open)
+	}
+	return n
+}
+
+// tracer is the process that follows a member's first thread, "0" if none does.
+func tracer(t *testing.T, m *cluster.Member) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.Pid()))
+	if err != nil {
+		return "0"
+	}
+	_, rest, _ := strings.Cut(string(text), "TracerPid:\t")
+	pid, _, _ := strings.Cut(rest, "\n")
+	return pid
+}
+
+// snapshots are the indexes of the newest snapshot of each metaserver.
+func (b *bed) snapshots(t *testing.T) map[string]float64 {
+	t.Helper()
+	of := map[string]float64{}
+	for _, m := range b.Meta {
+		of[m.Name] = b.metric(t, m, "ashlar_meta_raft_snapshot_index")
+	}
+	return of
+}
+
+// metric reads one number of a metaserver's metrics.
+func (b *bed) metric(t *testing.T, m *cluster.Member, name string) (value float64) {
+	t.Helper()
+	answer, err := http.Get("http://" + m.Admin + admin.PathMetrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		if text, is := strings.CutPrefix(lines.Text(), name+" "); is {
+			if value, err = strconv.ParseFloat(text, 64); err != nil {
+				t.Fatal(err)
+			}
+			return value
+		}
+	}
+	t.Fatalf("%s has no metric %s", m.Name, name)
+	return 0
+}
+
+// random returns n bytes that nobody has stored yet.
+func random(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rand.Uint32())
+	}
+	return b
 }
