@@ -1,6 +1,7 @@
 package blockserver
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"time"
@@ -52,6 +53,9 @@ type Config struct {
 	Zone string
 	// Data are the node's disks.
 	Data []store.Dir
+	// Marks bound how full the disks may become; zero fields are those of
+	// store.DefaultMarks.
+	Marks store.Marks
 	// Logger may be nil.
 	Logger *slog.Logger
 	// Insecure allows to listen without TLS on an address that is not loopback.
@@ -79,6 +83,9 @@ func (c *Config) check() error {
 	if c.MaxConnsPerAddress == 0 {
 		c.MaxConnsPerAddress = DefaultMaxConnsPerAddress
 	}
+	c.Marks.High = cmp.Or(c.Marks.High, store.DefaultMarks.High)
+	c.Marks.Low = cmp.Or(c.Marks.Low, store.DefaultMarks.Low)
+	c.Marks.Reserve = cmp.Or(c.Marks.Reserve, store.DefaultMarks.Reserve)
 	switch {
 	case len(c.Metaservers) == 0:
 		return protocol.Errorf(protocol.InvalidArgument, "a blockserver needs the address of at least one metaserver")
@@ -89,7 +96,7 @@ func (c *Config) check() error {
 	case c.MaxMemory < MinMaxMemory:
 		return protocol.Errorf(protocol.InvalidArgument, "the memory for blocks in flight is at least %d bytes, not %d", MinMaxMemory, c.MaxMemory)
 	}
-	return nil
+	return c.Marks.Check()
 }
 
 // listen binds the port and decides what to advertise. Without TLS only

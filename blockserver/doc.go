@@ -32,6 +32,9 @@
 //   - Bounded in flight: every block in memory is charged to one budget
 //     (Config.MaxMemory) from before it is read until after it is written. At
 //     the limit the answer is busy, at once; nobody waits for memory.
+//   - Full early: from its high watermark until below its low one a disk takes no
+//     new blocks, and the answer is full (507), before the body is read where the
+//     hash is known; copies that the leader orders may go somewhat further.
 //   - One spelling: a block's path has 64 lower-case hexadecimal digits and no
 //     other form of it reaches the store.
 package blockserver

@@ -94,6 +94,7 @@ var (
 	blocksDesc      = gauge("ashlar_blockserver_disk_blocks", "Block files on the disk.", "disk")
 	quarantinedDesc = gauge("ashlar_blockserver_disk_quarantined_blocks", "Block files set aside on the disk.", "disk")
 	acksDesc        = gauge("ashlar_blockserver_disk_acknowledgements_total", "Acknowledgements that the disk has made since it was formatted.", "disk")
+	fullDesc        = gauge("ashlar_blockserver_disk_full", "1 while the disk takes no new blocks from clients, from its high watermark until below its low one, else 0.", "disk")
 	failedDesc      = gauge("ashlar_blockserver_disk_failed", "1 if the disk is out of use, else 0.", "disk")
 )
 
@@ -119,6 +120,7 @@ func (c state) Collect(out chan<- prometheus.Metric) {
 		send(blocksDesc, prometheus.GaugeValue, float64(d.Blocks), disk)
 		send(quarantinedDesc, prometheus.GaugeValue, float64(d.Quarantined), disk)
 		send(acksDesc, prometheus.CounterValue, float64(d.Acks), disk)
+		send(fullDesc, prometheus.GaugeValue, truth(d.Full), disk)
 		send(failedDesc, prometheus.GaugeValue, truth(d.Failure != nil), disk)
 	}
 }

@@ -21,6 +21,9 @@ func (s *Server) put(ctx *fasthttp.RequestCtx, h protocol.Hash) error {
 	if err != nil {
 		return err
 	}
+	if err := s.store.Refuses(h); err != nil {
+		return err
+	}
 	limit := protocol.MaxBlockSize
 	if r.Zstd {
 		limit = protocol.MaxStoredSize

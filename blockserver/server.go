@@ -71,7 +71,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		asking: make(chan struct{}, 1),
 		ready:  make(chan struct{}), failed: make(chan error, 2), closed: make(chan struct{}),
 	}
-	if s.store, err = store.Open(store.Config{Dirs: cfg.Data, Logger: cfg.Logger}); err != nil {
+	if s.store, err = store.Open(store.Config{Dirs: cfg.Data, Marks: cfg.Marks, Logger: cfg.Logger}); err != nil {
 		return nil, errors.Join(err, ln.Close())
 	}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))

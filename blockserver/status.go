@@ -33,7 +33,7 @@ func (s *Server) Status() *pb.BlockserverStatus {
 	for _, d := range s.store.Disks() {
 		status := &pb.DiskStatus{
 			Number: d.Number, Disk: d.ID[:], Path: d.Path, CapacityBytes: d.Capacity, UsedBytes: d.Used,
-			FreeBytes: d.Free, Blocks: d.Blocks, Quarantined: d.Quarantined, Acks: d.Acks,
+			FreeBytes: d.Free, Blocks: d.Blocks, Quarantined: d.Quarantined, Acks: d.Acks, Full: d.Full,
 		}
 		if d.Failure != nil {
 			status.Failure = d.Failure.Error()

@@ -106,9 +106,13 @@ func (s *Server) putSelf(ctx context.Context) error {
 	if s.replica.Status().LeaderID != s.identity.Server.String() {
 		return s.askLeader(ctx, func(addr string) error { return s.admin.Announce(ctx, addr, s.self()) })
 	}
-	cmd := admin.PutMember(s.self())
-	cmd.NowUnixMs = time.Now().UnixMilli()
-	cmd.Request = "announce"
+	return s.decree(ctx, admin.PutMember(s.self()))
+}
+
+// decree proposes a command of this server's own; a result with a kind is an error.
+func (s *Server) decree(ctx context.Context, cmd *record.Command) error {
+	cmd.NowUnixMs = s.cfg.now().UnixMilli()
+	cmd.Request = "metaserver"
 	res, err := s.replica.Propose(ctx, cmd)
 	if err == nil && res.GetKind() != 0 {
 		err = &protocol.Error{Kind: protocol.Kind(res.GetKind()), Detail: res.GetDetail()}

@@ -79,6 +79,8 @@ func (s *Server) end(ctx context.Context) error {
 	replica := s.replica.Close(ctx)
 	admin := s.adminHTTP.Shutdown(ctx)
 	_ = s.adminHTTP.Close()
+	// Ports that were never served, as before a restore is complete, are still open.
+	s.ports.close()
 	s.background.Wait()
 	s.admin.Close()
 	s.pinger.Close()

@@ -45,6 +45,11 @@ type Config struct {
 	// Join makes an empty folder a member of the cluster that any of these admin
 	// addresses belongs to.
 	Join []string
+	// RestoreFrom makes an empty folder the first member of a new group whose state is
+	// that of the backup in this file. RestoreGeneration is the generation that it
+	// starts with; 0: the one after the backup's.
+	RestoreFrom       string
+	RestoreGeneration uint32
 	// Redundancy and Quorum are settings of a new cluster; zero: the defaults.
 	Redundancy, Quorum uint32
 	// Grace, likewise, is how long an unreferenced block stays, so that storing the
@@ -60,12 +65,18 @@ type Config struct {
 	Concurrency, ConnsPerAddress int
 	// ShutdownTimeout bounds how long Run takes to end.
 	ShutdownTimeout time.Duration
+	// ClockOffset is added to the wall clock wherever this server reads it: for tests,
+	// which show that nothing is safe or unsafe by it.
+	ClockOffset time.Duration
 	// Timing paces the leader's work.
 	Timing dispatch.Timing
 	// Replica holds timing and sizes of the replica; its folder, listener,
 	// identity, logger and callbacks are set by Start.
 	Replica replica.Config
 }
+
+// now is this server's wall clock.
+func (cfg Config) now() time.Time { return time.Now().Add(cfg.ClockOffset) }
 
 func (cfg Config) withDefaults() (Config, error) {
 	if cfg.Dir == "" {

@@ -32,8 +32,8 @@ func settle(ctx context.Context, cfg Config) (identity, error) {
 		return id, nil
 	case !errors.Is(err, errNoIdentity):
 		return identity{}, err
-	case cfg.Bootstrap && len(cfg.Join) > 0:
-		return identity{}, protocol.Errorf(protocol.InvalidArgument, "an empty folder either bootstraps a cluster or joins one, not both")
+	case cfg.beginnings() > 1:
+		return identity{}, protocol.Errorf(protocol.InvalidArgument, "an empty folder bootstraps a cluster, joins one or is made from a backup; only one of them")
 	case cfg.Bootstrap:
 		id = identity{Format: identityFormat, Cluster: drawID(), Server: drawID(), Bootstrap: true}
 	case len(cfg.Join) > 0:
@@ -42,10 +42,26 @@ func settle(ctx context.Context, cfg Config) (identity, error) {
 			return identity{}, err
 		}
 		id = identity{Format: identityFormat, Cluster: cluster, Server: drawID(), Join: cfg.Join}
+	case cfg.RestoreFrom != "":
+		cluster, err := backupOf(cfg.RestoreFrom)
+		if err != nil {
+			return identity{}, err
+		}
+		id = identity{Format: identityFormat, Cluster: cluster, Server: drawID(), Restored: true}
 	default:
 		return identity{}, protocol.Errorf(protocol.InvalidArgument, "%s is empty: start the first metaserver of a cluster with --bootstrap, every other one with --join and the admin address of one that runs", cfg.Dir)
 	}
 	return id, id.save(cfg.Dir)
+}
+
+// beginnings counts the ways that an empty folder is asked to begin in.
+func (cfg Config) beginnings() (n int) {
+	for _, asked := range []bool{cfg.Bootstrap, len(cfg.Join) > 0, cfg.RestoreFrom != ""} {
+		if asked {
+			n++
+		}
+	}
+	return n
 }
 
 // askCluster asks the join addresses in turn which cluster they are.
@@ -75,8 +91,11 @@ func (s *Server) form(ctx context.Context) error {
 		return nil
 	}
 	step := s.joinGroup
-	if s.identity.Bootstrap {
+	switch {
+	case s.identity.Bootstrap:
 		step = s.bootstrap
+	case s.identity.Restored:
+		step = s.beginAnew
 	}
 	if err := untilDone(ctx, func() error { return step(ctx) }); err != nil {
 		return err

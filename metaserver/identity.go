@@ -32,6 +32,8 @@ type identity struct {
 	// Bootstrap tells how the folder began; otherwise it joined at one of Join.
 	Bootstrap bool     `json:"bootstrap"`
 	Join      []string `json:"join,omitempty"`
+	// Restored tells that the folder began from a backup.
+	Restored bool `json:"restored,omitempty"`
 	// Formed tells that beginning is complete. From then on an empty log is a loss.
 	Formed bool `json:"formed"`
 }

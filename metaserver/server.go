@@ -32,6 +32,7 @@ type Server struct {
 	admin      *admin.Client
 	dispatcher *dispatch.Dispatcher
 	leading    atomic.Bool
+	asked      bool // form's: a generation may have been started
 
 	ready     chan struct{}
 	readyOnce sync.Once
@@ -90,7 +91,13 @@ func (s *Server) openReplica() error {
 	rc.ID = s.identity.Server.String()
 	rc.Logger = s.cfg.Logger
 	rc.OnFatal = s.fail
+	rc.Now = s.cfg.now
 	rc.OnRemoved = s.removed
+	if s.restoring() {
+		if err := s.restore(rc); err != nil {
+			return errors.Join(err, rc.Listener.Close())
+		}
+	}
 	r, err := replica.Open(rc)
 	if err != nil {
 		return err
@@ -120,15 +127,24 @@ func (s *Server) judge(st replica.Status) error {
 func (s *Server) serve() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	s.background.Go(func() { s.serveUntilClosed("client", s.client.Serve(s.ports.client)) })
-	s.background.Go(func() { s.serveUntilClosed("admin", s.adminHTTP.Serve(s.ports.admin)) })
-	s.background.Go(func() { s.lead(ctx) })
+	open := func() {
+		s.background.Go(func() { s.serveUntilClosed("client", s.client.Serve(s.ports.client)) })
+		s.background.Go(func() { s.serveUntilClosed("admin", s.adminHTTP.Serve(s.ports.admin)) })
+		s.background.Go(func() { s.lead(ctx) })
+	}
+	closed := s.restoring()
+	if !closed {
+		open()
+	}
 	s.background.Go(func() {
 		if err := s.form(ctx); err != nil {
 			if ctx.Err() == nil {
 				s.fail(err)
 			}
 			return
+		}
+		if closed {
+			open()
 		}
 		s.announce(ctx)
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/metaserver/api/admin"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
 )
 
@@ -26,20 +27,20 @@ func (s *Server) wire() {
 	})
 	s.orders = rpc.NewClient(rpc.ClientConfig{Cluster: s.Cluster(), Timeout: dispatch.DefaultOrderTimeout, MaxConnsPerHost: 4, MaxAnswer: maxNodeAnswer})
 	s.dispatcher = dispatch.New(dispatch.Config{
-		Log: s.replica, Ping: s.ping, Nodes: nodes{s.orders}, Registry: s.registry, Logger: s.cfg.Logger, Timing: s.cfg.Timing,
+		Log: s.replica, Ping: s.ping, Nodes: nodes{s.orders}, Registry: s.registry, Logger: s.cfg.Logger, Timing: s.cfg.Timing, Now: s.cfg.now,
 	})
 	s.client = rpc.NewServer(rpc.ServerConfig{
 		Name: "metaserver", Cluster: s.Cluster, Logger: s.cfg.Logger,
 		MaxBody: protocol.MaxMetaRequest, Concurrency: s.cfg.Concurrency, MaxConnsPerAddress: s.cfg.ConnsPerAddress,
 	})
 	api.New(api.Config{
-		Log: s.replica, Group: s.group, Self: s.ID(), Reachable: s.dispatcher.Reachable, Ended: s.dispatcher.Wake, Work: s.dispatcher,
-		Metrics: api.NewMetrics(s.registry), Logger: s.cfg.Logger,
+		Log: s.replica, Group: s.group, Self: s.ID(), Observed: s.dispatcher.Observed, Ended: s.dispatcher.Wake, Work: s.dispatcher,
+		Metrics: api.NewMetrics(s.registry), Logger: s.cfg.Logger, Now: s.cfg.now,
 	}).Mount(s.client)
 	s.adminHTTP = &http.Server{
 		Handler: admin.New(admin.Config{
 			Replica: s.replica, Group: s.group, Self: s.ID(), Cluster: s.Cluster, Ready: s.notReady,
-			Gatherer: s.registry, Logger: s.cfg.Logger,
+			Gatherer: s.registry, Logger: s.cfg.Logger, Now: s.cfg.now,
 		}),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
@@ -80,11 +81,19 @@ func (s *Server) notReady() error {
 	return nil
 }
 
-// ping asks a blockserver whether it serves.
-func (s *Server) ping(ctx context.Context, addr string) error {
+// ping asks a blockserver how it is.
+func (s *Server) ping(ctx context.Context, addr string) (*pb.BlockserverStatus, error) {
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)
 	req.Header.SetMethod(http.MethodGet)
-	return s.pinger.Do(ctx, addr, "/healthz", req, resp)
+	req.Header.Set(fasthttp.HeaderAccept, protocol.TypeProtobuf)
+	if err := s.pinger.Do(ctx, addr, protocol.PathStatus, req, resp); err != nil {
+		return nil, err
+	}
+	st := &pb.BlockserverStatus{}
+	if err := st.UnmarshalVT(resp.Body()); err != nil {
+		return nil, protocol.Errorf(protocol.Internal, "the status of %s cannot be read: %w", addr, err)
+	}
+	return st, nil
 }

@@ -47,7 +47,7 @@ func (w *Worker) fetch(ctx context.Context, h protocol.Hash, o protocol.Version,
 			continue
 		}
 		var claim protocol.Claim
-		claim, failed = w.cfg.Store.Put(ctx, store.PutRequest{Hash: h, Version: o, Body: f.body, Zstd: f.zstd, PlainSize: f.size})
+		claim, failed = w.cfg.Store.Put(ctx, store.PutRequest{Hash: h, Version: o, Body: f.body, Zstd: f.zstd, PlainSize: f.size, Ordered: true})
 		if protocol.KindOf(failed) != protocol.HashMismatch && protocol.KindOf(failed) != protocol.Corrupt {
 			return claim, failed
 		}

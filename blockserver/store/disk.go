@@ -33,8 +33,12 @@ type disk struct {
 	ownsFS   bool
 	lock     io.Closer
 	capacity uint64
-	number   atomic.Uint32
-	acks     *acks
+	marks    Marks
+	// full is set from above the high mark until below the low one, for each
+	// purpose.
+	full   [2]atomic.Bool
+	number atomic.Uint32
+	acks   *acks
 
 	// failure is what made the disk suspect; it never becomes nil again.
 	failure atomic.Pointer[protocol.Error]
@@ -102,57 +106,6 @@ func (d *disk) usable() error {
 	return nil
 }
 
-// room returns the bytes that new files may take.
-func (d *disk) room() (uint64, error) {
-	space, err := d.fs.Space()
-	if err != nil {
-		return 0, d.trouble("statfs", err)
-	}
-	if d.capacity == 0 {
-		return space.Free, nil
-	}
-	taken := uint64(max(d.used.Load()+d.reserved.Load(), 0))
-	return min(space.Free, d.capacity-min(taken, d.capacity)), nil
-}
-
-// reserve takes size bytes out of the disk's room, or answers Full.
-func (d *disk) reserve(size int64) error {
-	taken := d.reserved.Add(size) + d.used.Load()
-	if d.capacity != 0 && uint64(max(taken, 0)) > d.capacity {
-		d.reserved.Add(-size)
-		return protocol.Errorf(protocol.Full, "%s holds its capacity of %d bytes", d.path, d.capacity)
-	}
-	return nil
-}
-
-// choose returns the working disk with the most room; equals by their order.
-func (s *Store) choose() (*disk, error) {
-	var best *disk
-	var most uint64
-	var why error
-	for _, d := range s.disks {
-		if err := d.usable(); err != nil {
-			why = err
-			continue
-		}
-		if len(s.disks) == 1 {
-			return d, nil
-		}
-		room, err := d.room()
-		if err != nil {
-			why = err
-			continue
-		}
-		if best == nil || room > most {
-			best, most = d, room
-		}
-	}
-	if best == nil {
-		return nil, why
-	}
-	return best, nil
-}
-
 func (d *disk) state() DiskState {
 	st := DiskState{
 		Number: d.number.Load(), Path: d.path, Acks: d.acks.durable(),
@@ -170,6 +123,7 @@ func (d *disk) state() DiskState {
 		st.Capacity = space.Total
 	}
 	st.Free = min(space.Free, st.Capacity-min(st.Used, st.Capacity))
+	st.Full = d.takes(forClient, 0) != nil
 	return st
 }
 

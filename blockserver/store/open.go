@@ -24,7 +24,10 @@ func Open(cfg Config) (*Store, error) {
 	if len(cfg.Dirs) == 0 || len(cfg.Dirs) > protocol.MaxDisks {
 		return nil, refuse("a node has 1 to %d data folders, not %d", protocol.MaxDisks, len(cfg.Dirs))
 	}
-	s := &Store{log: cfg.Logger, locks: newLocks(), sound: newSound()}
+	if err := cfg.Marks.Check(); err != nil {
+		return nil, err
+	}
+	s := &Store{log: cfg.Logger, marks: cfg.Marks, locks: newLocks(), sound: newSound()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -66,7 +69,7 @@ func (s *Store) open(cfg *Config) (err error) {
 }
 
 func (s *Store) mount(dir Dir) (*disk, error) {
-	d := &disk{log: s.log, path: dir.Path, fs: dir.FS, capacity: dir.Capacity, quarantined: map[protocol.Hash]protocol.Version{}}
+	d := &disk{log: s.log, path: dir.Path, fs: dir.FS, capacity: dir.Capacity, marks: s.marks, quarantined: map[protocol.Hash]protocol.Version{}}
 	if d.fs != nil {
 		return d, nil
 	}

@@ -20,6 +20,9 @@ type PutRequest struct {
 	// PlainSize is the declared length of the plain bytes; -1 if unknown, which
 	// bounds it by protocol.MaxBlockSize.
 	PlainSize int
+	// Ordered: the leader wants the copy, so it may take the room that is kept from
+	// clients (Marks.Reserve).
+	Ordered bool
 }
 
 // parcel is a body that was verified, in the form that the file gets.
@@ -50,7 +53,7 @@ func (s *Store) Put(ctx context.Context, r PutRequest) (protocol.Claim, error) {
 	if err != nil {
 		return protocol.Claim{}, err
 	}
-	held, err := s.putLocked(ctx, adm, p, r.Version)
+	held, err := s.putLocked(ctx, adm, p, r)
 	unlock()
 	if err != nil {
 		return protocol.Claim{}, err
@@ -83,8 +86,9 @@ func (s *Store) check(ctx context.Context, r PutRequest, buf *[]byte) (parcel, e
 	return p, nil
 }
 
-// putLocked makes h present at v or above, under h's lock.
-func (s *Store) putLocked(ctx context.Context, adm *admission, p parcel, v protocol.Version) (*held, error) {
+// putLocked makes h present at r.Version or above, under h's lock.
+func (s *Store) putLocked(ctx context.Context, adm *admission, p parcel, r PutRequest) (*held, error) {
+	v := r.Version
 	for _, d := range s.disks {
 		v = v.Max(d.quarantinedAt(p.hash))
 	}
@@ -108,17 +112,17 @@ func (s *Store) putLocked(ctx context.Context, adm *admission, p parcel, v proto
 		}
 		v = v.Max(at)
 	}
-	return s.storeNew(adm, p, v)
+	return s.storeNew(adm, p, v, r.purpose())
 }
 
 // storeNew writes a file where none is.
-func (s *Store) storeNew(adm *admission, p parcel, v protocol.Version) (*held, error) {
-	d, err := s.choose()
+func (s *Store) storeNew(adm *admission, p parcel, v protocol.Version, why purpose) (*held, error) {
+	size := blockfile.HeaderSize + int64(len(p.stored))
+	d, err := s.choose(why, size)
 	if err != nil {
 		return nil, err
 	}
 	head := blockfile.NewHeader(v, p.plainSize, uint32(len(p.stored)), adm.cluster)
-	size := blockfile.HeaderSize + int64(len(p.stored))
 	if err := d.reserve(size); err != nil {
 		return nil, err
 	}

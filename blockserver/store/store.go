@@ -28,6 +28,8 @@
 //   - Bad is absent first: quarantine is durable before it is reported.
 //   - Absent is ENOENT: any other error is Disk, and means that nothing is known.
 //   - A failed sync is final: the disk acknowledges nothing more in this start.
+//   - Full takes nothing new: from its high mark until below its low one a disk
+//     refuses new blocks; touches and deletes need no room and always work.
 //   - One lock per hash: checking and acting are one step. Incoming bytes are
 //     verified outside it.
 package store
@@ -57,6 +59,8 @@ type Config struct {
 	// Forget lists disks of this node that will not come back, so that it may
 	// start without them.
 	Forget []protocol.ID
+	// Marks bound how full the disks may become.
+	Marks Marks
 	// Random makes ids; nil is crypto/rand.
 	Random io.Reader
 }
@@ -78,6 +82,7 @@ type Store struct {
 	log      *slog.Logger
 	identity protocol.ID
 	disks    []*disk
+	marks    Marks
 	locks    *locks
 	sound    *sound
 	codecs   *codecs
@@ -151,6 +156,8 @@ type DiskState struct {
 	Capacity, Used, Free uint64
 	// Blocks and Quarantined count files.
 	Blocks, Quarantined uint64
+	// Full: it takes no new block from a client (Marks).
+	Full bool
 	// Failure is nil while the disk works, else what made it suspect.
 	Failure error
 }

@@ -222,3 +222,22 @@ func pause(ctx context.Context) {
 	case <-timer.C:
 	}
 }
+
+// Restore starts a cluster whose processes have all ended, with metadata from a
+// backup: the first metaserver begins from it, on a new folder, the others join it
+// on new ones. Blockservers start on what they have.
+func (c *Cluster) Restore(ctx context.Context, backup string) error {
+	for i, m := range c.Meta {
+		if i == 0 {
+			m.renew("--restore-from", backup)
+		} else {
+			m.renew("--join", c.Meta[0].Admin)
+		}
+	}
+	for _, m := range c.Members() {
+		if err := m.Start(); err != nil {
+			return err
+		}
+	}
+	return c.WaitReady(ctx)
+}

@@ -38,9 +38,18 @@ type Member struct {
 	args, begin []string
 
 	mu   sync.Mutex
+	more []string
 	cmd  *exec.Cmd
 	done chan struct{}
 	exit error
+}
+
+// With sets arguments that the next starts have besides; none: no more.
+func (m *Member) With(args ...string) *Member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.more = args
+	return m
 }
 
 // Start runs the process on its folder and ports; its output goes to a log.
@@ -55,7 +64,7 @@ func (m *Member) Start(flags ...string) error {
 	if err != nil {
 		return err
 	}
-	line := slices.Concat(m.enter(), []string{m.binary}, m.args, m.begin, flags)
+	line := slices.Concat(m.enter(), []string{m.binary}, m.args, m.begin, m.more, flags)
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// A test that dies takes its servers with it.
@@ -192,4 +201,15 @@ func (m *Member) await() {
 		m.signal(syscall.SIGKILL)
 		<-done
 	}
+}
+
+// renew has a metaserver's next start begin on a new folder, in the way named.
+func (m *Member) renew(begin ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Data += "-anew"
+	// The folder follows --dir.
+	m.args = slices.Clone(m.args)
+	m.args[2] = m.Data
+	m.begin = begin
 }

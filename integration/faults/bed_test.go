@@ -201,6 +201,15 @@ func (b *bed) descriptors(t *testing.T) (n int) {
 	return n
 }
 
+// goroutines counts those of all metaservers.
+func (b *bed) goroutines(t *testing.T) (n float64) {
+	t.Helper()
+	for _, m := range b.Meta {
+		n += b.metric(t, m, "go_goroutines")
+	}
+	return n
+}
+
 // tracer is the process that follows a member's first thread, "0" if none does.
 func tracer(t *testing.T, m *cluster.Member) string {
 	t.Helper()

@@ -89,7 +89,7 @@ func (f *fault) Heal(ctx context.Context) error {
 // flag --trailing-logs is small. The choices come from r, which nobody else may
 // use while a fault is being injected.
 func All(c *cluster.Cluster, r *rand.Rand) []Fault {
-	return slices.Concat(processes(c, r), group(c, r), network(c, r), links(c), disks(c, r))
+	return slices.Concat(processes(c, r), group(c, r), network(c, r), links(c), disks(c, r), clocks(c, r))
 }
 
 // Missing returns what this machine cannot do, and why, a sentence each.

@@ -37,10 +37,11 @@ func TestNetwork(t *testing.T) {
 	t.Run("metaservers out of reach", b.noMetaservers)
 	t.Run("blockservers out of reach", b.noBlockservers)
 	t.Run("nothing grows", func(t *testing.T) {
-		before := b.descriptors(t)
+		before, goroutines := b.descriptors(t), b.goroutines(t)
 		b.under(t, "flap-leader", func(t *testing.T) { b.lasts(t, electionTimeouts) })
 		b.under(t, "lose-packets", b.works)
 		await(t, b.ctx, "the members to close what they opened", func() bool { return b.descriptors(t) < 2*before+100 })
+		await(t, b.ctx, "the metaservers to end what they began", func() bool { return b.goroutines(t) < 2*goroutines+300 })
 	})
 }
 

@@ -178,7 +178,7 @@ func (s *server) expire() {
 			continue
 		}
 		s.propose(&record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{
-			Session: at.Session[:], Expire: true, IfHighest: at.Highest,
+			Session: at.Session[:], Expire: true, IfHighest: at.Highest, IfUses: at.Uses,
 		}}}, nil)
 	}
 }

@@ -10,11 +10,13 @@ import (
 
 // prepare says which hashes need no upload, and a version good as an upload's u.
 // Any replica may answer: what is stale costs a refusal at worst.
+// One that knows the metadata to be rolled back does not: its version is one that
+// nodes have passed.
 func (a *API) prepare(ctx context.Context, q *pb.PrepareRequest) (*pb.PrepareAnswer, error) {
 	if err := checkPrepare(q); err != nil {
 		return nil, err
 	}
-	return read(ctx, a, pb.Level_LEVEL_STALE, nil, q, state.Prepare)
+	return read(ctx, a, pb.Level_LEVEL_STALE, nil, q, served(state.Prepare))
 }
 
 // claims counts acknowledgements that came after their commit.

@@ -33,7 +33,7 @@ func (a *API) explainBlock(ctx context.Context, q *pb.ExplainRequest) (*pb.Expla
 	if err := a.cfg.Work.Explain(ctx, h, ans); err != nil {
 		return nil, err
 	}
-	ans.Block, err = read(ctx, a, pb.Level_LEVEL_STALE, nil, &pb.BlockInfoRequest{Hash: q.Hash}, state.BlockInfo)
+	ans.Block, err = read(ctx, a, pb.Level_LEVEL_STALE, nil, &pb.BlockInfoRequest{Hash: q.Hash}, served(state.BlockInfo))
 	if err != nil {
 		return nil, err
 	}

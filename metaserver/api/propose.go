@@ -56,8 +56,29 @@ func (a *API) view(ctx context.Context, level pb.Level, min *pb.Version) (state.
 	return a.cfg.Log.View(ctx, level, version(min))
 }
 
-// read runs one pure read over the state at level.
+// read runs one pure read over the state at level. While the metadata is known to
+// be rolled back it answers what was acknowledged once and is not any more, so
+// that only a stale read, which promises no more than that, is answered.
 func read[Q, A any](ctx context.Context, a *API, level pb.Level, min *pb.Version, q Q, fn func(state.Reader, Q) (A, error)) (A, error) {
+	if level != pb.Level_LEVEL_STALE {
+		fn = served(fn)
+	}
+	return look(ctx, a, level, min, q, fn)
+}
+
+// served refuses a read while the metadata is known to be rolled back.
+func served[Q, A any](fn func(state.Reader, Q) (A, error)) func(state.Reader, Q) (A, error) {
+	return func(r state.Reader, q Q) (A, error) {
+		if err := state.Serving(r); err != nil {
+			var none A
+			return none, err
+		}
+		return fn(r, q)
+	}
+}
+
+// look runs one pure read over the state at level, whatever it is.
+func look[Q, A any](ctx context.Context, a *API, level pb.Level, min *pb.Version, q Q, fn func(state.Reader, Q) (A, error)) (A, error) {
 	v, err := a.view(ctx, level, min)
 	if err != nil {
 		var none A

@@ -50,7 +50,7 @@ func (a *API) report(_ context.Context, q *pb.ReportRequest) (*pb.ReportAnswer, 
 	}
 	a.reports.add(Report{
 		Hash: protocol.Hash(q.GetHash()), Node: protocol.NodeID(q.GetNode()), Cause: protocol.Kind(q.GetCause()), Times: 1,
-	}, time.Now())
+	}, a.cfg.Now())
 	a.cfg.Work.Doubt(protocol.Hash(q.GetHash()), protocol.NodeID(q.GetNode()))
 	a.cfg.Metrics.reports.Inc()
 	return &pb.ReportAnswer{}, nil

@@ -8,13 +8,13 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// status answers the state's own account of itself, with what only this server
+// status answers the state's own account of itself, rolled back or not, with what only this server
 // sees: who leads, who answers pings, how many reports came in.
 func (a *API) status(ctx context.Context, q *pb.ClusterStatusRequest) (*pb.ClusterStatus, error) {
 	if err := checkLevel(q.GetLevel()); err != nil {
 		return nil, err
 	}
-	ans, err := read(ctx, a, q.GetLevel(), nil, struct{}{}, statusOf)
+	ans, err := look(ctx, a, q.GetLevel(), nil, struct{}{}, statusOf)
 	if err != nil {
 		return nil, err
 	}

@@ -21,13 +21,17 @@ const (
 	defaultPlanCount = 1000
 )
 
-// see runs fn over what this leader sees now; NotLeader while it does not lead.
+// see runs fn over what this leader sees now; NotLeader while it does not lead,
+// Unavailable while the metadata is known to be rolled back.
 func (d *Dispatcher) see(ctx context.Context, fn func(r state.Reader, obs schedule.Observation) error) error {
 	l := d.leading.Load()
 	if l == nil {
 		return protocol.Errorf(protocol.NotLeader, "only the leader plans")
 	}
 	return l.look(ctx, func(r state.Reader) error {
+		if err := state.Serving(r); err != nil {
+			return err
+		}
 		obs, err := l.observe(r)
 		if err != nil {
 			return err

@@ -21,8 +21,7 @@ const (
 
 // idle is what the rounds have seen of one session.
 type idle struct {
-	highest uint64
-	renewed int64
+	highest, uses uint64
 	// rounds counts how often in a row the session looked the same.
 	rounds int
 }
@@ -34,8 +33,8 @@ func planExpiry(seen map[protocol.ID]idle, now []state.SessionInfo, rounds int) 
 	next = make(map[protocol.ID]idle, len(now))
 	for _, s := range now {
 		was, known := seen[s.Session]
-		is := idle{highest: s.Highest, renewed: s.RenewedUnixMs}
-		if known && was.highest == is.highest && was.renewed == is.renewed {
+		is := idle{highest: s.Highest, uses: s.Uses}
+		if known && was.highest == is.highest && was.uses == is.uses {
 			is.rounds = was.rounds + 1
 		}
 		next[s.Session] = is
@@ -88,8 +87,8 @@ func (l *leading) openSessions(ctx context.Context) ([]state.SessionInfo, error)
 	return all, nil
 }
 
-// expire proposes the end of each session, with the sequence it was decided on: a
-// session that has moved on meanwhile stays.
+// expire proposes the end of each session, with the facts it was decided on: a
+// session that was used meanwhile stays.
 func (l *leading) expire(ctx context.Context, sessions []state.SessionInfo) {
 	lanes := make(chan struct{}, expiryLanes)
 	var all sync.WaitGroup
@@ -109,7 +108,7 @@ func (l *leading) expire(ctx context.Context, sessions []state.SessionInfo) {
 
 func (l *leading) expireOne(ctx context.Context, s state.SessionInfo) {
 	_, err := l.propose(ctx, &record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{
-		Session: s.Session[:], Expire: true, IfHighest: s.Highest,
+		Session: s.Session[:], Expire: true, IfHighest: s.Highest, IfUses: s.Uses,
 	}}})
 	switch protocol.KindOf(err) {
 	case 0:

@@ -7,8 +7,8 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
-func session(id byte, highest uint64, renewed int64) state.SessionInfo {
-	return state.SessionInfo{Session: protocol.ID{id}, Highest: highest, RenewedUnixMs: renewed}
+func session(id byte, highest, uses uint64) state.SessionInfo {
+	return state.SessionInfo{Session: protocol.ID{id}, Highest: highest, Uses: uses}
 }
 
 func TestPlanExpiry(t *testing.T) {
@@ -28,11 +28,11 @@ func TestPlanExpiry(t *testing.T) {
 	if len(expire) != 1 || expire[0] != still {
 		t.Fatalf("expires %v, want only the one that stood still", expire)
 	}
-	renewed := still
-	renewed.RenewedUnixMs++
-	seen, expire = planExpiry(seen, []state.SessionInfo{renewed}, rounds)
+	repeated := still
+	repeated.Uses++
+	seen, expire = planExpiry(seen, []state.SessionInfo{repeated}, rounds)
 	if len(expire) != 0 {
-		t.Errorf("expires %v, which was renewed", expire)
+		t.Errorf("expires %v, which repeated a request", expire)
 	}
 	if len(seen) != 1 {
 		t.Errorf("remembers %d sessions, one is open", len(seen))

@@ -53,6 +53,8 @@ type Config struct {
 	ID string
 	// Logger takes the replica's, raft's and pebble's logs; default: none.
 	Logger *slog.Logger
+	// Now is the wall clock, for people; nil: the machine's.
+	Now func() time.Time
 
 	// HeartbeatTimeout and ElectionTimeout default to 1 s, LeaderLeaseTimeout to
 	// half of HeartbeatTimeout. They decide when to try, never what is true.
@@ -97,6 +99,9 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, protocol.Errorf(protocol.InvalidArgument, "a member's id has at most %d bytes", MaxIDLength)
 	}
 	cfg.Advertise = cmp.Or(cfg.Advertise, cfg.Listener.Addr().String())
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	cfg.HeartbeatTimeout = cmp.Or(cfg.HeartbeatTimeout, time.Second)
 	cfg.ElectionTimeout = cmp.Or(cfg.ElectionTimeout, cfg.HeartbeatTimeout)

@@ -90,7 +90,7 @@ func (r *Replica) openDisk() (err error) {
 		return err
 	}
 	r.snapshots, err = snapshots.Open(snapshots.Config{
-		Dir: filepath.Join(r.cfg.Dir, snapFolder), Cluster: r.Cluster, Covered: r.logs.SetSnapshot,
+		Dir: filepath.Join(r.cfg.Dir, snapFolder), Cluster: r.Cluster, Covered: r.logs.SetSnapshot, Now: r.cfg.Now,
 	})
 	if err != nil {
 		return err

@@ -90,16 +90,24 @@ func (p *planner) strayWaits() bool {
 
 // reapLimit is the highest T that may be proposed (reclamation.md, Lag of W): the
 // present version while no session is open, else the lowest low-water mark of the
-// open ones. An upload at exactly W is believed, so the mark itself may be reached.
+// open ones. Those that have said that they have no upload in flight are passed
+// over as far as the version of a while ago (YoungFrom): what they began since has
+// that long to be committed. An upload at exactly W is believed, so the mark
+// itself may be reached.
 func (p *planner) reapLimit() (upto protocol.Version, why string, err error) {
 	if !p.obs.SessionsSettled {
 		return p.watermark, "the leader is new and open sessions have not reported to it", nil
 	}
-	low, open, err := state.SessionsLowWater(p.r)
-	if err != nil || open == 0 {
+	marks, err := state.SessionsLowWater(p.r)
+	if err != nil || marks.Open == 0 {
 		return p.version, "", err
 	}
-	return low, fmt.Sprintf("%d sessions are open and may have uploads in flight from version %s on", open, low), nil
+	upto = p.obs.YoungFrom
+	if marks.Uploading > 0 && marks.OfUploading.Less(upto) {
+		upto = marks.OfUploading
+	}
+	upto = upto.Max(marks.Lowest)
+	return upto, fmt.Sprintf("%d sessions are open and may have uploads in flight from version %s on", marks.Open, upto), nil
 }
 
 // planClean takes the next steps of work that has a cursor of its own: cleaning a

@@ -158,15 +158,20 @@ const (
 // scan shows the due rows of a lane to fn, what never failed first, until fn is
 // full or Limits.Scan rows did not lead to anything. It keeps the lane's cursor.
 func (p *planner) scan(class, lane uint32, fn func(w state.DueWork) (verdict, error)) error {
-	from, idle := p.obs.cursor(class, lane), 0
+	from, idle, horizon := p.obs.cursor(class, lane), 0, p.horizon()
+pages:
 	for {
 		rows, err := state.Due(p.r, class, lane, math.MaxInt64, from, scanPage)
 		if err != nil {
 			return err
 		}
 		for _, w := range rows {
-			if w.DueUnixMs > p.obs.NowUnixMs {
-				return p.later(w, from)
+			if w.DueUnixMs > p.obs.NowUnixMs && w.DueUnixMs <= horizon {
+				if err := p.later(w, from); err != nil {
+					return err
+				}
+				from = state.Place{DueUnixMs: horizon, Hash: lastHash()}
+				continue pages
 			}
 			v, err := fn(w)
 			if err != nil {
@@ -189,6 +194,15 @@ func (p *planner) scan(class, lane uint32, fn func(w state.DueWork) (verdict, er
 			return nil
 		}
 	}
+}
+
+// horizon is the latest due time that this leader's clock can have led to. A row
+// due beyond it was written by one whose clock was far ahead, and waits for nothing:
+// it is due now.
+func (p *planner) horizon() int64 {
+	const most = math.MaxInt64 / 4
+	grace := min(p.cluster.GetSettings().GetGraceMs(), most)
+	return min(p.obs.NowUnixMs, most) + MaxBackoffMs + int64(grace)
 }
 
 // keepCursor lets the next plan begin where this one did.
@@ -237,4 +251,12 @@ func seedOf(h protocol.Hash) uint64 {
 		n = n<<8 | uint64(b)
 	}
 	return n
+}
+
+// lastHash is above or equal to every hash.
+func lastHash() (h protocol.Hash) {
+	for i := range h {
+		h[i] = 0xff
+	}
+	return h
 }

@@ -17,3 +17,6 @@ func KeyWork(class, lane uint32, due int64, hash []byte) []byte {
 func KeyWorkDue(class, lane uint32, hash []byte) []byte {
 	return keyWorkDue(work{class, lane}, hash)
 }
+
+// TableSessions begins the keys of the sessions' rows.
+const TableSessions = tableSessions

@@ -114,7 +114,9 @@ func (g *generator) call(percent int) *pb.Call {
 	case 2, 3, 4:
 		lowest = sequence - uint64(g.draw(int(min(sequence, 4))))
 	}
-	return call(session, sequence, lowest)
+	c := call(session, sequence, lowest)
+	c.NoneUploading = g.chance(50)
+	return c
 }
 
 func (g *generator) blocks() *pb.Blocks {

@@ -11,8 +11,7 @@ import (
 // copy of before is trusted until its node has met the generation and shown what
 // it holds.
 func (a *applier) startGeneration(q *record.StartGeneration) *record.Result {
-	highest := max(a.cluster.Generation, fromPB(a.cluster.Met).Generation)
-	if q.Generation <= highest {
+	if highest := HighestGeneration(a.cluster); q.Generation <= highest {
 		return a.refuse(protocol.PreconditionFailed, "generation %d was met already; start one above %d", q.Generation, highest)
 	}
 	a.cluster.Generation, a.cluster.Counter = q.Generation, 0
@@ -44,7 +43,7 @@ func (a *applier) rolledBack() *record.Result {
 }
 
 func rolledBackError(c *record.Cluster) error {
-	return protocol.Errorf(protocol.Unavailable, "a node has met version %s and this metadata is at %s: it was rolled back, and an operator must start a generation above %d", fromPB(c.Met), versionOf(c), fromPB(c.Met).Generation)
+	return protocol.Errorf(protocol.Unavailable, "a node has met version %s and this metadata is at %s: it was rolled back, and serves nothing until an operator starts a generation above %d (ashlar cluster start-generation)", fromPB(c.Met), versionOf(c), HighestGeneration(c))
 }
 
 // stopped: the metadata was rolled back, and only a new generation, or what does
@@ -59,6 +58,12 @@ func stopped(c *record.Cluster, q *record.Command) bool {
 		return false
 	}
 	return true
+}
+
+// HighestGeneration is the highest that this metadata has been in, or knows a node
+// to have met: a new one is above it.
+func HighestGeneration(c *record.Cluster) uint32 {
+	return max(c.GetGeneration(), c.GetMet().GetGeneration())
 }
 
 // Serving is Unavailable while the metadata is known to be rolled back: what it

@@ -56,7 +56,7 @@ func sampleRows() []sample {
 			Refs: 1, Phase: record.Block_LIVE, Floor: sampleVersion(), Copies: []*record.Held{{Node: 1, Generation: 1, Counter: 300}},
 			Drops: []*record.Held{{Node: 2, Generation: 1, Counter: 300}}, Pending: []uint32{3}, PlainSize: 4, StoredSize: 5,
 		}},
-		{"row session", &record.Session{Highest: 1, LowestUnacked: 2, RenewedUnixMs: 3, Uploads: 4, Done: 5, OldestUpload: sampleVersion()}},
+		{"row session", &record.Session{Highest: 1, LowestUnacked: 2, RenewedUnixMs: 3, Uploads: 4, Done: 5, OldestUpload: sampleVersion(), Uses: 7, NoneUploading: true}},
 		{"row work", &record.Work{Attempts: 1, Cause: 17, Detail: "detail"}},
 		{"row node", &record.Node{
 			Identity: []byte("identity"), Address: "a", Zone: "z", State: pb.NodeState_NODE_STATE_UP, Incarnation: 1, Start: []byte("start"),
@@ -100,7 +100,7 @@ func sampleCommands() []*record.Command {
 		{Body: &record.Command_AbortUpload{AbortUpload: &pb.UploadAbortRequest{Call: call(5), Upload: id("upload")}}},
 		{Body: &record.Command_Unreference{Unreference: &record.Unreference{Steps: []*record.UnreferenceStep{{Job: &pb.Version{Generation: 1, Counter: 7}, Count: 1}}}}},
 		{Body: &record.Command_Copied{Copied: &pb.ClaimsRequest{Blocks: blocksOf("A", "B"), Claims: claims}}},
-		{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: id("session"), Expire: true, IfHighest: 5}}},
+		{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: id("session"), Expire: true, IfHighest: 5, IfUses: 5}}},
 		{Body: &record.Command_PutMetaMember{PutMetaMember: &record.PutMetaMember{Member: sampleMember()}}},
 		{Body: &record.Command_RemoveMetaMember{RemoveMetaMember: &record.RemoveMetaMember{Id: "a"}}},
 		{Body: &record.Command_PutSettings{PutSettings: &record.PutSettings{Settings: &record.Settings{Redundancy: 2, Quorum: 1, FeatureLevel: 2}, IfVersion: &pb.Version{Generation: 1, Counter: 1}}}},

@@ -70,7 +70,7 @@ func (s *scenario) commands() map[string]func(*arguments) *record.Command {
 			return &record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: id(a.word(0))}}}
 		},
 		"expire": func(a *arguments) *record.Command {
-			return &record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: id(a.word(0)), Expire: true, IfHighest: a.number("highest", 0)}}}
+			return &record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: id(a.word(0)), Expire: true, IfHighest: a.number("highest", 0), IfUses: a.number("uses", 0)}}}
 		},
 		"commit": s.commit,
 		"delete": s.delete,
@@ -182,7 +182,7 @@ func (s *scenario) precondition(a *arguments) *pb.Precondition {
 }
 
 // call: call=SESSION:SEQUENCE or call=SESSION:SEQUENCE:LOWEST, and oldest=VERSION
-// for the session's low-water mark.
+// for the session's low-water mark, idle=yes if no upload is in flight after it.
 func (s *scenario) call(a *arguments) *pb.Call {
 	value, ok := a.get("call")
 	if !ok {
@@ -197,6 +197,7 @@ func (s *scenario) call(a *arguments) *pb.Call {
 	if _, reported := a.get("oldest"); reported {
 		c.OldestUpload = s.version(a, "oldest")
 	}
+	_, c.NoneUploading = a.get("idle")
 	return c
 }
 

@@ -150,9 +150,13 @@ func (s *scenario) critical(*arguments) string {
 }
 
 func (s *scenario) lowWater(*arguments) string {
-	low, open, err := state.SessionsLowWater(s.m.table)
+	w, err := state.SessionsLowWater(s.m.table)
 	s.fail(err)
-	return fmt.Sprintf("%s of %d open\n", low, open)
+	out := fmt.Sprintf("%s of %d open", w.Lowest, w.Open)
+	if w.Uploading > 0 {
+		out += fmt.Sprintf(", %s of %d uploading", w.OfUploading, w.Uploading)
+	}
+	return out + "\n"
 }
 
 // serving tells whether the metadata was found to be rolled back.

@@ -23,7 +23,7 @@ func (a *applier) openSession(q *record.OpenSession) *record.Result {
 		return a.refuse(protocol.LimitExceeded, "%d sessions are open, which is the limit", protocol.MaxSessions)
 	}
 	a.cluster.Counters.Sessions++
-	a.store(key, &record.Session{LowestUnacked: 1, RenewedUnixMs: a.nowUnixMs, OldestUpload: toPB(a.next())})
+	a.store(key, &record.Session{LowestUnacked: 1, RenewedUnixMs: a.nowUnixMs, OldestUpload: toPB(a.next()), NoneUploading: true})
 	return a.done()
 }
 
@@ -35,8 +35,8 @@ func (a *applier) closeSession(q *record.CloseSession) *record.Result {
 	if !a.load(key, session) {
 		return a.refuse(protocol.SessionExpired, "the session is not open")
 	}
-	if q.Expire && session.Highest != q.IfHighest {
-		return a.refuse(protocol.Changed, "the session has executed sequence %d since it was judged idle at %d", session.Highest, q.IfHighest)
+	if q.Expire && (session.Highest != q.IfHighest || session.Uses != q.IfUses) {
+		return a.refuse(protocol.Changed, "the session was judged idle at sequence %d and %d uses; it is at %d and %d", q.IfHighest, q.IfUses, session.Highest, session.Uses)
 	}
 	a.forget(q.Session, session.LowestUnacked, session.Done)
 	a.next()
@@ -68,6 +68,8 @@ func (a *applier) once(call *pb.Call, rule func() *record.Result) *record.Result
 	case call.Sequence < lowest:
 		return a.refuse(protocol.StaleRequest, "sequence %d is below the session's window, which begins at %d", call.Sequence, lowest)
 	case executed(session, call.Sequence) && a.m.holds(ExactlyOnce):
+		a.use(session)
+		a.store(key, session)
 		return a.answered(call)
 	case call.Sequence-lowest >= protocol.SessionWindow:
 		return a.refuse(protocol.LimitExceeded, "sequence %d is beyond the session's window of %d requests from %d", call.Sequence, protocol.SessionWindow, lowest)
@@ -82,11 +84,18 @@ func (a *applier) once(call *pb.Call, rule func() *record.Result) *record.Result
 	a.trim(call.Session, session, lowest)
 	session.Done |= 1 << (call.Sequence - lowest)
 	session.Highest = max(session.Highest, call.Sequence)
-	session.RenewedUnixMs = max(session.RenewedUnixMs, a.nowUnixMs)
-	raiseLowWater(session, call.OldestUpload, a.version())
+	a.use(session)
+	raiseLowWater(session, call, a.version())
 	a.store(key, session)
 	a.keepResult(call, result)
 	return result
+}
+
+// use notes that a request of the session was answered: one that is in use is not
+// expired.
+func (a *applier) use(s *record.Session) {
+	s.Uses++
+	s.RenewedUnixMs = max(s.RenewedUnixMs, a.nowUnixMs)
 }
 
 // executed reports whether sequence, which is not below the window, has a result.
@@ -143,10 +152,14 @@ type SessionInfo struct {
 	Session protocol.ID
 	// Highest is the highest sequence executed: an expiry carries it.
 	Highest, LowestUnacked uint64
+	// Uses is how many requests were answered: an expiry carries it too.
+	Uses uint64
 	// RenewedUnixMs is a proposer's clock at the last request, for people.
 	RenewedUnixMs int64
 	// OldestUpload is the low-water mark: no upload below it is in flight.
 	OldestUpload protocol.Version
+	// NoneUploading: no upload that was begun before its last request is in flight.
+	NoneUploading bool
 }
 
 // Sessions returns up to limit open sessions with ids above after.
@@ -162,7 +175,7 @@ func Sessions(r Reader, after protocol.ID, limit int) ([]SessionInfo, error) {
 		if failed = decode(key, value, &s); failed != nil {
 			return false
 		}
-		out = append(out, SessionInfo{protocol.ID(key[1:]), s.Highest, s.LowestUnacked, s.RenewedUnixMs, fromPB(s.OldestUpload)})
+		out = append(out, SessionInfo{protocol.ID(key[1:]), s.Highest, s.LowestUnacked, s.Uses, s.RenewedUnixMs, fromPB(s.OldestUpload), s.NoneUploading})
 		return true
 	})
 	if err == nil {

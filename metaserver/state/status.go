@@ -1,6 +1,9 @@
 package state
 
-import "github.com/seed-7d21a5b5/ashlar/protocol/pb"
+import (
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+)
 
 // Status answers with what the state knows of the cluster: who leads, votes or
 // answers pings is not state.
@@ -22,6 +25,9 @@ func Status(r Reader) (*pb.ClusterStatus, error) {
 		Watermark: toPB(fromPB(c.Watermark)), FirstOfGeneration: toPB(fromPB(c.First)),
 		Redundancy: c.Settings.GetRedundancy(), Quorum: c.Settings.GetQuorum(), FeatureLevel: c.Settings.GetFeatureLevel(),
 		Counters: c.Counters, Nodes: nodes, Digest: c.Digest,
+	}
+	if c.Met != nil {
+		status.NotServing = protocol.AsError(rolledBackError(c)).Detail
 	}
 	for _, m := range members {
 		status.Members = append(status.Members, &pb.MetaMember{Id: m.Id, ClientAddress: m.ClientAddress, RaftAddress: m.RaftAddress, AdminAddress: m.AdminAddress})

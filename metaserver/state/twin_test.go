@@ -65,8 +65,9 @@ type twinJob struct {
 }
 
 type twinSession struct {
-	lowest, highest, oldest uint64
-	results                 map[uint64]string
+	lowest, highest, oldest, uses uint64
+	quiet                         bool
+	results                       map[uint64]string
 }
 
 const twinF = 1
@@ -126,6 +127,7 @@ func (w *twin) once(c *pb.Call, rule func() string) string {
 		return w.say(protocol.StaleRequest)
 	}
 	if before, ok := s.results[c.Sequence]; ok {
+		s.uses++
 		return before
 	}
 	if c.Sequence >= lowest+protocol.SessionWindow {
@@ -133,6 +135,8 @@ func (w *twin) once(c *pb.Call, rule func() string) string {
 	}
 	answer := rule()
 	s.results[c.Sequence] = answer
+	s.uses++
+	s.quiet = c.NoneUploading
 	s.lowest, s.highest = lowest, max(s.highest, c.Sequence)
 	if oldest := c.OldestUpload.GetCounter(); oldest <= w.version {
 		s.oldest = max(s.oldest, oldest)
@@ -152,7 +156,7 @@ func (w *twin) openSession(id string) string {
 		}
 		return w.say(0)
 	}
-	w.sessions[id] = &twinSession{lowest: 1, results: map[uint64]string{}, oldest: w.next()}
+	w.sessions[id] = &twinSession{lowest: 1, results: map[uint64]string{}, oldest: w.next(), quiet: true}
 	return w.say(0)
 }
 
@@ -161,7 +165,7 @@ func (w *twin) closeSession(q *record.CloseSession) string {
 	if s == nil {
 		return w.say(protocol.SessionExpired)
 	}
-	if q.Expire && q.IfHighest != s.highest {
+	if q.Expire && (q.IfHighest != s.highest || q.IfUses != s.uses) {
 		return w.say(protocol.Changed)
 	}
 	delete(w.sessions, string(q.Session))

@@ -696,7 +696,9 @@ type Call struct {
 	LowestUnacked uint64 `protobuf:"varint,3,opt,name=lowest_unacked,json=lowestUnacked,proto3" json:"lowest_unacked,omitempty"`
 	// The session's low-water mark: no upload version below it is still in flight
 	// (reclamation.md, Lag of W). It only grows; absent says nothing new.
-	OldestUpload  *Version `protobuf:"bytes,4,opt,name=oldest_upload,json=oldestUpload,proto3" json:"oldest_upload,omitempty"`
+	OldestUpload *Version `protobuf:"bytes,4,opt,name=oldest_upload,json=oldestUpload,proto3" json:"oldest_upload,omitempty"`
+	// No upload of the session's client is in flight once this request is done.
+	NoneUploading bool `protobuf:"varint,10,opt,name=none_uploading,json=noneUploading,proto3" json:"none_uploading,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -757,6 +759,13 @@ func (x *Call) GetOldestUpload() *Version {
 		return x.OldestUpload
 	}
 	return nil
+}
+
+func (x *Call) GetNoneUploading() bool {
+	if x != nil {
+		return x.NoneUploading
+	}
+	return false
 }
 
 type LayoutRequest struct {
@@ -3552,8 +3561,10 @@ type ClusterStatus struct {
 	FeatureLevel      uint32                 `protobuf:"varint,13,opt,name=feature_level,json=featureLevel,proto3" json:"feature_level,omitempty"`
 	AnsweredBy        string                 `protobuf:"bytes,14,opt,name=answered_by,json=answeredBy,proto3" json:"answered_by,omitempty"`
 	Reports           uint64                 `protobuf:"varint,15,opt,name=reports,proto3" json:"reports,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Not empty: the metadata was rolled back and serves nothing; what to do.
+	NotServing    string `protobuf:"bytes,40,opt,name=not_serving,json=notServing,proto3" json:"not_serving,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ClusterStatus) Reset() {
@@ -3689,6 +3700,13 @@ func (x *ClusterStatus) GetReports() uint64 {
 		return x.Reports
 	}
 	return 0
+}
+
+func (x *ClusterStatus) GetNotServing() string {
+	if x != nil {
+		return x.NotServing
+	}
+	return ""
 }
 
 // Ack is a blockserver's acknowledgement of a store, touch or copy.
@@ -4081,7 +4099,9 @@ type DiskStatus struct {
 	Quarantined   uint64                 `protobuf:"varint,8,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
 	Acks          uint64                 `protobuf:"varint,9,opt,name=acks,proto3" json:"acks,omitempty"`
 	// Empty while the disk works; else what failed.
-	Failure       string `protobuf:"bytes,10,opt,name=failure,proto3" json:"failure,omitempty"`
+	Failure string `protobuf:"bytes,10,opt,name=failure,proto3" json:"failure,omitempty"`
+	// It takes no new block from a client until it is below its low watermark.
+	Full          bool `protobuf:"varint,11,opt,name=full,proto3" json:"full,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4184,6 +4204,13 @@ func (x *DiskStatus) GetFailure() string {
 		return x.Failure
 	}
 	return ""
+}
+
+func (x *DiskStatus) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
 }
 
 type BlockserverStatus struct {
@@ -7211,12 +7238,14 @@ const file_wire_proto_rawDesc = "" +
 	"\x04NONE\x10\x00\x12\r\n" +
 	"\tIF_ABSENT\x10\x01\x12\x0e\n" +
 	"\n" +
-	"IF_VERSION\x10\x02\"\x9c\x01\n" +
+	"IF_VERSION\x10\x02\"\xc3\x01\n" +
 	"\x04Call\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12%\n" +
 	"\x0elowest_unacked\x18\x03 \x01(\x04R\rlowestUnacked\x127\n" +
-	"\roldest_upload\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\foldestUpload\"\x0f\n" +
+	"\roldest_upload\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\foldestUpload\x12%\n" +
+	"\x0enone_uploading\x18\n" +
+	" \x01(\bR\rnoneUploading\"\x0f\n" +
 	"\rLayoutRequest\"\x99\x02\n" +
 	"\tBlockNode\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12\x18\n" +
@@ -7444,7 +7473,7 @@ const file_wire_proto_rawDesc = "" +
 	"\fraft_address\x18\x03 \x01(\tR\vraftAddress\x12#\n" +
 	"\radmin_address\x18\x04 \x01(\tR\fadminAddress\x12\x14\n" +
 	"\x05voter\x18\x05 \x01(\bR\x05voter\x12\x16\n" +
-	"\x06leader\x18\x06 \x01(\bR\x06leader\"\xc4\x04\n" +
+	"\x06leader\x18\x06 \x01(\bR\x06leader\"\xe5\x04\n" +
 	"\rClusterStatus\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12#\n" +
@@ -7464,7 +7493,9 @@ const file_wire_proto_rawDesc = "" +
 	"\rfeature_level\x18\r \x01(\rR\ffeatureLevel\x12\x1f\n" +
 	"\vanswered_by\x18\x0e \x01(\tR\n" +
 	"answeredBy\x12\x18\n" +
-	"\areports\x18\x0f \x01(\x04R\areports\"\xe3\x01\n" +
+	"\areports\x18\x0f \x01(\x04R\areports\x12\x1f\n" +
+	"\vnot_serving\x18( \x01(\tR\n" +
+	"notServing\"\xe3\x01\n" +
 	"\x03Ack\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\rR\x04node\x12 \n" +
@@ -7497,7 +7528,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05items\x18\x01 \x03(\v2\x18.ashlar.v1.InventoryItemR\x05items\x12\x12\n" +
 	"\x04next\x18\x02 \x01(\fR\x04next\x12\x12\n" +
 	"\x04node\x18\x03 \x01(\rR\x04node\x12 \n" +
-	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\"\x99\x02\n" +
+	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\"\xad\x02\n" +
 	"\n" +
 	"DiskStatus\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
@@ -7512,7 +7543,8 @@ const file_wire_proto_rawDesc = "" +
 	"\vquarantined\x18\b \x01(\x04R\vquarantined\x12\x12\n" +
 	"\x04acks\x18\t \x01(\x04R\x04acks\x12\x18\n" +
 	"\afailure\x18\n" +
-	" \x01(\tR\afailure\"\x9a\x02\n" +
+	" \x01(\tR\afailure\x12\x12\n" +
+	"\x04full\x18\v \x01(\bR\x04full\"\x9a\x02\n" +
 	"\x11BlockserverStatus\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\rR\x04node\x12 \n" +

@@ -24,15 +24,17 @@ func (g *Group) Uploading() (end func()) {
 	}
 }
 
-// lowWater is the lowest version that an upload under way may use.
-func (g *Group) lowWater() protocol.Version {
+// lowWater is the lowest version that an upload under way may use, and how many
+// are.
+func (g *Group) lowWater() (low protocol.Version, uploading int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	low := g.seen
-	for v := range g.uploads {
+	low = g.seen
+	for v, n := range g.uploads {
+		uploading += n
 		if v.Less(low) {
 			low = v
 		}
 	}
-	return low
+	return low, uploading
 }

@@ -193,7 +193,12 @@ func (g *Group) Mutate(ctx context.Context, pinned *Session, path string, build 
 		if err != nil {
 			return err
 		}
-		if low := g.lowWater(); !low.IsZero() {
+		low, uploading := g.lowWater()
+		if path == protocol.PathCommit {
+			uploading-- // this request is the end of one
+		}
+		call.NoneUploading = uploading <= 0
+		if !low.IsZero() {
 			call.OldestUpload = &pb.Version{Generation: low.Generation, Counter: low.Counter}
 		}
 		err, unknown := g.ask(ctx, path, build(call), ans)

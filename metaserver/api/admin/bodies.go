@@ -6,7 +6,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
-// Paths of the admin port. Hello and the last four take GET, the others POST.
+// Paths of the admin port. Hello, backup and the last four take GET, the others POST.
 const (
 	PathHello        = "/v1/admin/hello"
 	PathJoin         = "/v1/admin/join"
@@ -15,6 +15,8 @@ const (
 	PathSnapshot     = "/v1/admin/snapshot"
 	PathRecount      = "/v1/admin/recount"
 	PathRemoveMember = "/v1/admin/remove-member"
+	PathGeneration   = "/v1/admin/start-generation"
+	PathBackup       = "/v1/admin/backup"
 	PathHealth       = "/healthz"
 	PathReady        = "/readyz"
 	PathMetrics      = "/metrics"
@@ -49,6 +51,23 @@ type Member struct {
 // RemoveMember names the metaserver to remove.
 type RemoveMember struct {
 	ID string `json:"id"`
+}
+
+// StartGeneration asks for a new generation of versions.
+type StartGeneration struct {
+	// Generation to start; 0: one above the highest that was met.
+	Generation uint32 `json:"generation"`
+	// IfMet, where given, is the highest that the operator knows to have been met: it
+	// is refused as changed if another one is.
+	IfMet *uint32 `json:"if_met,omitempty"`
+}
+
+// Generation answers StartGeneration.
+type Generation struct {
+	By string `json:"by"`
+	// Generation is the one that was started, Met the highest met before it.
+	Generation uint32 `json:"generation"`
+	Met        uint32 `json:"met"`
 }
 
 // Done answers a verb that has nothing more to say.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
@@ -74,6 +75,29 @@ func (c *Client) Recount(ctx context.Context, addr string) (r Recount, err error
 // RemoveMember asks the leader at addr to take a metaserver out of the group.
 func (c *Client) RemoveMember(ctx context.Context, addr, id string) error {
 	return c.call(ctx, http.MethodPost, addr, PathRemoveMember, RemoveMember{ID: id}, &Done{})
+}
+
+// StartGeneration asks the leader at addr to start a new generation of versions.
+func (c *Client) StartGeneration(ctx context.Context, addr string, q StartGeneration) (g Generation, err error) {
+	return g, c.call(ctx, http.MethodPost, addr, PathGeneration, q, &g)
+}
+
+// Backup copies the metadata's state from the leader at addr to w, and returns
+// whose it is. On an error, Corrupt included, what w got is rubbish.
+func (c *Client) Backup(ctx context.Context, addr string, w io.Writer) (cluster protocol.ID, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+PathBackup, nil)
+	if err != nil {
+		return cluster, protocol.Errorf(protocol.InvalidArgument, "admin address %s: %w", protocol.Quote(addr), err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return cluster, transportError(addr, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return cluster, readAnswer(resp, addr, nil)
+	}
+	return replica.CheckBackup(io.TeeReader(resp.Body, w))
 }
 
 func (c *Client) call(ctx context.Context, method, addr, path string, q, a any) error {

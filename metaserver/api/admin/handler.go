@@ -27,9 +27,10 @@ type Replica interface {
 	RemoveMember(ctx context.Context, id string) error
 	TransferLeadership(ctx context.Context) error
 	Snapshot() error
+	Backup(ctx context.Context, w io.Writer) error
 }
 
-// Config wires the admin port. All fields but Logger and Timeout are required.
+// Config wires the admin port. All fields but Logger, Now and Timeout are required.
 type Config struct {
 	Replica Replica
 	Group   func() api.Group
@@ -40,7 +41,9 @@ type Config struct {
 	Ready    func() error
 	Gatherer prometheus.Gatherer
 	Logger   *slog.Logger
-	Timeout  time.Duration
+	// Now is the wall clock, for people; nil: the machine's.
+	Now     func() time.Time
+	Timeout time.Duration
 }
 
 // server holds what the handlers share.
@@ -50,6 +53,9 @@ type server struct{ cfg Config }
 func New(cfg Config) http.Handler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = DefaultTimeout
@@ -63,6 +69,8 @@ func New(cfg Config) http.Handler {
 	verb(s, mux, "POST "+PathSnapshot, s.snapshot)
 	verb(s, mux, "POST "+PathRecount, s.recount)
 	verb(s, mux, "POST "+PathRemoveMember, s.removeMember)
+	verb(s, mux, "POST "+PathGeneration, s.startGeneration)
+	mux.HandleFunc("GET "+PathBackup, s.backup)
 	mux.HandleFunc("GET "+PathHealth, func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET "+PathReady, s.ready)
 	mux.Handle("GET "+PathMetrics, promhttp.HandlerFor(cfg.Gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: cfg.Timeout}))

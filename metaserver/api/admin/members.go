@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -106,7 +105,7 @@ func (s *server) transfer(ctx context.Context, _ struct{}) (Done, error) {
 
 // propose stamps cmd for people and proposes it.
 func (s *server) propose(ctx context.Context, cmd *record.Command) (Done, error) {
-	cmd.NowUnixMs = time.Now().UnixMilli()
+	cmd.NowUnixMs = s.cfg.Now().UnixMilli()
 	cmd.Request = "admin"
 	res, err := s.cfg.Replica.Propose(ctx, cmd)
 	if err != nil {

@@ -43,6 +43,21 @@ func Read(r io.Reader, dir string, check Check) (Header, error) {
 	return h, SyncDir(dir)
 }
 
+// Verify reads a stream to its end, and keeps nothing of it.
+func Verify(r io.Reader) (Header, error) {
+	in := &verified{r: bufio.NewReaderSize(r, bufferSize), all: protocol.NewHasher()}
+	h, err := ReadHeader(in)
+	if err != nil {
+		return Header{}, err
+	}
+	for previous := ""; h.files > 0; h.files-- {
+		if previous, err = in.file(nil, previous); err != nil {
+			return Header{}, err
+		}
+	}
+	return h, in.end()
+}
+
 // verified reads and hashes at once.
 type verified struct {
 	r   *bufio.Reader
@@ -67,7 +82,8 @@ func (v *verified) take(n int) ([]byte, error) {
 	return b, nil
 }
 
-// file unpacks the next file and returns its name, which comes after previous.
+// file unpacks the next file, where there is a root, and returns its name, which
+// comes after previous.
 func (v *verified) file(root *os.Root, previous string) (string, error) {
 	v.one = protocol.NewHasher()
 	fields, err := v.take(fieldsSize)
@@ -103,6 +119,9 @@ func (v *verified) file(root *os.Root, previous string) (string, error) {
 }
 
 func (v *verified) unpack(root *os.Root, name string, size int64) (err error) {
+	if root == nil {
+		return v.pass(name, size)
+	}
 	out, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -116,6 +135,15 @@ func (v *verified) unpack(root *os.Root, name string, size int64) (err error) {
 		return corrupt("%q ends early", name)
 	}
 	return out.Sync()
+}
+
+// pass reads a file's bytes and leaves them.
+func (v *verified) pass(name string, size int64) error {
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, io.LimitReader(v, size), make([]byte, bufferSize))
+	if err == nil && n != size {
+		err = corrupt("%q ends early", name)
+	}
+	return err
 }
 
 func (v *verified) end() error {

@@ -33,6 +33,8 @@ type Config struct {
 	// Covered is told of each durable snapshot whose entries the state has: the
 	// log may let go of them. A received one covers nothing before its restore.
 	Covered func(index, term uint64)
+	// Now is the wall clock, for people; nil: the machine's.
+	Now func() time.Time
 }
 
 // Store is raft's SnapshotStore over checkpoints. It is safe for concurrent use.
@@ -50,6 +52,9 @@ var _ raft.SnapshotStore = (*Store)(nil)
 // Open lists what is there and removes what is unfinished. A folder without a
 // readable meta.json is an error: it was complete once.
 func Open(cfg Config) (*Store, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	dir := cfg.Dir
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -253,6 +258,6 @@ func (s *Store) Create(version raft.SnapshotVersion, index, term uint64, c raft.
 	}
 	return &Sink{store: s, dir: dir, one: Snapshot{
 		Format: format, Cluster: s.cfg.Cluster(), Index: index, Term: term,
-		Servers: serversOf(c), ConfigurationIndex: configurationIndex, TakenUnixMS: time.Now().UnixMilli(),
+		Servers: serversOf(c), ConfigurationIndex: configurationIndex, TakenUnixMS: s.cfg.Now().UnixMilli(),
 	}}, nil
 }

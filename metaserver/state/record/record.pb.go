@@ -1048,12 +1048,14 @@ func (x *OpenSession) GetSession() []byte {
 }
 
 // CloseSession ends a session: closed by its client, or expired by the leader.
-// An expiry carries the highest sequence it was decided on.
+// An expiry carries the highest sequence and the uses it was decided on.
 type CloseSession struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Session       []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
-	Expire        bool                   `protobuf:"varint,2,opt,name=expire,proto3" json:"expire,omitempty"`
-	IfHighest     uint64                 `protobuf:"varint,3,opt,name=if_highest,json=ifHighest,proto3" json:"if_highest,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Session   []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Expire    bool                   `protobuf:"varint,2,opt,name=expire,proto3" json:"expire,omitempty"`
+	IfHighest uint64                 `protobuf:"varint,3,opt,name=if_highest,json=ifHighest,proto3" json:"if_highest,omitempty"`
+	// And the session's uses.
+	IfUses        uint64 `protobuf:"varint,4,opt,name=if_uses,json=ifUses,proto3" json:"if_uses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1105,6 +1107,13 @@ func (x *CloseSession) GetExpire() bool {
 func (x *CloseSession) GetIfHighest() uint64 {
 	if x != nil {
 		return x.IfHighest
+	}
+	return 0
+}
+
+func (x *CloseSession) GetIfUses() uint64 {
+	if x != nil {
+		return x.IfUses
 	}
 	return 0
 }
@@ -3731,7 +3740,11 @@ type Session struct {
 	OldestUpload *pb.Version `protobuf:"bytes,6,opt,name=oldest_upload,json=oldestUpload,proto3" json:"oldest_upload,omitempty"`
 	Uploads      uint32      `protobuf:"varint,4,opt,name=uploads,proto3" json:"uploads,omitempty"`
 	// Bit i: sequence lowest_unacked+i was executed and its result is a row.
-	Done          uint64 `protobuf:"fixed64,5,opt,name=done,proto3" json:"done,omitempty"`
+	Done uint64 `protobuf:"fixed64,5,opt,name=done,proto3" json:"done,omitempty"`
+	// Requests answered under the session, repeated ones too.
+	Uses uint64 `protobuf:"varint,7,opt,name=uses,proto3" json:"uses,omitempty"`
+	// The last one said that none of its client's uploads is in flight.
+	NoneUploading bool `protobuf:"varint,8,opt,name=none_uploading,json=noneUploading,proto3" json:"none_uploading,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3806,6 +3819,20 @@ func (x *Session) GetDone() uint64 {
 		return x.Done
 	}
 	return 0
+}
+
+func (x *Session) GetUses() uint64 {
+	if x != nil {
+		return x.Uses
+	}
+	return 0
+}
+
+func (x *Session) GetNoneUploading() bool {
+	if x != nil {
+		return x.NoneUploading
+	}
+	return false
 }
 
 type Node struct {
@@ -4552,12 +4579,13 @@ const file_record_proto_rawDesc = "" +
 	"\n" +
 	"if_version\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\"'\n" +
 	"\vOpenSession\x12\x18\n" +
-	"\asession\x18\x01 \x01(\fR\asession\"_\n" +
+	"\asession\x18\x01 \x01(\fR\asession\"x\n" +
 	"\fCloseSession\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x16\n" +
 	"\x06expire\x18\x02 \x01(\bR\x06expire\x12\x1d\n" +
 	"\n" +
-	"if_highest\x18\x03 \x01(\x04R\tifHighest\"K\n" +
+	"if_highest\x18\x03 \x01(\x04R\tifHighest\x12\x17\n" +
+	"\aif_uses\x18\x04 \x01(\x04R\x06ifUses\"K\n" +
 	"\fCreateUpload\x12#\n" +
 	"\x04call\x18\x01 \x01(\v2\x0f.ashlar.v1.CallR\x04call\x12\x16\n" +
 	"\x06upload\x18\x02 \x01(\fR\x06upload\"F\n" +
@@ -4756,14 +4784,16 @@ const file_record_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x02 \x01(\rR\n" +
 	"generation\x12\x18\n" +
-	"\acounter\x18\x03 \x01(\x04R\acounter\"\xd9\x01\n" +
+	"\acounter\x18\x03 \x01(\x04R\acounter\"\x94\x02\n" +
 	"\aSession\x12\x18\n" +
 	"\ahighest\x18\x01 \x01(\x04R\ahighest\x12%\n" +
 	"\x0elowest_unacked\x18\x02 \x01(\x04R\rlowestUnacked\x12&\n" +
 	"\x0frenewed_unix_ms\x18\x03 \x01(\x03R\rrenewedUnixMs\x127\n" +
 	"\roldest_upload\x18\x06 \x01(\v2\x12.ashlar.v1.VersionR\foldestUpload\x12\x18\n" +
 	"\auploads\x18\x04 \x01(\rR\auploads\x12\x12\n" +
-	"\x04done\x18\x05 \x01(\x06R\x04done\"\xe8\x04\n" +
+	"\x04done\x18\x05 \x01(\x06R\x04done\x12\x12\n" +
+	"\x04uses\x18\a \x01(\x04R\x04uses\x12%\n" +
+	"\x0enone_uploading\x18\b \x01(\bR\rnoneUploading\"\xe8\x04\n" +
 	"\x04Node\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\fR\bidentity\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +

@@ -1152,6 +1152,11 @@ func (m *CloseSession) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.IfUses != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.IfUses))
+		i--
+		dAtA[i] = 0x20
+	}
 	if m.IfHighest != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.IfHighest))
 		i--
@@ -3914,6 +3919,21 @@ func (m *Session) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.NoneUploading {
+		i--
+		if m.NoneUploading {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x40
+	}
+	if m.Uses != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Uses))
+		i--
+		dAtA[i] = 0x38
+	}
 	if m.OldestUpload != nil {
 		if vtmsg, ok := interface{}(m.OldestUpload).(interface {
 			MarshalToSizedBufferVT([]byte) (int, error)
@@ -5200,6 +5220,9 @@ func (m *CloseSession) SizeVT() (n int) {
 	if m.IfHighest != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.IfHighest))
 	}
+	if m.IfUses != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.IfUses))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -6346,6 +6369,12 @@ func (m *Session) SizeVT() (n int) {
 			l = proto.Size(m.OldestUpload)
 		}
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.Uses != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Uses))
+	}
+	if m.NoneUploading {
+		n += 2
 	}
 	n += len(m.unknownFields)
 	return n
@@ -8957,6 +8986,25 @@ func (m *CloseSession) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.IfHighest |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field IfUses", wireType)
+			}
+			m.IfUses = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.IfUses |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -15141,6 +15189,45 @@ func (m *Session) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			iNdEx = postIndex
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Uses", wireType)
+			}
+			m.Uses = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Uses |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field NoneUploading", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.NoneUploading = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

@@ -50,6 +50,9 @@ func status(ctx context.Context, a *app.App, stale bool) error {
 }
 
 func printStatus(a *app.App, s report.Status) error {
+	if s.NotServing != "" {
+		a.Screen.Printf("NOT SERVING: %s\n\n", terminal.Safe(s.NotServing))
+	}
 	n := s.Counters
 	if err := a.Screen.Table([][]string{
 		{"cluster", s.Cluster},

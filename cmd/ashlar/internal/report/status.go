@@ -25,8 +25,10 @@ type Status struct {
 	Quorum       uint32 `json:"quorum"`
 	FeatureLevel uint32 `json:"feature_level"`
 	// Digest is the running digest of applied effects.
-	Digest       string        `json:"digest"`
-	AnsweredBy   string        `json:"answered_by"`
+	Digest     string `json:"digest"`
+	AnsweredBy string `json:"answered_by"`
+	// NotServing tells why the metadata serves nothing, and what to do.
+	NotServing   string        `json:"not_serving,omitempty"`
 	Counters     Counters      `json:"counters"`
 	Metaservers  []Metaserver  `json:"metaservers"`
 	Blockservers []Blockserver `json:"blockservers"`
@@ -88,7 +90,7 @@ func StatusOf(s *pb.ClusterStatus) Status {
 	out := Status{
 		Cluster: hex.EncodeToString(s.GetCluster()), Version: version(s.GetVersion()), AppliedIndex: s.GetAppliedIndex(),
 		Term: s.GetTerm(), Watermark: version(s.GetWatermark()), Redundancy: s.GetRedundancy(), Quorum: s.GetQuorum(),
-		FeatureLevel: s.GetFeatureLevel(), Digest: hex.EncodeToString(s.GetDigest()), AnsweredBy: s.GetAnsweredBy(),
+		FeatureLevel: s.GetFeatureLevel(), Digest: hex.EncodeToString(s.GetDigest()), AnsweredBy: s.GetAnsweredBy(), NotServing: s.GetNotServing(),
 		Counters: countersOf(s.GetCounters()),
 	}
 	for _, m := range s.GetMembers() {

@@ -31,7 +31,9 @@ func Blockserver(a *app.App) *cobra.Command {
 			"Each --data is a folder on a disk of its own, with a capacity after \"=\" if the disk shall not\n" +
 			"be filled. A folder that does not exist is made and formatted. One that exists and is empty may\n" +
 			"be a disk that is not mounted: it is refused unless --format says that it is a new one. One\n" +
-			"that is another node's is refused.",
+			"that is another node's is refused.\n\n" +
+			"From its high watermark until it is below its low one a disk takes no new blocks; what it has\n" +
+			"is read, touched and deleted as ever, and clients go to other nodes meanwhile.",
 		Example: "  ashlar blockserver --data disk0 --metaservers 127.0.0.1:7400,127.0.0.1:7401\n" +
 			"  ashlar blockserver --data /srv/a=4TB --data /srv/b=4TB --zone rack1 --listen 127.0.0.1:7421",
 		Args: cobra.NoArgs,
@@ -65,6 +67,9 @@ func Blockserver(a *app.App) *cobra.Command {
 	f.StringVar(&cfg.Zone, "zone", "", "`name` of where the node stands, for placement")
 	f.StringArrayVar(&data, "data", nil, "data `folder`, or FOLDER=CAPACITY; may be repeated")
 	f.BoolVar(&format, "format", false, "format data folders that exist and are empty: they are new disks")
+	f.Uint32Var(&cfg.Marks.High, "high-watermark", store.DefaultMarks.High, "`percent` of its capacity from which on a disk takes no new blocks")
+	f.Uint32Var(&cfg.Marks.Low, "low-watermark", store.DefaultMarks.Low, "`percent` below which a full disk takes new blocks again")
+	f.Uint32Var(&cfg.Marks.Reserve, "repair-reserve", store.DefaultMarks.Reserve, "`percent` below the high watermark that only copies ordered by the leader may take")
 	f.StringVar(&maxMemory, "max-memory", "", "`size` that blocks in flight may take (default 256MiB)")
 	f.BoolVar(&cfg.Insecure, "insecure", false, "listen beyond loopback without TLS")
 	return cmd

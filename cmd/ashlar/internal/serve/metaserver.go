@@ -15,11 +15,12 @@ import (
 func Metaserver(a *app.App) *cobra.Command {
 	var cfg metaserver.Config
 	cmd := &cobra.Command{
-		Use:   "metaserver --dir DIR (--bootstrap | --join ADMIN-ADDRESS)",
+		Use:   "metaserver --dir DIR (--bootstrap | --join ADMIN-ADDRESS | --restore-from FILE)",
 		Short: "Run one metaserver",
 		Long: "metaserver runs one member of the Raft group. On an empty folder it either makes a new\n" +
-			"cluster (--bootstrap, on exactly one machine, once) or joins one (--join). Later starts on\n" +
-			"the same folder need neither, and are not harmed by them.",
+			"cluster (--bootstrap, on exactly one machine, once), joins one (--join), or begins a new group\n" +
+			"of the same cluster from a backup (--restore-from, on exactly one machine, once the old group\n" +
+			"has ended for good). Later starts on the same folder need none of them, and are not harmed.",
 		Example: "  ashlar metaserver --dir meta0 --bootstrap\n" +
 			"  ashlar metaserver --dir meta1 --join 127.0.0.1:7430 --client-listen 127.0.0.1:7401 \\\n" +
 			"    --raft-listen 127.0.0.1:7411 --admin-listen 127.0.0.1:7431",
@@ -46,11 +47,15 @@ func Metaserver(a *app.App) *cobra.Command {
 	f.StringVar(&cfg.AdminAdvertise, "admin-advertise", "", "`address` that members reach the admin port at (default: as it listens)")
 	f.BoolVar(&cfg.Bootstrap, "bootstrap", false, "make a new cluster if the folder is empty")
 	f.StringSliceVar(&cfg.Join, "join", nil, "admin `addresses` of members to join through if the folder is empty")
+	f.StringVar(&cfg.RestoreFrom, "restore-from", "", "`file` that cluster backup wrote, to begin from if the folder is empty")
+	f.Uint32Var(&cfg.RestoreGeneration, "restore-generation", 0, "`number` of the generation that a restored group starts (default: the one after the backup's)")
 	f.Uint32Var(&cfg.Redundancy, "redundancy", protocol.DefaultRedundancy, "copies of each block, in a new cluster")
 	f.Uint32Var(&cfg.Quorum, "quorum", protocol.DefaultQuorum, "copies that a write waits for, in a new cluster")
 	f.BoolVar(&cfg.Insecure, "insecure", false, "listen beyond loopback without TLS")
-	cmd.MarkFlagsMutuallyExclusive("bootstrap", "join")
+	f.DurationVar(&cfg.ClockOffset, "clock-offset", 0, "`time` to add to this machine's clock wherever it is read; for tests")
+	_ = f.MarkHidden("clock-offset")
 	raftFlags(f, &cfg)
+	cmd.MarkFlagsMutuallyExclusive("bootstrap", "join", "restore-from")
 	return cmd
 }
 
