@@ -82,10 +82,11 @@ func next(in *bufio.Reader) ([]byte, error) {
 	if len(body) > maxRequest {
 		return nil, io.ErrShortBuffer
 	}
+	req.ContentLength, req.TransferEncoding = int64(len(body)), nil
+	req.Body = http.NoBody // which keeps a Content-Length of 0 what it is
 	if len(body) > 0 {
-		req.ContentLength, req.TransferEncoding = int64(len(body)), nil
+		req.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	req.Body = io.NopCloser(bytes.NewReader(body))
 	if _, named := req.Header["User-Agent"]; !named {
 		// Else Write would name one.
 		req.Header["User-Agent"] = []string{""}
