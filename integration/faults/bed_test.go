@@ -150,14 +150,14 @@ func (b *bed) agree(t *testing.T) {
 	})
 	for at, of := range digests {
 		for name, digest := range of {
-			if len(digest) == 0 || !bytes.Equal(digest, any1(of)) {
-				t.Errorf("at index %d, %s has digest %x, another %x", at, name, digest, any1(of))
+			if len(digest) == 0 || !bytes.Equal(digest, anyOf(of)) {
+				t.Errorf("at index %d, %s has digest %x, another %x", at, name, digest, anyOf(of))
 			}
 		}
 	}
 }
 
-func any1(of map[string][]byte) []byte {
+func anyOf(of map[string][]byte) []byte {
 	for _, d := range of {
 		return d
 	}

@@ -37,6 +37,9 @@ func serve(t *testing.T) (*counted, *proxy.Proxy) {
 		c.mu.Lock()
 		c.seen[string(body)]++
 		c.mu.Unlock()
+		if len(r.TransferEncoding) > 0 {
+			fmt.Fprintf(w, "chunks, ")
+		}
 		fmt.Fprintf(w, "got %s", body)
 	}))
 	t.Cleanup(s.Close)
@@ -61,7 +64,7 @@ func post(p *proxy.Proxy, body string) (string, error) {
 func TestForwards(t *testing.T) {
 	_, p := serve(t)
 	for i := range 10 {
-		body := fmt.Sprint("body ", i)
+		body := strings.Repeat("body", i)
 		if got, err := post(p, body); err != nil || got != "got "+body {
 			t.Fatalf("%q, error %v", got, err)
 		}

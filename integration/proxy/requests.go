@@ -83,7 +83,7 @@ func next(in *bufio.Reader) ([]byte, error) {
 		return nil, io.ErrShortBuffer
 	}
 	req.ContentLength, req.TransferEncoding = int64(len(body)), nil
-	req.Body = http.NoBody // which keeps a Content-Length of 0 what it is
+	req.Body = http.NoBody
 	if len(body) > 0 {
 		req.Body = io.NopCloser(bytes.NewReader(body))
 	}
