@@ -15,6 +15,10 @@
 //
 //   - redundancy: a live block has fewer than R counted copies. A copy order goes
 //     to a node that lacks one, blocks with the fewest copies first.
+//   - move: a sweep found that a block's copies do not stand where the placement
+//     has them. Copy orders go to the nodes that lack one; when all of them hold
+//     trusted copies, those elsewhere are dropped. Beside it, the sweep that runs
+//     takes its next step while not too many blocks are marked.
 //   - delete: a node has not acknowledged a condemnation or a drop. Deletes have
 //     their own share of a node's slots, so that neither they nor copies wait for
 //     each other.

@@ -55,8 +55,14 @@ func (p *planner) explainLive(h protocol.Hash, b *record.Block) (string, error) 
 		}
 		return p.explainRow(h, state.ClassRedundancy, w.Lane, text)
 	}
+	if b.Moving > 0 {
+		return p.explainMove(h, b)
+	}
 	for _, d := range b.Drops {
 		return p.explainDelete(h, d.Node, "a surplus copy was dropped")
+	}
+	if s := p.placing.StandingOf(h[:], b); !s.InLine() {
+		return p.explainUnmarked(b, &s)
 	}
 	return "nothing: it is live and whole", nil
 }

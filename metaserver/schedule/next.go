@@ -21,7 +21,7 @@ func Next(r state.Reader, obs Observation) (Plan, error) {
 	p := &planner{picture: pic, obs: obs}
 	p.openBatches()
 	for _, class := range []func(*planner) error{
-		(*planner).planDeletes, (*planner).planRedundancy, (*planner).planCondemn, (*planner).planReap, (*planner).planClean,
+		(*planner).planDeletes, (*planner).planRedundancy, (*planner).planMoves, (*planner).planCondemn, (*planner).planReap, (*planner).planClean,
 	} {
 		if err := class(p); err != nil {
 			return Plan{}, err

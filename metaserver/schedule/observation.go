@@ -46,6 +46,8 @@ type Node struct {
 	Address string
 	// Reachable: it answers.
 	Reachable bool
+	// Full: it takes no more blocks, by its own word.
+	Full bool
 	// FreeSlots is how many orders it takes now.
 	FreeSlots int
 }
@@ -85,6 +87,8 @@ type Limits struct {
 	OrdersPerNode int
 	// Count bounds how far waiting work is counted: "at least so many".
 	Count int
+	// Marked is how many blocks may be marked to be moved before a sweep waits.
+	Marked int
 }
 
 // Defaults of Limits.
@@ -94,6 +98,7 @@ const (
 	DefaultCommands      = 4
 	DefaultOrdersPerNode = 128
 	DefaultCount         = 1
+	DefaultMarked        = 10_000
 	// MaxOrdersPerNode bounds what the settings may allow.
 	MaxOrdersPerNode = 256
 	// maxReasons bounds the entries of Plan.Waiting.
@@ -106,6 +111,7 @@ func (l Limits) withDefaults() Limits {
 	l.Commands = cmp.Or(l.Commands, DefaultCommands)
 	l.OrdersPerNode = cmp.Or(l.OrdersPerNode, DefaultOrdersPerNode)
 	l.Count = cmp.Or(l.Count, DefaultCount)
+	l.Marked = cmp.Or(l.Marked, DefaultMarked)
 	return l
 }
 

@@ -17,8 +17,9 @@ type picture struct {
 	first     protocol.Version
 	watermark protocol.Version
 	// nodes[i] is node i+1.
-	nodes  []*record.Node
-	layout *pb.Layout
+	nodes []*record.Node
+	// placing is where blocks are to stand.
+	placing *state.Placing
 }
 
 func look(r state.Reader) (p picture, err error) {
@@ -28,11 +29,11 @@ func look(r state.Reader) (p picture, err error) {
 	}
 	p.version = protocol.Version{Generation: p.cluster.Generation, Counter: p.cluster.Counter}
 	p.first, p.watermark = versionOf(p.cluster.First), versionOf(p.cluster.Watermark)
-	if p.nodes, err = state.Nodes(r); err != nil {
+	if p.placing, err = state.PlacingOf(r); err != nil {
 		return p, err
 	}
-	p.layout, err = state.Layout(r)
-	return p, err
+	p.nodes = p.placing.Nodes
+	return p, nil
 }
 
 func isMember(n *record.Node) bool {
@@ -78,32 +79,23 @@ func copyOn(b *record.Block, node uint32) *record.Held {
 	return nil
 }
 
-// countedCopies counts those on members; suspect ones are waited for, since their
-// nodes' inventories are taken at once.
+// countedCopies counts those on members that count for placement; suspect ones are
+// waited for, since their nodes' inventories are taken at once.
 func (p *picture) countedCopies(b *record.Block) (count int) {
 	for _, h := range b.Copies {
-		if p.member(h.Node) {
+		if p.member(h.Node) && !p.away(h.Node) {
 			count++
 		}
 	}
 	return count
 }
 
-// placed lists the nodes of a hash's partition, best first: R that are wanted,
-// then spares.
-func (p *picture) placed(h protocol.Hash) []uint32 {
-	width := int(p.layout.GetWidth())
-	at := (int(h[0])<<4 | int(h[1])>>4) * width
-	if width == 0 || at+width > len(p.layout.GetTable()) {
-		return nil
-	}
-	return p.layout.GetTable()[at : at+width]
-}
+// away: the node's copies do not count for placement.
+func (p *picture) away(node uint32) bool { return slices.Contains(p.placing.Away, node) }
 
-// wanted: the layout wants the block on the node.
+// wanted: the block is to stand on the node.
 func (p *picture) wanted(h protocol.Hash, node uint32) bool {
-	placed := p.placed(h)
-	return slices.Contains(placed[:min(len(placed), int(p.layout.GetRedundancy()))], node)
+	return slices.Contains(p.placing.Wanted(h[:]), node)
 }
 
 // floor is fl(h); b is nil where there is no row.
@@ -120,9 +112,9 @@ func (p *picture) droppable(h protocol.Hash, b *record.Block, n uint32) bool {
 	if b.GetPhase() != record.Block_LIVE || !p.member(n) {
 		return false
 	}
-	others := 0
+	others, targets := 0, p.placing.Wanted(h[:])
 	for _, c := range b.Copies {
-		if c.Node != n && p.trusts(c) && p.wanted(h, c.Node) {
+		if c.Node != n && p.trusts(c) && slices.Contains(targets, c.Node) {
 			others++
 		}
 	}

@@ -109,6 +109,10 @@ func describe(c *record.Command) string {
 		return fmt.Sprintf("clean mentions of node %d", b.CleanNode.Node)
 	case *record.Command_Reindex:
 		return "carry changed settings through"
+	case *record.Command_SweepStep:
+		return fmt.Sprintf("step of sweep %d", b.SweepStep.Sweep)
+	case *record.Command_MoveSettled:
+		return fmt.Sprintf("judge the marks of %d blocks", len(b.MoveSettled.Hashes)/protocol.HashSize)
 	case *record.Command_Drop:
 		return fmt.Sprintf("drop %d surplus copies", len(b.Drop.Items))
 	case *record.Command_Deleted:

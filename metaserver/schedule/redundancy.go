@@ -84,12 +84,13 @@ func (p *planner) copiesRoom() bool {
 	return false
 }
 
-// candidates are the nodes that may take a copy: of the layout's, best first, and
-// turned by the attempts made, so that a full or broken node is passed over.
+// candidates are the nodes that may take a copy: of the layout's that count for
+// placement and are not full, best first, and turned by the attempts made, so that
+// a broken node is passed over.
 func (p *planner) candidates(b *record.Block, w state.DueWork) []uint32 {
 	var out []uint32
-	for _, node := range p.placed(w.Hash) {
-		if p.member(node) && copyOn(b, node) == nil {
+	for _, node := range p.placing.Places(w.Hash[:]) {
+		if p.member(node) && !p.away(node) && copyOn(b, node) == nil && !p.isFull(node) {
 			out = append(out, node)
 		}
 	}
@@ -103,10 +104,10 @@ func (p *planner) candidates(b *record.Block, w state.DueWork) []uint32 {
 // orderCopy has node fetch the block: acted if it is or was ordered, full if the
 // node has no slot now, blocked if it cannot.
 func (p *planner) orderCopy(b *record.Block, w state.DueWork, node uint32) verdict {
-	if p.obs.inFlight(w.Hash, node) {
+	at := p.batch(node)
+	if p.obs.inFlight(w.Hash, node) || at != nil && at.ordered(w.Hash) {
 		return acted
 	}
-	at := p.batch(node)
 	if at == nil || !at.node.Reachable {
 		return blocked
 	}
@@ -134,11 +135,8 @@ func (p *picture) copyOrder(h protocol.Hash, sources []string) *pb.Order {
 
 // whyNoCopy names what a block waits for.
 func (p *planner) whyNoCopy(b *record.Block, w state.DueWork) string {
-	if len(p.sourcesOf(&p.obs, b, 0, 0)) == 0 {
-		if len(b.Copies) == 0 {
-			return "no copy is counted anywhere"
-		}
-		return "no node that holds it answers: " + nodeList(b.Copies)
+	if why := p.noSource(b); why != "" {
+		return why
 	}
 	var silent []string
 	for _, node := range p.candidates(b, w) {
@@ -149,7 +147,23 @@ func (p *planner) whyNoCopy(b *record.Block, w state.DueWork) string {
 	if len(silent) > 0 {
 		return "these nodes do not answer: " + strings.Join(silent, ", ")
 	}
+	for _, node := range p.placing.Places(w.Hash[:]) {
+		if copyOn(b, node) == nil && p.isFull(node) {
+			return fmt.Sprintf("node %d is full", node)
+		}
+	}
 	return fmt.Sprintf("fewer than %d nodes can hold it", p.cluster.GetSettings().GetRedundancy())
+}
+
+// noSource tells why the block cannot be fetched from anywhere; empty: it can.
+func (p *planner) noSource(b *record.Block) string {
+	switch {
+	case len(p.sourcesOf(&p.obs, b, 0, 0)) > 0:
+		return ""
+	case len(b.Copies) == 0:
+		return "no copy is counted anywhere"
+	}
+	return "no node that holds it answers: " + nodeList(b.Copies)
 }
 
 func nodeList(held []*record.Held) string {

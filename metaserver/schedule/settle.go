@@ -151,26 +151,32 @@ func (s *settler) loses(b *record.Block, o *pb.Order) {
 	}
 }
 
-// failed postpones the row that the order came from, if there is one.
+// failed postpones the rows that the order may have come from.
 func (s *settler) failed(h protocol.Hash, b *record.Block, o *pb.Order, a *pb.OrderAnswer) error {
 	if OfNode(o.Kind, protocol.Kind(a.Kind)) {
 		return nil
 	}
-	class, lane := state.ClassRedundancy, uint32(0)
 	switch o.Kind {
 	case pb.OrderKind_ORDER_KIND_DELETE:
-		class, lane = state.ClassDelete, s.node
+		return s.later(h, state.ClassDelete, s.node, a)
 	case pb.OrderKind_ORDER_KIND_COPY:
-		lane = uint32(len(b.GetCopies()))
-	default:
-		return nil
+		err := s.later(h, state.ClassRedundancy, uint32(len(b.GetCopies())), a)
+		if err == nil && b.GetMoving() > 0 {
+			err = s.later(h, state.ClassMove, b.Moving-1, a)
+		}
+		return err
 	}
+	return nil
+}
+
+// later postpones one row, if it is there.
+func (s *settler) later(h protocol.Hash, class, lane uint32, a *pb.OrderAnswer) error {
 	w, ok, err := state.WorkOf(s.r, h, class, lane)
 	if err != nil || !ok {
 		return err
 	}
 	s.postpone = append(s.postpone, &record.PostponeItem{
-		Class: class, Lane: lane, Hash: o.Hash, IfAttempts: w.Attempts,
+		Class: class, Lane: lane, Hash: h[:], IfAttempts: w.Attempts,
 		DueUnixMs: s.obs.NowUnixMs + Backoff(w.Attempts, s.obs.Chance^seedOf(h)),
 		Cause:     a.Kind, Detail: clip(a.Detail),
 	})

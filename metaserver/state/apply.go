@@ -73,7 +73,9 @@ func (a *applier) command(c *record.Command) *record.Result {
 		return a.rolledBack()
 	}
 	a.nowUnixMs = c.NowUnixMs
-	return a.dispatch(c)
+	result := a.dispatch(c)
+	a.settleSweep()
+	return result
 }
 
 func (a *applier) dispatch(c *record.Command) *record.Result {
@@ -141,6 +143,23 @@ func (a *applier) dispatchWork(c *record.Command) *record.Result {
 		return a.postpone(body.Postpone)
 	case *record.Command_RetryNow:
 		return a.retryNow(body.RetryNow)
+	}
+	return a.dispatchPlacement(c)
+}
+
+// dispatchPlacement is dispatch for nodes, layout and sweeps.
+func (a *applier) dispatchPlacement(c *record.Command) *record.Result {
+	switch body := c.Body.(type) {
+	case *record.Command_ChangeLayout:
+		return a.changeLayout(body.ChangeLayout)
+	case *record.Command_SetNodeState:
+		return a.setNodeState(body.SetNodeState)
+	case *record.Command_SweepStep:
+		return a.sweepStep(body.SweepStep)
+	case *record.Command_MoveSettled:
+		return a.moveSettled(body.MoveSettled)
+	case *record.Command_CancelSweep:
+		return a.cancelSweep(body.CancelSweep)
 	}
 	return a.refuse(protocol.Unsupported, "this build does not know the command")
 }

@@ -20,7 +20,7 @@ func phaseName(p record.Block_Phase) string {
 }
 
 // BlockInfo answers with one block record, phase "none" where there is no row,
-// and the nodes that the layout wants it on. The floor is fl(h) of
+// and the nodes that it is to stand on (Wanted). The floor is fl(h) of
 // reclamation.md.
 func BlockInfo(r Reader, q *pb.BlockInfoRequest) (*pb.BlockInfoAnswer, error) {
 	if _, err := protocol.HashFromBytes(q.Hash); err != nil {
@@ -30,18 +30,19 @@ func BlockInfo(r Reader, q *pb.BlockInfoRequest) (*pb.BlockInfoAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, layout := &record.Block{}, &record.Layout{}
+	b := &record.Block{}
 	if _, err := load(r, keyBlock(q.Hash), b); err != nil {
 		return nil, err
 	}
-	if _, err := load(r, keyLayout(), layout); err != nil {
+	layout, err := LayoutRow(r)
+	if err != nil {
 		return nil, err
 	}
 	return &pb.BlockInfoAnswer{
 		Hash: q.Hash, Phase: phaseName(b.Phase), References: b.Refs, Floor: toPB(floorOf(cluster, b)),
 		PlainSize: b.PlainSize, StoredSize: b.StoredSize, Copies: blockCopies(cluster, b.Copies),
 		Drops: blockCopies(cluster, b.Drops), Pending: b.Pending,
-		Wanted: wanted(layout, cluster.Settings.GetRedundancy(), q.Hash), Version: toPB(versionOf(cluster)),
+		Wanted: Wanted(layout, cluster.Away, cluster.Settings.GetRedundancy(), q.Hash), Version: toPB(versionOf(cluster)),
 	}, nil
 }
 
@@ -52,9 +53,4 @@ func blockCopies(cluster *record.Cluster, held []*record.Held) []*pb.BlockCopy {
 		out = append(out, &pb.BlockCopy{Node: h.Node, Version: toPB(v), Trusted: !isSuspect(cluster, h.Node, v)})
 	}
 	return out
-}
-
-// wanted returns the R best nodes of the hash's partition.
-func wanted(l *record.Layout, redundancy uint32, hash []byte) []uint32 {
-	return placesOf(l, partitionOf(hash)*int(l.Width), int(min(redundancy, l.Width)))
 }

@@ -28,6 +28,6 @@ func (a *applier) bootstrap(q *record.Bootstrap) *record.Result {
 	c.First, c.SettingsVersion = version, version
 	c.Settings = plainSettings(q.Settings)
 	c.Counters = newCounters()
-	a.relayout()
+	a.relayout(LayoutJoined, 0, c.Settings.Redundancy)
 	return a.done()
 }

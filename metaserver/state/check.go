@@ -19,7 +19,8 @@ func Check(r Reader) error {
 		return err
 	}
 	invariants := []func(*world) error{
-		checkPhases, checkFloors, checkDrops, checkNodes, checkReferences, checkSchedule, checkCritical, checkLayout, checkObjects,
+		checkPhases, checkFloors, checkDrops, checkNodes, checkReferences, checkSchedule, checkCritical, checkLayout, checkLayouts, checkSweeps,
+		checkMarks, checkObjects,
 		checkUploads, checkPages, checkJobs, checkSessions,
 	}
 	for _, invariant := range invariants {
@@ -109,7 +110,7 @@ func checkDrops(w *world) error {
 }
 
 // checkNodes: nodes are numbered from 1 without gaps, each identity leads to its
-// node, suspects are those that the nodes' rows say, and block records name only
+// node, suspects and nodes away are those that the nodes' rows say, and block records name only
 // nodes that the log has admitted.
 func checkNodes(w *world) error {
 	if uint32(len(w.nodes)) != w.cluster.LastNode || len(w.identities) != len(w.nodes) {
@@ -130,6 +131,9 @@ func checkNodes(w *world) error {
 	}) {
 		return broken("nodes", "the cluster's list of suspects is not what the nodes say")
 	}
+	if !slices.Equal(awayNodes(rows), w.cluster.Away) {
+		return broken("nodes", "the cluster's list of nodes that are away is not what the nodes say")
+	}
 	for _, b := range w.blocks {
 		for _, named := range [][]uint32{heldNodes(b.row.Copies), heldNodes(b.row.Drops), b.row.Pending} {
 			if len(named) > 0 && (named[0] == 0 || named[len(named)-1] > w.cluster.LastNode) {
@@ -140,7 +144,8 @@ func checkNodes(w *world) error {
 	return nil
 }
 
-// checkLayout: every partition names the same number of distinct members.
+// checkLayout: every partition names the same number of distinct nodes that blocks
+// are placed on.
 func checkLayout(w *world) error {
 	width, table := int(w.layout.Width), w.layout.Table
 	if w.layout.LayoutVersion != w.cluster.LayoutVersion || len(table) != protocol.Partitions*width*placeSize {
@@ -150,8 +155,8 @@ func checkLayout(w *world) error {
 	partition := make([]int, len(w.nodes))
 	for place := range len(table) / placeSize {
 		id := binary.BigEndian.Uint32(table[place*placeSize:])
-		if id == 0 || id > uint32(len(w.nodes)) || !isMember(w.nodes[id-1].row) || partition[id-1] == place/width+1 {
-			return broken("layout", "partition %d names node %d, which is twice there or no member", place/width, id)
+		if id == 0 || id > uint32(len(w.nodes)) || !placeable(w.nodes[id-1].row) || partition[id-1] == place/width+1 {
+			return broken("layout", "partition %d names node %d, which is twice there or not placed on", place/width, id)
 		}
 		partition[id-1] = place/width + 1
 	}

@@ -62,21 +62,31 @@ func checkDue(w *world, row DueWork) error {
 	return nil
 }
 
-// checkCritical: each node's count of critical blocks is that of a recount, and
-// nothing mentions a removed node that counts as cleaned.
+// checkCritical: each node's counts of copies, deletes owed and critical blocks are
+// those of a recount, and nothing mentions a removed node that counts as cleaned.
 func checkCritical(w *world) error {
-	counts := make([]uint64, len(w.nodes))
+	counts := make([]record.Node, len(w.nodes))
 	for _, b := range w.blocks {
-		for _, node := range criticalNodes(b.row, thresholdsFor(w.cluster, b.key).quorum) {
-			counts[node-1]++
+		f := footprintOf(b.row, thresholdsFor(w.cluster, b.key))
+		for _, node := range f.copies {
+			countCopy(&counts[node-1], &f, 1)
+		}
+		for _, owed := range f.works {
+			if owed.class == ClassDelete {
+				counts[owed.lane-1].OwedDeletes++
+			}
 		}
 		if node, mentioned := mentionsCleaned(w, b.row); mentioned {
 			return broken("nodes", "block %x mentions node %d, which was removed and cleaned", b.key, node)
 		}
 	}
 	for i, n := range w.nodes {
-		if n.row.CriticalBlocks != counts[i] {
-			return broken("critical", "node %d counts %d critical blocks, recounted %d", i+1, n.row.CriticalBlocks, counts[i])
+		c := &counts[i]
+		switch {
+		case n.row.CriticalBlocks != c.CriticalBlocks:
+			return broken("critical", "node %d counts %d critical blocks, recounted %d", i+1, n.row.CriticalBlocks, c.CriticalBlocks)
+		case n.row.Copies != c.Copies || n.row.CopiesStoredBytes != c.CopiesStoredBytes || n.row.OwedDeletes != c.OwedDeletes:
+			return broken("holders", "node %d counts %d copies of %d bytes and owes %d deletes, recounted %d, %d, %d", i+1, n.row.Copies, n.row.CopiesStoredBytes, n.row.OwedDeletes, c.Copies, c.CopiesStoredBytes, c.OwedDeletes)
 		}
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
-// stepScan bounds the records that one step of CleanNode or Reindex looks at.
+// stepScan bounds the records that one step of CleanNode, Reindex or a sweep looks at.
 const stepScan = 4096
 
 func checkCleanNode(q *record.CleanNode) error { return checkStep(q.Cursor, q.Count) }
@@ -79,7 +79,7 @@ func (a *applier) draftsAbove(after []byte) []draft {
 	}
 	a.fail(scanRowsBetween(a, lower, keysAbove([]byte{tableBlocks}), func(key []byte, b *record.Block) bool {
 		key = bytes.Clone(key)
-		drafts = append(drafts, draft{key[1:], key, b, footprintOf(b, thresholdsFor(a.cluster, key[1:]))})
+		drafts = append(drafts, draft{hash: key[1:], key: key, row: b, before: footprintOf(b, thresholdsFor(a.cluster, key[1:]))})
 		return len(drafts) < stepScan
 	}))
 	return drafts

@@ -60,5 +60,5 @@ func (a *applier) countCopies(d *draft, claims []heldClaim) (believed uint32, ra
 // Stray). Else the only bytes could be on a node that the layout has left, for
 // ever neither used nor dropped.
 func (a *applier) countsAnywhere(hash []byte, node uint32) bool {
-	return a.m.holds(StrayCounted) || slices.Contains(wanted(a.layoutRow(), a.cluster.Settings.Redundancy, hash), node)
+	return a.m.holds(StrayCounted) || slices.Contains(a.placing().Wanted(hash), node)
 }

@@ -11,10 +11,11 @@ type tally struct {
 	phase                 record.Block_Phase
 	refs, copies          uint64
 	plainBytes, fileBytes uint64
+	moving                bool
 }
 
 func tallyOf(b *record.Block) tally {
-	return tally{b.Phase, b.Refs, uint64(len(b.Copies)), uint64(b.PlainSize), uint64(b.StoredSize)}
+	return tally{b.Phase, b.Refs, uint64(len(b.Copies)), uint64(b.PlainSize), uint64(b.StoredSize), b.Moving != 0}
 }
 
 // countBlock adds sign times a record's tally; ^0 is minus one.
@@ -30,6 +31,10 @@ func countBlock(c *pb.Counters, t tally, sign uint64) {
 	case record.Block_CONDEMNED:
 		c.CondemnedBlocks += sign
 		c.CondemnedStoredBytes += sign * t.fileBytes
+	}
+	if t.moving {
+		c.MovingBlocks += sign
+		c.MovingStoredBytes += sign * t.fileBytes
 	}
 	c.References += sign * t.refs
 	c.CountedCopies += sign * t.copies

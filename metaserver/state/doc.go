@@ -9,8 +9,10 @@
 // name: commit.go, unreference.go, copied.go, register.go, session.go,
 // upload.go, delete.go, settings.go, bootstrap.go, digest.go, member.go; those of
 // reclamation are condemn.go, drop.go, deleted.go, reap.go, lost.go,
-// removenode.go with cleannode.go, generation.go and inventory.go; and postpone.go,
-// retrynow.go and reindex.go keep the schedule. A rule first reads and judges,
+// removenode.go with cleannode.go, generation.go and inventory.go; postpone.go,
+// retrynow.go and reindex.go keep the schedule; and changelayout.go,
+// setnodestate.go, sweepstep.go, movesettled.go and cancelsweep.go are those of
+// nodes and layout. A rule first reads and judges,
 // then changes: a refused command has changed nothing. What a command was decided
 // on travels in it and is checked again here, its form and limits included, since
 // a log may hold anything. A command of many items is not refused for one of them:
@@ -24,8 +26,17 @@
 // with all its copies has no row there. Work that failed is postponed in its row;
 // nothing else is stored of it, so a new leader begins from the same index.
 //
+// Where blocks are to stand follows from the layout and from which nodes are away
+// ([Wanted]); package placement makes the table. When either changes, a sweep
+// (sweep.go) looks at every record in hash order and marks those whose copies
+// stand elsewhere: a mark is work of class [ClassMove]. A sweep goes by the
+// placement at each step, so a newer one supersedes it, and it is done when it was
+// walked to the end and no record is marked any more, whatever has cleared the
+// last mark.
+//
 // Reading ([Lookup], [List], [Prepare], [Layout], [BlockInfo], [Status], and for
-// the schedule [Due], [Lanes], [WorkAbout], [BlockRow], [SessionsLowWater]) works
+// the schedule [Due], [Lanes], [WorkAbout], [BlockRow], [SessionsLowWater], and for operators
+// [NodeInfos], [PlanLayout], [LayoutHistory], [Sweeps], [StopCheck]) works
 // over any [Reader], so over the live table and over a view of it alike. Blocks
 // are counted by reference.go, which Commit, uploads and Copied share.
 //
@@ -41,9 +52,14 @@
 //   - floors: nothing is above the present version, and no drop above its floor.
 //   - drops: a copy on a node whose drop is outstanding is at the drop's t or above.
 //   - schedule: the index is what the block records imply, no more and no less.
-//   - critical: each node's count of critical blocks is that of a recount.
+//   - critical, holders: each node's counts of critical blocks, copies and deletes
+//     owed are those of a recount.
 //   - nodes: copies, drops and pending name nodes that the log has admitted.
-//   - layout: every partition names distinct members.
+//   - layout: every partition names distinct nodes that blocks are placed on.
+//   - layouts, sweeps: those kept are few; only the last sweep runs, and only while
+//     something is left of it.
+//   - marks: only live blocks are marked; what a sweep has passed is marked or in
+//     line, and so is what stands on a node being drained once a sweep is done.
 //   - sessions: every result row belongs to an open session and its window.
 //   - uploads: pages are contiguous and belong to an upload, object or job.
 //   - objects, jobs: contents are whole; a job has something left.

@@ -8,21 +8,25 @@ import (
 )
 
 // draft is a block record that a rule has in hand: it changes the row and keeps
-// it, and what is derived from records (counters, the schedule index, the counts
-// of critical blocks) follows. There is no other way to change a record.
+// it, and what is derived from records (its mark, counters, the schedule index, the
+// counts of each node) follows. There is no other way to change a record.
 type draft struct {
 	hash, key []byte
 	// row has phase NONE where there is none.
 	row    *record.Block
 	before footprint
+	// swept: a sweep looks at it, and marks it whatever it is that is out of line.
+	swept bool
 }
 
 // footprint is everything that is derived from one record.
 type footprint struct {
 	tally tally
 	works []work
-	// critical lists the nodes that the block would miss.
-	critical []uint32
+	// copies lists the nodes with a counted copy; critical says that the block would
+	// miss each of them.
+	copies   []uint32
+	critical bool
 }
 
 // open takes the record of a hash in hand.
@@ -34,16 +38,19 @@ func (a *applier) open(hash []byte) draft {
 }
 
 func footprintOf(b *record.Block, limits thresholds) footprint {
-	return footprint{tallyOf(b), worksOf(b, limits.redundancy, nil), criticalNodes(b, limits.quorum)}
+	return footprint{tallyOf(b), worksOf(b, limits.redundancy, nil), heldNodes(b.Copies), isCritical(b, limits.quorum)}
 }
 
-// criticalNodes lists the nodes of a referenced block with at most Q counted
-// copies (reclamation.md, Remove).
-func criticalNodes(b *record.Block, quorum uint32) []uint32 {
-	if b.Phase != record.Block_LIVE || uint32(len(b.Copies)) > quorum {
-		return nil
-	}
-	return heldNodes(b.Copies)
+// become settles the record's mark, and what follows from the record then.
+func (a *applier) become(d *draft) footprint {
+	d.row.Moving = a.markOf(d, d.swept)
+	return footprintOf(d.row, thresholdsFor(a.cluster, d.hash))
+}
+
+// isCritical: a referenced block has at most Q counted copies (reclamation.md,
+// Remove).
+func isCritical(b *record.Block, quorum uint32) bool {
+	return b.Phase == record.Block_LIVE && uint32(len(b.Copies)) <= quorum
 }
 
 // change is what keeping a draft does to what is derived from it.
@@ -96,11 +103,16 @@ func (c *change) rows() int {
 	return rows
 }
 
+// nodes bounds the nodes whose rows the change touches.
+func (c *change) nodes(d *draft) int {
+	return len(d.before.copies) + len(c.after.copies) + len(c.gone) + len(c.fresh)
+}
+
 // keep stores a draft, or removes the record if it has no phase any more. It
 // reports whether the entry had room for the rows: if not, nothing has changed.
 func (a *applier) keep(d *draft) (fits bool) {
-	c := a.changeTo(d, footprintOf(d.row, thresholdsFor(a.cluster, d.hash)))
-	if !a.room(c.rows() + a.nodesOf(len(d.before.critical)+len(c.after.critical))) {
+	c := a.changeTo(d, a.become(d))
+	if !a.room(c.rows() + a.nodesOf(c.nodes(d))) {
 		return false
 	}
 	a.replace(d, c)
@@ -123,31 +135,50 @@ func (a *applier) replace(d *draft, c change) {
 	d.before = c.after
 }
 
-// rederive brings the index and the counts of critical blocks in line.
+// rederive brings the index and the counts of each node in line.
 func (a *applier) rederive(d *draft, c change) {
 	for _, w := range c.gone {
 		a.unschedule(d.hash, w)
+		a.countOwed(w.work, ^uint64(0))
 	}
 	for _, w := range c.fresh {
 		a.schedule(d.hash, dueRow{w, a.firstDue(w.class)}, nil)
+		a.countOwed(w, 1)
 	}
-	if !slices.Equal(d.before.critical, c.after.critical) {
-		a.countCritical(d.before.critical, ^uint64(0))
-		a.countCritical(c.after.critical, 1)
+	x, y := &d.before, &c.after
+	if x.critical != y.critical || x.tally.fileBytes != y.tally.fileBytes || !slices.Equal(x.copies, y.copies) {
+		a.countHolders(x, ^uint64(0))
+		a.countHolders(y, 1)
 	}
 }
 
-// countCritical adds sign to the counts of nodes; ^0 is minus one.
-func (a *applier) countCritical(nodes []uint32, sign uint64) {
-	for _, id := range nodes {
-		a.node(id).CriticalBlocks += sign
+// countOwed adds sign to the deletes that a node owes; ^0 is minus one.
+func (a *applier) countOwed(w work, sign uint64) {
+	if w.class == ClassDelete {
+		a.node(w.lane).OwedDeletes += sign
+		a.touchNode(w.lane)
+	}
+}
+
+// countHolders adds sign to what each node counts of a record.
+func (a *applier) countHolders(f *footprint, sign uint64) {
+	for _, id := range f.copies {
+		countCopy(a.node(id), f, sign)
 		a.touchNode(id)
 	}
 }
 
+func countCopy(n *record.Node, f *footprint, sign uint64) {
+	n.Copies += sign
+	n.CopiesStoredBytes += sign * f.tally.fileBytes
+	if f.critical {
+		n.CriticalBlocks += sign
+	}
+}
+
 // reservedRows are kept free of an entry's rows for what ends every entry and
-// command: the cluster, the layout, the session and its window.
-const reservedRows = 8 + protocol.SessionWindow
+// command: the cluster, the session and its window, and what ends with a sweep.
+const reservedRows = 8 + protocol.SessionWindow + maxLayouts
 
 // room reports whether the entry may touch so many more rows.
 func (a *applier) room(rows int) bool {

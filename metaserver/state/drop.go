@@ -16,22 +16,21 @@ func checkDrop(q *record.Drop) error { return checkNodeBlocks(q.Items) }
 func (a *applier) drop(q *record.Drop) *record.Result {
 	var e effect
 	t := a.upcoming()
-	layout := a.layoutRow()
 	for _, item := range q.Items {
 		d := a.open(item.Hash)
-		e.count(a.member(item.Node) && a.surplus(layout, &d, item.Node) && a.dropAt(&d, item.Node, t))
+		e.count(a.member(item.Node) && a.surplus(&d, item.Node) && a.dropAt(&d, item.Node, t))
 	}
 	return a.ended(e, e.applied > 0)
 }
 
 // surplus: the block is live, and at least R trusted copies stand on wanted nodes
-// other than this one.
-func (a *applier) surplus(l *record.Layout, d *draft, node uint32) bool {
+// other than this one: those of the target set (targets.go).
+func (a *applier) surplus(d *draft, node uint32) bool {
 	if d.row.Phase != record.Block_LIVE {
 		return false
 	}
 	redundancy := a.cluster.Settings.Redundancy
-	places := wanted(l, redundancy, d.hash)
+	places := a.placing().Wanted(d.hash)
 	others := 0
 	for _, c := range d.row.Copies {
 		if c.Node != node && slices.Contains(places, c.Node) && a.trusts(c.Node, heldVersion(c)) {
@@ -48,11 +47,4 @@ func (a *applier) dropAt(d *draft, node uint32, t protocol.Version) bool {
 		d.row.Floor = toPB(t)
 	}
 	return a.keep(d)
-}
-
-// layoutRow is the present layout.
-func (a *applier) layoutRow() *record.Layout {
-	l := &record.Layout{}
-	a.load(keyLayout(), l)
-	return l
 }

@@ -64,7 +64,7 @@ func (plainView) Close() error { return nil }
 // digest and every row, the invariants hold, and the index advances.
 func FuzzApply(f *testing.F) {
 	base := newMachineOn(f, &plainTable{})
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range allSamples() {
 		f.Add(encode(f, c))
 	}
 	f.Add(encode(f, sampleWork()...))

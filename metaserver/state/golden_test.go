@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,16 +36,18 @@ func sampleRows() []sample {
 			Cluster: []byte("cluster"), Generation: 1, Counter: 2, First: sampleVersion(), Watermark: sampleVersion(),
 			Settings: &record.Settings{
 				Redundancy: 3, Quorum: 2, FeatureLevel: 1, GraceMs: 4, PausedClasses: 5, TranquilityPercent: 6, OrdersPerNode: 7,
+				DownAfterMs: 20, AwayAfterMs: 21, AutoLayout: true,
 			}, SettingsVersion: sampleVersion(), Digest: []byte("digest"),
 			Counters: &pb.Counters{
 				Objects: 1, LogicalBytes: 2, LiveBlocks: 3, LivePlainBytes: 4, LiveStoredBytes: 5, UnreferencedBlocks: 6,
 				UnreferencedStoredBytes: 7, CondemnedBlocks: 8, CondemnedStoredBytes: 9, CopiesStoredBytes: 10, CountedCopies: 11,
 				UnderReplicatedBlocks: 12, InlineBytes: 13, Sessions: 14, Uploads: 15, UnreferenceJobs: 16, UnreferenceLeft: 17,
-				References: 18, ReferencedByCopies: []uint64{1, 2, 3, 4, 5, 6},
+				References: 18, ReferencedByCopies: []uint64{1, 2, 3, 4, 5, 6}, MovingBlocks: 30, MovingStoredBytes: 31,
 			},
 			AppliedIndex: 3, AppliedTerm: 4, LastNode: 5, Mark: sampleVersion(), MarkDigest: []byte("mark"), LayoutVersion: 6,
 			Suspects: []*record.Suspect{{Node: 1, Below: sampleVersion()}},
 			Indexed:  &record.Settings{Redundancy: 2, Quorum: 1}, ReindexCursor: []byte("cursor"), Met: sampleVersion(),
+			LastSweep: 30, Away: []uint32{1, 2},
 		}},
 		{"row object", &record.Object{
 			Version: sampleVersion(), Size: 1, ContentType: "text/plain", UserMetadata: []*pb.Meta{{Key: "k", Value: "v"}}, Digest: []byte("digest"),
@@ -54,7 +57,7 @@ func sampleRows() []sample {
 		{"row page", &record.UploadPage{Blocks: sampleBlocks(), Offset: 1, FirstBlock: 2}},
 		{"row block", &record.Block{
 			Refs: 1, Phase: record.Block_LIVE, Floor: sampleVersion(), Copies: []*record.Held{{Node: 1, Generation: 1, Counter: 300}},
-			Drops: []*record.Held{{Node: 2, Generation: 1, Counter: 300}}, Pending: []uint32{3}, PlainSize: 4, StoredSize: 5,
+			Drops: []*record.Held{{Node: 2, Generation: 1, Counter: 300}}, Pending: []uint32{3}, PlainSize: 4, StoredSize: 5, Moving: 9,
 		}},
 		{"row session", &record.Session{Highest: 1, LowestUnacked: 2, RenewedUnixMs: 3, Uploads: 4, Done: 5, OldestUpload: sampleVersion()}},
 		{"row work", &record.Work{Attempts: 1, Cause: 17, Detail: "detail"}},
@@ -62,11 +65,19 @@ func sampleRows() []sample {
 			Identity: []byte("identity"), Address: "a", Zone: "z", State: pb.NodeState_NODE_STATE_UP, Incarnation: 1, Start: []byte("start"),
 			Disks:        []*record.Disk{{Disk: []byte("disk"), Acks: 1, CapacityBytes: 2, UsedBytes: 3}},
 			InventoryDue: sampleVersion(), PastStarts: [][]byte{[]byte("past")},
-			CleanCursor: []byte("cursor"), Cleaned: true, CriticalBlocks: 4,
+			CleanCursor: []byte("cursor"), Cleaned: true, CriticalBlocks: 4, Weight: 20, Away: true, Copies: 22, CopiesStoredBytes: 23,
+			OwedDeletes: 24, StateSinceUnixMs: 25, RegisteredZone: "registered",
 		}},
 		{"row member", sampleMember()},
 		{"row job", &record.Job{Blocks: sampleBlocks(), Upload: []byte("upload"), BlockCount: 1, Cursor: 2, PagesEnd: 3}},
-		{"row layout", &record.Layout{LayoutVersion: 1, Width: 2, Table: []byte{0, 0, 0, 1}}},
+		{"row layout", &record.Layout{
+			LayoutVersion: 1, Width: 2, Table: []byte{0, 0, 0, 1}, Applied: sampleVersion(), AppliedUnixMs: 5, Reason: "reason", Retired: sampleVersion(),
+			Changes: []*pb.NodeChange{{Node: 1, Kind: pb.NodeChange_ZONE, Weight: 3, Zone: "z"}}, Cause: 9, Node: 10,
+		}},
+		{"row sweep", &record.Sweep{
+			Cause: 1, Node: 2, LayoutVersion: 3, State: record.Sweep_SUPERSEDED, Cursor: []byte("cursor"), Walked: true, BlocksSeen: 7, BlocksMarked: 8,
+			BytesMarked: 9, BlocksTotal: 10, Started: sampleVersion(), StartedUnixMs: 12, Ended: sampleVersion(), EndedUnixMs: 14,
+		}},
 		{"row result", &record.Result{
 			Kind: 15, Version: sampleVersion(), Body: &record.Result_Commit{Commit: &pb.CommitAnswer{
 				Version: sampleVersion(), Replaced: true, ReplacedVersion: sampleVersion(), Refused: []byte("refused"),
@@ -135,6 +146,27 @@ func sampleWork() []*record.Command {
 	}
 }
 
+// samplePlacement has every command of nodes, layout and sweeps once, as they
+// follow those before: of a cluster of its own, whose table nobody has to plan.
+func samplePlacement() []*record.Command {
+	changes := []*pb.NodeChange{{Node: 1, Kind: pb.NodeChange_WEIGHT, Weight: 7}, {Node: 1, Kind: pb.NodeChange_ZONE, Zone: "z"}}
+	return []*record.Command{
+		{NowUnixMs: 4, Body: &record.Command_ChangeLayout{ChangeLayout: &record.ChangeLayout{
+			IfLayoutVersion: 5, Changes: changes, Algorithm: 1, TableDigest: []byte(strings.Repeat("d", 32)), Reason: "reason",
+		}}},
+		{NowUnixMs: 5, Body: &record.Command_SetNodeState{SetNodeState: &record.SetNodeState{
+			Node: 1, State: pb.NodeState_NODE_STATE_MAINTENANCE, IfState: pb.NodeState_NODE_STATE_UP, IfIncarnation: 1, Away: true, AcceptRisk: true,
+		}}},
+		{Body: &record.Command_SweepStep{SweepStep: &record.SweepStep{Sweep: 1, Cursor: blocksOf("A").Hashes, Count: 2}}},
+		{Body: &record.Command_MoveSettled{MoveSettled: &record.MoveSettled{Hashes: blocksOf("A", "B").Hashes}}},
+		{Body: &record.Command_CancelSweep{CancelSweep: &record.CancelSweep{Sweep: 1}}},
+	}
+}
+
+func allSamples() []*record.Command {
+	return slices.Concat(sampleCommands(), sampleWork(), samplePlacement())
+}
+
 // TestGolden pins the bytes of every row and command, the number of every enum,
 // and the digest that the sample commands lead to: a build that changes any of
 // them no longer agrees with the replicas before it.
@@ -144,7 +176,7 @@ func TestGolden(t *testing.T) {
 		fmt.Fprintf(&out, "%s %x\n", s.name, marshal(t, s.message))
 	}
 	m := newMachine(t)
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range allSamples() {
 		kind := strings.TrimPrefix(fmt.Sprintf("%T", c.Body), "*record.Command_")
 		fmt.Fprintf(&out, "command %s %x\n", kind, marshal(t, &record.Entry{Commands: []*record.Command{c}}))
 		result := m.one(c)
@@ -160,6 +192,14 @@ func TestGolden(t *testing.T) {
 	for i := range int32(len(pb.NodeState_name)) {
 		fmt.Fprintf(&out, "node state %d %s\n", i, pb.NodeState(i))
 	}
+	for i := range int32(len(pb.NodeChange_Kind_name)) {
+		fmt.Fprintf(&out, "node change %d %s\n", i, pb.NodeChange_Kind(i))
+	}
+	for i := range int32(len(record.Sweep_State_name)) {
+		fmt.Fprintf(&out, "sweep state %d %s\n", i, record.Sweep_State(i))
+	}
+	fmt.Fprintf(&out, "sweep causes %d %d %d %d, layout causes %d %d %d %d\n", state.SweepLayout, state.SweepAway, state.SweepBack, state.SweepRebalance,
+		state.LayoutAsked, state.LayoutJoined, state.LayoutRemoved, state.LayoutRedundancy)
 	for i := range int32(len(pb.Precondition_Kind_name)) {
 		fmt.Fprintf(&out, "precondition %d %s\n", i, pb.Precondition_Kind(i))
 	}
@@ -186,13 +226,13 @@ func compareGolden(t *testing.T, file, got string) {
 func TestSampleCommandsAreAll(t *testing.T) {
 	oneof := (&record.Command{}).ProtoReflect().Descriptor().Oneofs().ByName("body")
 	kinds := map[string]bool{}
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range allSamples() {
 		kinds[fmt.Sprintf("%T", c.Body)] = true
 	}
 	if len(kinds) != oneof.Fields().Len() {
 		t.Fatalf("samples of %d kinds for %d commands", len(kinds), oneof.Fields().Len())
 	}
-	for _, c := range append(sampleCommands(), sampleWork()...) {
+	for _, c := range allSamples() {
 		if err := protocol.AsError(validate(c)); err != nil {
 			t.Errorf("%T: %v", c.Body, err)
 		}

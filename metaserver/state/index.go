@@ -34,12 +34,15 @@ func thresholdsFor(c *record.Cluster, hash []byte) thresholds {
 }
 
 // worksOf appends what a record implies, by class and lane. A live block with all
-// its copies implies nothing.
+// its copies, that no sweep has found out of line, implies nothing.
 func worksOf(b *record.Block, redundancy uint32, out []work) []work {
 	switch b.Phase {
 	case record.Block_LIVE:
 		if copies := uint32(len(b.Copies)); copies < redundancy {
 			out = append(out, work{ClassRedundancy, copies})
+		}
+		if b.Moving > 0 {
+			out = append(out, work{ClassMove, b.Moving - 1})
 		}
 		out = deletesOf(b.Drops, out)
 	case record.Block_UNREFERENCED:

@@ -9,11 +9,13 @@ import (
 // The first byte of a key names its table. Numbers are big endian, so that keys
 // sort as what they stand for.
 //
+//	'L' version uint64               record.Layout, those before
+//	'S' number uint64                record.Sweep
 //	'b' hash                         record.Block
 //	'c'                              record.Cluster
 //	'i' identity                     node uint32
 //	'j' version(12)                  record.Job
-//	'l'                              record.Layout
+//	'l'                              record.Layout, the present one
 //	'm' id                           record.MetaMember
 //	'n' node uint32                  record.Node
 //	'o' bucket 0x00 name             record.Object
@@ -28,6 +30,8 @@ import (
 // The schedule index is derived from the block records, at most one row for each
 // hash, class and lane (work.go). A page is found by any offset in it with one seek: its key is the first above.
 const (
+	tableLayouts        = 'L'
+	tableSweeps         = 'S'
 	tableBlocks         = 'b'
 	tableCluster        = 'c'
 	tableIdentities     = 'i'
@@ -52,6 +56,14 @@ func keyBlock(hash []byte) []byte {
 func keyCluster() []byte { return []byte{tableCluster} }
 
 func keyLayout() []byte { return []byte{tableLayout} }
+
+func keyLayoutAt(version uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{tableLayouts}, version)
+}
+
+func keySweep(number uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{tableSweeps}, number)
+}
 
 func keyID(table byte, id []byte) []byte {
 	return append(append(make([]byte, 0, 1+len(id)), table), id...)

@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/placement"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -12,14 +13,8 @@ import (
 // somewhere to go when one is down.
 const spareNodes = 2
 
-// relayout places every partition anew, by rendezvous: each node has a weight
-// for each partition, and the partition goes to the heaviest, one zone after the
-// other. A node that comes or goes moves only its own share. It runs when
-// membership, zones or redundancy change.
-func (a *applier) relayout() {
-	a.cluster.LayoutVersion++
-	a.store(keyLayout(), place(a.m.nodes, a.cluster.LayoutVersion, a.cluster.Settings.Redundancy))
-}
+// LayoutAlgorithm numbers how a table follows from the nodes: placement.Compute.
+const LayoutAlgorithm = 1
 
 // placeSize is the bytes of one node in a layout's table.
 const placeSize = 4
@@ -28,85 +23,107 @@ const placeSize = 4
 func placesOf(l *record.Layout, from, count int) []uint32 {
 	out := make([]uint32, count)
 	for i := range out {
-		out[i] = binary.BigEndian.Uint32(l.Table[(from+i)*placeSize:])
+		out[i] = placeAt(l, from+i)
 	}
 	return out
 }
 
-// candidate is a member as placement sees it.
-type candidate struct {
-	node   uint32
-	zone   int
+// site is a node as placement sees it, and as a change of layout leaves it.
+type site struct {
+	state  pb.NodeState
+	zone   string
 	weight uint64
-	taken  bool
+	// capacity is in bytes.
+	capacity uint64
 }
 
-func place(nodes []*record.Node, version uint64, redundancy uint32) *record.Layout {
-	candidates, zones := candidatesOf(nodes)
-	width := min(len(candidates), int(redundancy)+spareNodes)
-	layout := &record.Layout{LayoutVersion: version, Width: uint32(width)}
-	if width == 0 {
-		return layout
-	}
-	layout.Table = make([]byte, 0, protocol.Partitions*width*placeSize)
-	used := make([]int, zones)
-	for partition := range uint32(protocol.Partitions) {
-		for i := range candidates {
-			candidates[i].weight = weigh(partition, candidates[i].node)
-			candidates[i].taken = false
-		}
-		clear(used)
-		for range width {
-			best := pick(candidates, used)
-			best.taken = true
-			used[best.zone]++
-			layout.Table = binary.BigEndian.AppendUint32(layout.Table, best.node)
-		}
-	}
-	return layout
-}
-
-// candidatesOf numbers the zones in the order in which nodes name them.
-func candidatesOf(nodes []*record.Node) (candidates []candidate, zones int) {
-	numbers := make(map[string]int)
+func sitesOf(nodes []*record.Node) []site {
+	sites := make([]site, len(nodes))
 	for i, n := range nodes {
-		if !isMember(n) {
-			continue
-		}
-		zone, known := numbers[n.Zone]
-		if !known {
-			zone = len(numbers)
-			numbers[n.Zone] = zone
-		}
-		candidates = append(candidates, candidate{node: uint32(i + 1), zone: zone})
-	}
-	return candidates, len(numbers)
-}
-
-// pick chooses among those not taken: of the zone used least, then the heaviest,
-// then the lowest number.
-func pick(candidates []candidate, used []int) *candidate {
-	var best *candidate
-	for i := range candidates {
-		c := &candidates[i]
-		if c.taken {
-			continue
-		}
-		if best == nil || used[c.zone] < used[best.zone] || used[c.zone] == used[best.zone] && c.weight > best.weight {
-			best = c
+		sites[i] = site{state: n.State, zone: n.Zone, weight: n.Weight}
+		for _, d := range n.Disks {
+			sites[i].capacity += d.CapacityBytes
 		}
 	}
-	return best
+	return sites
 }
 
-// weigh is a node's weight for a partition: the finalizer of SplitMix64
-// (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-func weigh(partition, node uint32) uint64 {
-	x := uint64(node)<<32 | uint64(partition)
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
+// placeable: the layout may name the node. One that is down, or away, keeps its
+// places: it may return.
+func (s *site) placeable() bool {
+	switch s.state {
+	case pb.NodeState_NODE_STATE_UP, pb.NodeState_NODE_STATE_DOWN, pb.NodeState_NODE_STATE_MAINTENANCE:
+		return true
+	}
+	return false
+}
+
+// share is the node's weight among others: its weight as set counts as so many
+// GiB, the unit is a MiB.
+func (s *site) share() uint64 {
+	if s.weight > 0 {
+		return s.weight << 10
+	}
+	return max(1, s.capacity>>20)
+}
+
+// inputFor is what the table of these sites follows from. A cluster without blocks
+// has nothing to move, so its table is made as if there had been none before.
+func inputFor(c *record.Cluster, l *record.Layout, sites []site, previousRedundancy uint32) placement.Input {
+	in := placement.Input{Redundancy: int(c.Settings.GetRedundancy()), Spares: spareNodes, Partitions: protocol.Partitions, PreviousRedundancy: int(previousRedundancy)}
+	for i := range sites {
+		if s := &sites[i]; s.placeable() {
+			in.Nodes = append(in.Nodes, placement.Node{ID: uint32(i + 1), Zone: s.zone, Weight: s.share()})
+		}
+	}
+	if records(c.Counters) > 0 {
+		in.Previous = tableOf(l)
+	}
+	return in
+}
+
+// tableOf and rowOf are a table as placement and as the layout's row has it.
+func tableOf(l *record.Layout) placement.Table {
+	return placement.Table{Width: int(l.GetWidth()), Places: placesOf(l, 0, len(l.GetTable())/placeSize)}
+}
+
+func rowOf(t placement.Table) *record.Layout {
+	row := &record.Layout{Width: uint32(t.Width)}
+	for _, node := range t.Places {
+		row.Table = binary.BigEndian.AppendUint32(row.Table, node)
+	}
+	return row
+}
+
+// Why a layout was made; persisted, so numbers never change meaning.
+const (
+	LayoutAsked      uint32 = 1
+	LayoutJoined     uint32 = 2
+	LayoutRemoved    uint32 = 3
+	LayoutRedundancy uint32 = 4
+)
+
+// relayout places anew when no operator has to be asked: in a cluster without
+// blocks when membership or zones change, and everywhere when a node is removed or
+// redundancy changes.
+func (a *applier) relayout(cause, node, previousRedundancy uint32) {
+	in := inputFor(a.cluster, a.m.layout, sitesOf(a.m.nodes), previousRedundancy)
+	row := rowOf(placement.Compute(in))
+	row.Cause, row.Node = cause, node
+	a.setLayout(row)
+}
+
+// setLayout makes row the present layout, and files the one before if blocks may
+// stand by it.
+func (a *applier) setLayout(row *record.Layout) {
+	if records(a.cluster.Counters) > 0 {
+		a.fileLayout(a.m.layout)
+	}
+	a.cluster.LayoutVersion++
+	row.LayoutVersion = a.cluster.LayoutVersion
+	row.Applied, row.AppliedUnixMs = toPB(a.version()), a.nowUnixMs
+	a.m.layout = row
+	a.store(keyLayout(), row)
 }
 
 // Layout answers with the partition table and the nodes.
@@ -115,44 +132,40 @@ func Layout(r Reader) (*pb.Layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	row := &record.Layout{}
-	if _, err := load(r, keyLayout(), row); err != nil {
+	row, err := LayoutRow(r)
+	if err != nil {
 		return nil, err
 	}
-	nodes, err := blockNodes(r, cluster)
+	nodes, err := readNodes(r)
 	if err != nil {
 		return nil, err
 	}
 	return &pb.Layout{
-		LayoutVersion: row.LayoutVersion, Width: row.Width, Table: placesOf(row, 0, len(row.Table)/placeSize), Nodes: nodes,
+		LayoutVersion: row.LayoutVersion, Width: row.Width, Table: placesOf(row, 0, len(row.Table)/placeSize), Nodes: memberInfos(nodes),
 		Redundancy: cluster.Settings.GetRedundancy(), Quorum: cluster.Settings.GetQuorum(),
 		Version: toPB(versionOf(cluster)),
 	}, nil
 }
 
-// partitionOf is the partition of a hash: its first 12 bits.
-func partitionOf(hash []byte) int { return int(hash[0])<<4 | int(hash[1])>>4 }
-
-// blockNodes describes the nodes, those removed left out.
-func blockNodes(r Reader, cluster *record.Cluster) ([]*pb.BlockNode, error) {
-	nodes, err := readNodes(r)
-	if err != nil {
-		return nil, err
-	}
+// memberInfos describes the nodes, those removed left out.
+func memberInfos(nodes []*record.Node) []*pb.BlockNode {
 	var out []*pb.BlockNode
 	for i, n := range nodes {
-		if !isMember(n) {
-			continue
+		if isMember(n) {
+			out = append(out, blockNode(uint32(i+1), n))
 		}
-		node := &pb.BlockNode{
-			Node: uint32(i + 1), Address: n.Address, Zone: n.Zone, State: n.State, Incarnation: n.Incarnation,
-			Suspect: n.InventoryDue != nil,
-		}
-		for _, d := range n.Disks {
-			node.CapacityBytes += d.CapacityBytes
-			node.UsedBytes += d.UsedBytes
-		}
-		out = append(out, node)
 	}
-	return out, nil
+	return out
+}
+
+func blockNode(id uint32, n *record.Node) *pb.BlockNode {
+	node := &pb.BlockNode{
+		Node: id, Address: n.Address, Zone: n.Zone, State: n.State, Incarnation: n.Incarnation,
+		Suspect: n.InventoryDue != nil,
+	}
+	for _, d := range n.Disks {
+		node.CapacityBytes += d.CapacityBytes
+		node.UsedBytes += d.UsedBytes
+	}
+	return node
 }

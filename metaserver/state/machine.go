@@ -10,13 +10,17 @@ import (
 // Machine applies the log to a table. It is not safe for concurrent use: one
 // applier owns it. Reads go to views of the table.
 //
-// The rows that most entries touch, the cluster's and the nodes', are kept
-// decoded; the table always holds the same.
+// The rows that most entries touch or ask for, the cluster's, the nodes', the
+// layout's and the running sweep's, are kept decoded; the table always holds the
+// same.
 type Machine struct {
 	table   Table
 	cluster *record.Cluster
 	// nodes[i] is node i+1; the log numbers nodes without gaps.
 	nodes []*record.Node
+	// layout is the present one, sweep the one that runs, if any does.
+	layout *record.Layout
+	sweep  *record.Sweep
 	// failed is the first error that Apply returned: it stops the machine.
 	failed error
 	// canonical is scratch memory for the digest.
@@ -43,7 +47,12 @@ func Open(t Table) (*Machine, error) {
 	if uint32(len(nodes)) != cluster.LastNode {
 		return nil, protocol.Errorf(protocol.Corrupt, "the table holds %d nodes and the cluster's row says %d", len(nodes), cluster.LastNode)
 	}
-	return &Machine{table: t, cluster: cluster, nodes: nodes}, nil
+	layout, err := LayoutRow(t)
+	if err != nil {
+		return nil, err
+	}
+	_, sweep, err := RunningSweep(t)
+	return &Machine{table: t, cluster: cluster, nodes: nodes, layout: layout, sweep: sweep}, err
 }
 
 // readNodes returns the nodes by number; a gap is an error.

@@ -163,9 +163,9 @@ func (a *applier) roomFor(groups []mention) *record.Result {
 	rows, nodes := 0, 0
 	for i := range groups {
 		m := &groups[i]
-		m.becomes = a.changeTo(&m.draft, footprintOf(m.row, thresholdsFor(a.cluster, m.hash)))
+		m.becomes = a.changeTo(&m.draft, a.become(&m.draft))
 		rows += m.becomes.rows()
-		nodes += len(m.before.critical) + len(m.becomes.after.critical) + len(m.claims)
+		nodes += m.becomes.nodes(&m.draft) + len(m.claims)
 	}
 	rows += a.nodesOf(nodes)
 	switch {

@@ -25,8 +25,8 @@ func checkRegister(q *pb.RegisterRequest) error {
 	if err := checkAddress(q.Address); err != nil {
 		return err
 	}
-	if len(q.Zone) > protocol.MaxZoneLength || !utf8.ValidString(q.Zone) {
-		return protocol.Errorf(protocol.InvalidArgument, "a zone's name is at most %d bytes of UTF-8", protocol.MaxZoneLength)
+	if err := checkZone(q.Zone); err != nil {
+		return err
 	}
 	if len(q.Disks) == 0 || len(q.Disks) > protocol.MaxDisks {
 		return protocol.Errorf(protocol.InvalidArgument, "a node has 1 to %d disks, not %d", protocol.MaxDisks, len(q.Disks))
@@ -38,6 +38,13 @@ func checkRegister(q *pb.RegisterRequest) error {
 		if slices.ContainsFunc(q.Disks[:i], func(other *pb.DiskInfo) bool { return bytes.Equal(other.Disk, d.Disk) }) {
 			return protocol.Errorf(protocol.InvalidArgument, "disk %x stands twice", d.Disk)
 		}
+	}
+	return nil
+}
+
+func checkZone(zone string) error {
+	if len(zone) > protocol.MaxZoneLength || !utf8.ValidString(zone) {
+		return protocol.Errorf(protocol.InvalidArgument, "a zone's name is at most %d bytes of UTF-8", protocol.MaxZoneLength)
 	}
 	return nil
 }
@@ -101,29 +108,49 @@ func (a *applier) nodeByIdentity(identity []byte) (id uint32, known bool) {
 func (a *applier) admit(identity []byte) uint32 {
 	a.cluster.LastNode++
 	id := a.cluster.LastNode
-	a.m.nodes = append(a.m.nodes, &record.Node{Identity: identity})
+	a.m.nodes = append(a.m.nodes, &record.Node{Identity: identity, State: pb.NodeState_NODE_STATE_JOINING, StateSinceUnixMs: a.nowUnixMs})
 	a.put(keyIdentity(identity), binary.BigEndian.AppendUint32(nil, id))
 	return id
 }
 
 func (a *applier) start(id uint32, n *record.Node, q *pb.RegisterRequest) {
 	version := a.next()
-	moved := n.Incarnation == 0 || n.Zone != q.Zone
 	if n.Incarnation > 0 {
 		n.PastStarts = append(n.PastStarts, n.Start)
 		n.PastStarts = n.PastStarts[max(0, len(n.PastStarts)-maxPastStarts):]
 	}
 	n.Incarnation = max(n.Incarnation, incarnationsBefore(a.cluster.Generation)) + 1
-	n.Start, n.Address, n.Zone = q.Start, q.Address, q.Zone
-	n.State = pb.NodeState_NODE_STATE_UP
+	moved := n.RegisteredZone != q.Zone
+	if moved {
+		n.Zone, n.RegisteredZone = q.Zone, q.Zone
+	}
+	n.Start, n.Address = q.Start, q.Address
 	if rolledBack(n.Disks, q.Disks) && a.m.holds(RegisterCounts) {
 		n.InventoryDue = toPB(version)
 		a.cluster.Suspects = suspects(a.m.nodes)
 	}
 	n.Disks = disksShown(q.Disks)
 	a.touchNode(id)
-	if moved {
-		a.relayout()
+	a.takePart(id, n, moved)
+}
+
+// takePart is what a start means for placement. In a cluster without blocks a new
+// node, or a new zone, is placed at once; in another it waits for a change of
+// layout. A node that was down is up again, and a sweep takes back what was made
+// elsewhere while it was away.
+func (a *applier) takePart(id uint32, n *record.Node, moved bool) {
+	joins := n.State == pb.NodeState_NODE_STATE_JOINING
+	switch away := n.Away; {
+	case n.State == pb.NodeState_NODE_STATE_DOWN:
+		a.setNode(id, pb.NodeState_NODE_STATE_UP, false)
+		if away {
+			a.startSweep(SweepBack, id)
+		}
+	case joins && records(a.cluster.Counters) == 0:
+		a.setNode(id, pb.NodeState_NODE_STATE_UP, false)
+	}
+	if (joins || moved) && records(a.cluster.Counters) == 0 {
+		a.relayout(LayoutJoined, id, a.cluster.Settings.Redundancy)
 	}
 }
 

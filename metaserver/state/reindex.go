@@ -36,7 +36,7 @@ func (a *applier) reindexStep(count uint32) (changed uint32) {
 		if sameDerived(d.before, c.after) {
 			return true
 		}
-		if changed == count || !a.room(c.rows()+a.nodesOf(len(d.before.critical)+len(c.after.critical))) {
+		if changed == count || !a.room(c.rows()+a.nodesOf(c.nodes(d))) {
 			return false
 		}
 		a.rederive(d, c)
@@ -52,5 +52,5 @@ func (a *applier) reindexStep(count uint32) (changed uint32) {
 
 // sameDerived compares what depends on the settings.
 func sameDerived(x, y footprint) bool {
-	return slices.Equal(x.works, y.works) && slices.Equal(x.critical, y.critical)
+	return slices.Equal(x.works, y.works) && x.critical == y.critical
 }

@@ -8,7 +8,7 @@ import (
 
 // removeNode ends a node's membership for good (reclamation.md, Remove): from
 // this entry on everything ignores it; its mentions are cleaned afterwards
-// (cleannode.go). It is refused while a referenced block would keep fewer than Q
+// (cleannode.go), and if the layout named it, every block is placed anew. It is refused while a referenced block would keep fewer than Q
 // trusted copies, unless the loss is accepted.
 func (a *applier) removeNode(q *record.RemoveNode) *record.Result {
 	n := a.node(q.Node)
@@ -23,12 +23,15 @@ func (a *applier) removeNode(q *record.RemoveNode) *record.Result {
 			return a.refuseWith(err)
 		}
 	}
-	n.State = pb.NodeState_NODE_STATE_REMOVED
+	site := site{state: n.State}
 	n.InventoryDue, n.CleanCursor, n.Cleaned = nil, nil, false
-	a.touchNode(q.Node)
+	a.setNode(q.Node, pb.NodeState_NODE_STATE_REMOVED, false)
 	a.cluster.Suspects = suspects(a.m.nodes)
-	a.relayout()
 	a.next()
+	if site.placeable() {
+		a.relayout(LayoutRemoved, q.Node, a.cluster.Settings.Redundancy)
+		a.startSweep(SweepAway, q.Node)
+	}
 	return a.done()
 }
 
@@ -36,10 +39,21 @@ func (a *applier) removeNode(q *record.RemoveNode) *record.Result {
 // one of them here. While every other node's copies are trusted, and none is left
 // of a removed node, counted copies are trusted ones.
 func (a *applier) guardRemoval(id uint32, n *record.Node) error {
-	if a.cluster.Indexed != nil {
+	if err := countsTrusted(a.cluster, a.m.nodes, id); err != nil {
+		return err
+	}
+	if n.CriticalBlocks > 0 {
+		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer than %d copies without node %d", n.CriticalBlocks, a.cluster.Settings.Quorum, id)
+	}
+	return nil
+}
+
+// countsTrusted: what is counted on other nodes than this one is what is trusted.
+func countsTrusted(cluster *record.Cluster, nodes []*record.Node, id uint32) error {
+	if cluster.Indexed != nil {
 		return protocol.Errorf(protocol.Unavailable, "a change of the quorum is still being carried through; try again")
 	}
-	for i, other := range a.m.nodes {
+	for i, other := range nodes {
 		switch {
 		case uint32(i+1) == id:
 		case isMember(other) && other.InventoryDue != nil:
@@ -47,9 +61,6 @@ func (a *applier) guardRemoval(id uint32, n *record.Node) error {
 		case !isMember(other) && !other.Cleaned:
 			return protocol.Errorf(protocol.Unavailable, "records still mention node %d, which was removed; try again", i+1)
 		}
-	}
-	if n.CriticalBlocks > 0 {
-		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer than %d copies without node %d", n.CriticalBlocks, a.cluster.Settings.Quorum, id)
 	}
 	return nil
 }

@@ -14,11 +14,17 @@ func checkSettings(s *record.Settings) error {
 	if s.TranquilityPercent > MaxTranquilityPercent || s.OrdersPerNode > MaxOrdersPerNode || s.PausedClasses>>classEnd != 0 {
 		return protocol.Errorf(protocol.InvalidArgument, "tranquility is at most %d percent, orders for one node at most %d, and paused classes are bits below %d", MaxTranquilityPercent, MaxOrdersPerNode, classEnd)
 	}
+	if s.DownAfterMs > MaxDownAfterMs || s.AwayAfterMs > MaxDownAfterMs {
+		return protocol.Errorf(protocol.InvalidArgument, "a node is taken for down, or away, after at most %d ms", uint64(MaxDownAfterMs))
+	}
 	return nil
 }
 
 // Bounds of the settings of background work.
 const (
+	// MaxDownAfterMs bounds how long a node may not answer before that has
+	// consequences: a year.
+	MaxDownAfterMs        = 366 * 24 * 3600 * 1000
 	MaxTranquilityPercent = 10_000
 	MaxOrdersPerNode      = 1024
 )
@@ -29,6 +35,7 @@ func plainSettings(s *record.Settings) *record.Settings {
 	return &record.Settings{
 		Redundancy: s.Redundancy, Quorum: s.Quorum, FeatureLevel: s.FeatureLevel, GraceMs: s.GraceMs,
 		PausedClasses: s.PausedClasses, TranquilityPercent: s.TranquilityPercent, OrdersPerNode: s.OrdersPerNode,
+		DownAfterMs: s.DownAfterMs, AwayAfterMs: s.AwayAfterMs, AutoLayout: s.AutoLayout,
 	}
 }
 
@@ -55,7 +62,8 @@ func (a *applier) putSettings(q *record.PutSettings) *record.Result {
 	a.cluster.Settings = plainSettings(q.Settings)
 	a.cluster.SettingsVersion = toPB(a.next())
 	if wider {
-		a.relayout()
+		a.relayout(LayoutRedundancy, 0, before.Redundancy)
+		a.startSweep(SweepLayout, 0)
 	}
 	if recounted {
 		a.startReindex(before)

@@ -9,7 +9,7 @@ func Status(r Reader) (*pb.ClusterStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := blockNodes(r, c)
+	nodes, err := readNodes(r)
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func Status(r Reader) (*pb.ClusterStatus, error) {
 		Cluster: c.Cluster, Version: toPB(versionOf(c)), AppliedIndex: c.AppliedIndex, Term: c.AppliedTerm,
 		Watermark: toPB(fromPB(c.Watermark)), FirstOfGeneration: toPB(fromPB(c.First)),
 		Redundancy: c.Settings.GetRedundancy(), Quorum: c.Settings.GetQuorum(), FeatureLevel: c.Settings.GetFeatureLevel(),
-		Counters: c.Counters, Nodes: nodes, Digest: c.Digest,
+		Counters: c.Counters, Nodes: memberInfos(nodes), Digest: c.Digest,
 	}
 	for _, m := range members {
 		status.Members = append(status.Members, &pb.MetaMember{Id: m.Id, ClientAddress: m.ClientAddress, RaftAddress: m.RaftAddress, AdminAddress: m.AdminAddress})

@@ -124,7 +124,7 @@ func (a *applier) dropReference(hash []byte) {
 	if d.row.Refs--; d.row.Refs == 0 {
 		d.row.Phase = record.Block_UNREFERENCED
 	}
-	a.replace(&d, a.changeTo(&d, footprintOf(d.row, thresholdsFor(a.cluster, hash))))
+	a.replace(&d, a.changeTo(&d, a.become(&d)))
 }
 
 // UnreferenceWork is a job as the dispatcher needs it: what a

@@ -67,7 +67,14 @@ func validateWork(c *record.Command) error {
 		return checkPostpone(body.Postpone)
 	case *record.Command_RetryNow:
 		return checkRetryNow(body.RetryNow)
-	case *record.Command_RemoveNode, *record.Command_StartGeneration, *record.Command_InventoryTaken:
+	case *record.Command_ChangeLayout:
+		return checkChangeLayout(body.ChangeLayout)
+	case *record.Command_SweepStep:
+		return checkSweepStep(body.SweepStep)
+	case *record.Command_MoveSettled:
+		return checkMoveSettled(body.MoveSettled)
+	case *record.Command_RemoveNode, *record.Command_StartGeneration, *record.Command_InventoryTaken, *record.Command_SetNodeState,
+		*record.Command_CancelSweep:
 		return nil
 	}
 	return protocol.Errorf(protocol.Unsupported, "this build does not know the command")
@@ -114,6 +121,14 @@ func rowsOfWork(c *record.Command) int {
 		return rowsOfItem * int(body.CleanNode.Count)
 	case *record.Command_Reindex:
 		return rowsOfItem * int(body.Reindex.Count)
+	case *record.Command_SweepStep:
+		return rowsOfItem * int(body.SweepStep.Count)
+	case *record.Command_MoveSettled:
+		return rowsOfItem * len(body.MoveSettled.Hashes) / protocol.HashSize
+	case *record.Command_ChangeLayout:
+		return maxLayouts + 2*len(body.ChangeLayout.Changes)
+	case *record.Command_RemoveNode, *record.Command_Register, *record.Command_SetNodeState:
+		return maxLayouts
 	case *record.Command_PutSettings:
 		return rowsOfItem * MaxBatch
 	case *record.Command_StartGeneration:

@@ -15,7 +15,8 @@ const (
 	// the number of copies. Copies on suspect and removed nodes count until an
 	// inventory, or cleaning, has taken them out.
 	ClassRedundancy uint32 = 1
-	// ClassMove is reserved for moves to another node.
+	// ClassMove: a sweep found the block out of line with the placement; a lane is
+	// the number of copies on nodes that count for it.
 	ClassMove uint32 = 2
 	// ClassDelete: a node has not acknowledged a condemnation or a drop; a lane is
 	// the node.

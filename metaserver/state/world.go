@@ -13,6 +13,8 @@ import (
 type world struct {
 	cluster        *record.Cluster
 	layout         *record.Layout
+	layouts        []keyed[*record.Layout]
+	sweeps         []keyed[*record.Sweep]
 	blocks         []keyed[*record.Block]
 	nodes          []keyed[*record.Node]
 	objects        []keyed[*record.Object]
@@ -61,6 +63,10 @@ func (w *world) add(key, value []byte) error {
 		w.identities = append(w.identities, keyed[[]byte]{id, slices.Clone(value)})
 	case tableJobs:
 		return addRow(&w.jobs, key, value, protocol.VersionSize)
+	case tableLayouts:
+		return addRow(&w.layouts, key, value, 8)
+	case tableSweeps:
+		return addRow(&w.sweeps, key, value, 8)
 	case tableLayout:
 		return decodeExactly(key, value, w.layout)
 	case tableMetaMembers:

@@ -3839,8 +3839,11 @@ type Node struct {
 	OwedDeletes       uint64 `protobuf:"varint,24,opt,name=owed_deletes,json=owedDeletes,proto3" json:"owed_deletes,omitempty"`
 	// A proposer's clock when the state last changed, for people.
 	StateSinceUnixMs int64 `protobuf:"varint,25,opt,name=state_since_unix_ms,json=stateSinceUnixMs,proto3" json:"state_since_unix_ms,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The zone that it registered with last: one set by an operator stands until
+	// it registers with another.
+	RegisteredZone string `protobuf:"bytes,26,opt,name=registered_zone,json=registeredZone,proto3" json:"registered_zone,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Node) Reset() {
@@ -3997,6 +4000,13 @@ func (x *Node) GetStateSinceUnixMs() int64 {
 		return x.StateSinceUnixMs
 	}
 	return 0
+}
+
+func (x *Node) GetRegisteredZone() string {
+	if x != nil {
+		return x.RegisteredZone
+	}
+	return ""
 }
 
 type Disk struct {
@@ -4237,6 +4247,10 @@ type Layout struct {
 	Reason        string           `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	Retired       *pb.Version      `protobuf:"bytes,7,opt,name=retired,proto3" json:"retired,omitempty"`
 	Changes       []*pb.NodeChange `protobuf:"bytes,8,rep,name=changes,proto3" json:"changes,omitempty"`
+	// 1 asked for, 2 a node came to a cluster without blocks, 3 a node was removed,
+	// 4 the redundancy changed; with the node.
+	Cause         uint32 `protobuf:"varint,9,opt,name=cause,proto3" json:"cause,omitempty"`
+	Node          uint32 `protobuf:"varint,10,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4325,6 +4339,20 @@ func (x *Layout) GetChanges() []*pb.NodeChange {
 		return x.Changes
 	}
 	return nil
+}
+
+func (x *Layout) GetCause() uint32 {
+	if x != nil {
+		return x.Cause
+	}
+	return 0
+}
+
+func (x *Layout) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
 }
 
 // Sweep brings every block in line with the placement, in hash order. It goes by
@@ -4763,7 +4791,7 @@ const file_record_proto_rawDesc = "" +
 	"\x0frenewed_unix_ms\x18\x03 \x01(\x03R\rrenewedUnixMs\x127\n" +
 	"\roldest_upload\x18\x06 \x01(\v2\x12.ashlar.v1.VersionR\foldestUpload\x12\x18\n" +
 	"\auploads\x18\x04 \x01(\rR\auploads\x12\x12\n" +
-	"\x04done\x18\x05 \x01(\x06R\x04done\"\xe8\x04\n" +
+	"\x04done\x18\x05 \x01(\x06R\x04done\"\x91\x05\n" +
 	"\x04Node\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\fR\bidentity\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
@@ -4784,7 +4812,8 @@ const file_record_proto_rawDesc = "" +
 	"\x06copies\x18\x16 \x01(\x04R\x06copies\x12.\n" +
 	"\x13copies_stored_bytes\x18\x17 \x01(\x04R\x11copiesStoredBytes\x12!\n" +
 	"\fowed_deletes\x18\x18 \x01(\x04R\vowedDeletes\x12-\n" +
-	"\x13state_since_unix_ms\x18\x19 \x01(\x03R\x10stateSinceUnixMs\"t\n" +
+	"\x13state_since_unix_ms\x18\x19 \x01(\x03R\x10stateSinceUnixMs\x12'\n" +
+	"\x0fregistered_zone\x18\x1a \x01(\tR\x0eregisteredZone\"t\n" +
 	"\x04Disk\x12\x12\n" +
 	"\x04disk\x18\x01 \x01(\fR\x04disk\x12\x12\n" +
 	"\x04acks\x18\x02 \x01(\x04R\x04acks\x12%\n" +
@@ -4804,7 +4833,7 @@ const file_record_proto_rawDesc = "" +
 	"\vblock_count\x18\x03 \x01(\x04R\n" +
 	"blockCount\x12\x16\n" +
 	"\x06cursor\x18\x04 \x01(\x04R\x06cursor\x12\x1b\n" +
-	"\tpages_end\x18\x05 \x01(\x04R\bpagesEnd\"\xa8\x02\n" +
+	"\tpages_end\x18\x05 \x01(\x04R\bpagesEnd\"\xd2\x02\n" +
 	"\x06Layout\x12%\n" +
 	"\x0elayout_version\x18\x01 \x01(\x04R\rlayoutVersion\x12\x14\n" +
 	"\x05width\x18\x02 \x01(\rR\x05width\x12\x14\n" +
@@ -4813,7 +4842,10 @@ const file_record_proto_rawDesc = "" +
 	"\x0fapplied_unix_ms\x18\x05 \x01(\x03R\rappliedUnixMs\x12\x16\n" +
 	"\x06reason\x18\x06 \x01(\tR\x06reason\x12,\n" +
 	"\aretired\x18\a \x01(\v2\x12.ashlar.v1.VersionR\aretired\x12/\n" +
-	"\achanges\x18\b \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\"\xab\x04\n" +
+	"\achanges\x18\b \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\x12\x14\n" +
+	"\x05cause\x18\t \x01(\rR\x05cause\x12\x12\n" +
+	"\x04node\x18\n" +
+	" \x01(\rR\x04node\"\xab\x04\n" +
 	"\x05Sweep\x12\x14\n" +
 	"\x05cause\x18\x01 \x01(\rR\x05cause\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\rR\x04node\x12%\n" +
