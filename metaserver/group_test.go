@@ -262,7 +262,7 @@ func (g *group) register() *node {
 		g.t.Fatal(err)
 	}
 	health := rpc.NewServer(rpc.ServerConfig{Name: "fake"})
-	health.HandleRaw("/healthz", healthy)
+	health.HandleRaw(protocol.PathStatus, healthy)
 	served := make(chan error, 1)
 	go func() { served <- health.Serve(ln) }()
 	g.t.Cleanup(func() {

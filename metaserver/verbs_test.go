@@ -9,11 +9,12 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
+	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
 )
 
+// healthy answers a ping with 300 of 1,000 bytes used.
 func healthy(ctx *fasthttp.RequestCtx) error {
-	ctx.SetBodyString("ok")
-	return nil
+	return rpc.Reply(ctx, fasthttp.StatusOK, &pb.BlockserverStatus{Disks: []*pb.DiskStatus{{CapacityBytes: 1000, UsedBytes: 300, FreeBytes: 700}}})
 }
 
 func TestVerbs(t *testing.T) {
@@ -76,6 +77,11 @@ func testLayout(t *testing.T, g *group) {
 			t.Errorf("node %v answers pings", n)
 		}
 	}
+	g.eventually("the layout shows what the nodes use now", func() bool {
+		var lay pb.Layout
+		g.must(protocol.PathLayout, &pb.LayoutRequest{}, &lay)
+		return !slices.ContainsFunc(lay.Nodes, func(n *pb.BlockNode) bool { return n.UsedBytes != 300 })
+	})
 }
 
 func testInline(t *testing.T, g *group, s *session) {

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/metaserver/api/admin"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
 )
 
@@ -33,7 +34,7 @@ func (s *Server) wire() {
 		MaxBody: protocol.MaxMetaRequest, Concurrency: s.cfg.Concurrency, MaxConnsPerAddress: s.cfg.ConnsPerAddress,
 	})
 	api.New(api.Config{
-		Log: s.replica, Group: s.group, Self: s.ID(), Reachable: s.dispatcher.Reachable, Ended: s.dispatcher.Wake, Work: s.dispatcher,
+		Log: s.replica, Group: s.group, Self: s.ID(), Observed: s.dispatcher.Observed, Ended: s.dispatcher.Wake, Work: s.dispatcher,
 		Metrics: api.NewMetrics(s.registry), Logger: s.cfg.Logger,
 	}).Mount(s.client)
 	s.adminHTTP = &http.Server{
@@ -80,11 +81,19 @@ func (s *Server) notReady() error {
 	return nil
 }
 
-// ping asks a blockserver whether it serves.
-func (s *Server) ping(ctx context.Context, addr string) error {
+// ping asks a blockserver how it is.
+func (s *Server) ping(ctx context.Context, addr string) (*pb.BlockserverStatus, error) {
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)
 	req.Header.SetMethod(http.MethodGet)
-	return s.pinger.Do(ctx, addr, "/healthz", req, resp)
+	req.Header.Set(fasthttp.HeaderAccept, protocol.TypeProtobuf)
+	if err := s.pinger.Do(ctx, addr, protocol.PathStatus, req, resp); err != nil {
+		return nil, err
+	}
+	st := &pb.BlockserverStatus{}
+	if err := st.UnmarshalVT(resp.Body()); err != nil {
+		return nil, protocol.Errorf(protocol.Internal, "the status of %s cannot be read: %w", addr, err)
+	}
+	return st, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -45,8 +46,9 @@ type Config struct {
 	Group func() Group
 	// Self is this server's id in the group.
 	Self string
-	// Reachable tells whether a blockserver answers the leader's pings; nil: all do.
-	Reachable func(protocol.NodeID) bool
+	// Observed tells what the leader's pings have shown of a blockserver; nil: that
+	// all answer.
+	Observed func(protocol.NodeID) dispatch.Sighting
 	// Ended is told of commands that may have ended an object or upload; nil: nobody.
 	Ended func()
 	// Work is the leader's background work.
@@ -66,8 +68,8 @@ type API struct {
 
 // New returns an API over cfg.
 func New(cfg Config) *API {
-	if cfg.Reachable == nil {
-		cfg.Reachable = func(protocol.NodeID) bool { return true }
+	if cfg.Observed == nil {
+		cfg.Observed = func(protocol.NodeID) dispatch.Sighting { return dispatch.Sighting{Reachable: true} }
 	}
 	if cfg.Ended == nil {
 		cfg.Ended = func() {}

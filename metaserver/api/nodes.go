@@ -42,9 +42,14 @@ func (a *API) layout(ctx context.Context, _ *pb.LayoutRequest) (*pb.Layout, erro
 
 func layoutOf(r state.Reader, _ struct{}) (*pb.Layout, error) { return state.Layout(r) }
 
-// observe flags the nodes that answer pings.
+// observe flags the nodes that answer pings. What they say that they use stands
+// in for what they said when they registered.
 func (a *API) observe(nodes []*pb.BlockNode) {
 	for _, n := range nodes {
-		n.Reachable = a.cfg.Reachable(protocol.NodeID(n.GetNode()))
+		seen := a.cfg.Observed(protocol.NodeID(n.GetNode()))
+		n.Reachable = seen.Reachable
+		if seen.Known {
+			n.UsedBytes = seen.Used
+		}
 	}
 }

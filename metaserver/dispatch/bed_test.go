@@ -149,7 +149,7 @@ func (b *bed) lead(d *dispatch.Dispatcher, term uint64) (end func()) {
 
 func (b *bed) dispatcher() *dispatch.Dispatcher {
 	return dispatch.New(dispatch.Config{
-		Log: b, Nodes: b, Registry: prometheus.NewRegistry(), Ping: func(context.Context, string) error { return nil },
+		Log: b, Nodes: b, Registry: prometheus.NewRegistry(), Ping: func(context.Context, string) (*pb.BlockserverStatus, error) { return nil, nil },
 		Timing: dispatch.Timing{
 			UnreferenceTick: 20 * time.Millisecond, RoundTick: 20 * time.Millisecond, Rest: 10 * time.Millisecond, MaxRest: 40 * time.Millisecond,
 			EffectWait: 50 * time.Millisecond, WriterWait: 20 * time.Millisecond, WalkPause: 5 * time.Millisecond, WalkRest: 50 * time.Millisecond,

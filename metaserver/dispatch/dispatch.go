@@ -116,8 +116,9 @@ func orDefault[T time.Duration | int | uint64](v *T, def T) {
 // Config wires a Dispatcher. Log, Ping and Registry are required.
 type Config struct {
 	Log Log
-	// Ping asks the blockserver at addr whether it serves; nil means yes.
-	Ping func(ctx context.Context, addr string) error
+	// Ping asks the blockserver at addr how it is; an error means that it does not
+	// serve.
+	Ping func(ctx context.Context, addr string) (*pb.BlockserverStatus, error)
 	// Nodes carries orders and inventories; nil: none are sent or taken.
 	Nodes    Nodes
 	Registry prometheus.Registerer
@@ -197,11 +198,13 @@ func rouse(c chan<- struct{}) {
 	}
 }
 
-// Reachable tells whether the node answers this leader's pings. A node that was
-// not asked yet counts as reachable, and so do all while this server does not lead.
-func (d *Dispatcher) Reachable(node protocol.NodeID) bool {
-	l := d.leading.Load()
-	return l == nil || l.sight.reachable(node)
+// Observed tells what this leader's pings have shown of the node. While this
+// server does not lead, it knows nothing and takes the node for reachable.
+func (d *Dispatcher) Observed(node protocol.NodeID) Sighting {
+	if l := d.leading.Load(); l != nil {
+		return l.sight.at(node)
+	}
+	return Sighting{Reachable: true}
 }
 
 // propose stamps cmd for people and proposes it; a result with a kind is an error.

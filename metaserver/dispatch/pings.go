@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -36,55 +37,101 @@ func planPings(nodes []*pb.BlockNode, open func(protocol.NodeID) bool) []ping {
 	return plan
 }
 
-// sight is what pings have shown. Its zero value has seen nothing.
-type sight struct {
-	mu     sync.Mutex
-	failed map[protocol.NodeID]int // in a row
-	open   map[protocol.NodeID]bool
+// Sighting is what the pings of this leadership have shown of one node: an
+// observation, good for people and for deciding what to try.
+type Sighting struct {
+	// Reachable: the node answers. One that was not asked yet counts as reachable.
+	Reachable bool
+	// Since is when that last changed, or when the node was first asked; zero while
+	// it was not.
+	Since time.Time
+	// Known: the node has told Used and Free, in bytes, and Full, by its last
+	// answer. Full: no disk of it that works takes puts.
+	Known      bool
+	Used, Free uint64
+	Full       bool
 }
 
-func (s *sight) reachable(n protocol.NodeID) bool {
+// tell takes the node's own word down.
+func (s *Sighting) tell(st *pb.BlockserverStatus) {
+	s.Known, s.Used, s.Free, s.Full = true, 0, 0, true
+	for _, d := range st.GetDisks() {
+		s.Used += d.GetUsedBytes()
+		if d.GetFailure() == "" {
+			s.Free += d.GetFreeBytes()
+			s.Full = s.Full && d.GetFull()
+		}
+	}
+}
+
+// sight is what pings have shown. Its zero value has seen nothing.
+type sight struct {
+	mu   sync.Mutex
+	seen map[protocol.NodeID]*seen
+}
+
+type seen struct {
+	Sighting
+	failed int // in a row
+	open   bool
+}
+
+func (s *sight) at(n protocol.NodeID) Sighting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.failed[n] < pingFailures
+	if at := s.seen[n]; at != nil {
+		return at.Sighting
+	}
+	return Sighting{Reachable: true}
 }
+
+func (s *sight) reachable(n protocol.NodeID) bool { return s.at(n).Reachable }
 
 func (s *sight) isOpen(n protocol.NodeID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.open[n]
+	at := s.seen[n]
+	return at != nil && at.open
 }
 
-func (s *sight) begin(n protocol.NodeID) {
+func (s *sight) begin(n protocol.NodeID, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open == nil {
-		s.open, s.failed = map[protocol.NodeID]bool{}, map[protocol.NodeID]int{}
+	if s.seen == nil {
+		s.seen = map[protocol.NodeID]*seen{}
 	}
-	s.open[n] = true
+	if s.seen[n] == nil {
+		s.seen[n] = &seen{Sighting: Sighting{Reachable: true, Since: now}}
+	}
+	s.seen[n].open = true
 }
 
-// end takes an answer down and tells whether the node's reachability changed.
-func (s *sight) end(n protocol.NodeID, err error) (changed, reachable bool) {
+// end takes an answer, or its absence, down and tells whether the node's
+// reachability changed.
+func (s *sight) end(n protocol.NodeID, st *pb.BlockserverStatus, err error, now time.Time) (changed, reachable bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := s.failed[n] < pingFailures
-	delete(s.open, n)
+	at := s.seen[n]
+	at.open = false
+	before := at.Reachable
 	if err == nil {
-		delete(s.failed, n)
+		at.failed = 0
+		at.tell(st)
 	} else {
-		s.failed[n] = min(s.failed[n]+1, pingFailures)
+		at.failed = min(at.failed+1, pingFailures)
 	}
-	after := s.failed[n] < pingFailures
-	return before != after, after
+	if at.Reachable = at.failed < pingFailures; at.Reachable != before {
+		at.Since = now
+	}
+	return before != at.Reachable, at.Reachable
 }
 
 // unreachable counts the nodes that do not answer.
 func (s *sight) unreachable() (count int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, n := range s.failed {
-		if n >= pingFailures {
+	for _, at := range s.seen {
+		if !at.Reachable {
 			count++
 		}
 	}
@@ -115,7 +162,7 @@ func (l *leading) pingRound(ctx context.Context, asking *sync.WaitGroup) error {
 		return err
 	}
 	for _, p := range plan {
-		l.sight.begin(p.node)
+		l.sight.begin(p.node, l.cfg.Now())
 		asking.Go(func() { l.ask(ctx, p) })
 	}
 	return nil
@@ -124,11 +171,14 @@ func (l *leading) pingRound(ctx context.Context, asking *sync.WaitGroup) error {
 func (l *leading) ask(ctx context.Context, p ping) {
 	asked, cancel := context.WithTimeout(ctx, l.cfg.Timing.PingTimeout)
 	defer cancel()
-	err := l.cfg.Ping(asked, p.address)
+	st, err := l.cfg.Ping(asked, p.address)
 	if ctx.Err() != nil {
 		return
 	}
-	changed, reachable := l.sight.end(p.node, err)
+	if n := protocol.NodeID(st.GetNode()); err == nil && st.GetRegistered() && n != p.node {
+		err = protocol.Errorf(protocol.Unavailable, "node %s answers at the address of node %s", n, p.node)
+	}
+	changed, reachable := l.sight.end(p.node, st, err, l.cfg.Now())
 	l.metrics.unreachable.Set(float64(l.sight.unreachable()))
 	if !changed {
 		return
