@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/api/fleet"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -17,8 +18,8 @@ type Work interface {
 	Explain(ctx context.Context, h protocol.Hash, ans *pb.ExplainAnswer) error
 	// Doubt has node verify its copy of h.
 	Doubt(h protocol.Hash, node protocol.NodeID)
-	// Nudge has the next round begin at once.
-	Nudge()
+	// Leader is what the verbs about nodes, layout and jobs need.
+	fleet.Leader
 }
 
 // Limits of the verbs about work.
