@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/api/fleet"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch/health"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -76,7 +77,8 @@ func workRow(w state.DueWork) *pb.WorkRow {
 func workSettings(s *record.Settings) *pb.WorkSettings {
 	return &pb.WorkSettings{
 		PausedClasses: s.GetPausedClasses(), TranquilityPercent: s.GetTranquilityPercent(),
-		GraceMs: s.GetGraceMs(), OrdersPerNode: s.GetOrdersPerNode(),
+		GraceMs: s.GetGraceMs(), OrdersPerNode: s.GetOrdersPerNode(), AutoLayout: s.GetAutoLayout(),
+		DownAfterMs: uint64(health.DownAfter(s).Milliseconds()), AwayAfterMs: uint64(health.AwayAfter(s).Milliseconds()),
 	}
 }
 
@@ -112,6 +114,15 @@ func (a *API) workSet(ctx context.Context, q *pb.WorkSetRequest) (*pb.WorkSetAns
 	}
 	if q.OrdersPerNode != nil {
 		s.OrdersPerNode = q.GetOrdersPerNode()
+	}
+	if q.DownAfterMs != nil {
+		s.DownAfterMs = q.GetDownAfterMs()
+	}
+	if q.AwayAfterMs != nil {
+		s.AwayAfterMs = q.GetAwayAfterMs()
+	}
+	if q.AutoLayout != nil {
+		s.AutoLayout = q.GetAutoLayout()
 	}
 	res, err := a.propose(ctx, &record.Command{Body: &record.Command_PutSettings{PutSettings: &record.PutSettings{
 		Settings: s, IfVersion: cluster.GetSettingsVersion(),

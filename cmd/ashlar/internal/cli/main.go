@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/app"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/bench"
+	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/fleet"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/serve"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/work"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -71,6 +72,7 @@ func Root(a *app.App) *cobra.Command {
 	})
 	group(root, "objects", "Objects:", putCommand(a), getCommand(a), lsCommand(a), statCommand(a), rmCommand(a), cpCommand(a), blockCommand(a))
 	group(root, "servers", "Servers:", serve.Dev(a), serve.Demo(a), serve.Metaserver(a), serve.Blockserver(a))
+	group(root, "fleet", "Nodes and layout:", fleet.Node(a), fleet.Layout(a), fleet.Job(a))
 	group(root, "background", "Background work:", work.Explain(a), work.GC(a), work.Resync(a))
 	group(root, "look", "Looking around:", statusCommand(a), bench.Command(a), configCommand(a), versionCommand(a))
 	return root

@@ -87,6 +87,11 @@ type WorkSettings struct {
 	TranquilityPercent uint32   `json:"tranquility_percent"`
 	GraceMs            uint64   `json:"grace_ms"`
 	OrdersPerNode      uint32   `json:"orders_per_node"`
+	// A node that is silent for DownAfterMs is down; after AwayAfterMs its copies
+	// are made again elsewhere. AutoLayout adds joining nodes to the layout.
+	DownAfterMs uint64 `json:"down_after_ms"`
+	AwayAfterMs uint64 `json:"away_after_ms"`
+	AutoLayout  bool   `json:"auto_layout"`
 }
 
 // Classes are the classes of the schedule by number; the first is none.
@@ -167,6 +172,7 @@ func PlanOf(a *pb.WorkPlanAnswer) Plan {
 func WorkSettingsOf(s *pb.WorkSettings) WorkSettings {
 	out := WorkSettings{
 		Paused: []string{}, TranquilityPercent: s.GetTranquilityPercent(), GraceMs: s.GetGraceMs(), OrdersPerNode: s.GetOrdersPerNode(),
+		DownAfterMs: s.GetDownAfterMs(), AwayAfterMs: s.GetAwayAfterMs(), AutoLayout: s.GetAutoLayout(),
 	}
 	for n, class := range Classes {
 		if n > 0 && s.GetPausedClasses()>>n&1 == 1 {
