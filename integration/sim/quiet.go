@@ -56,6 +56,7 @@ func (w *world) sweep() {
 		members++
 	}
 	w.crowd(members)
+	w.place(s)
 	if !w.emptying() {
 		return
 	}
@@ -71,6 +72,27 @@ func (w *world) sweep() {
 	if len(q.Items) > 0 {
 		s.propose(&record.Command{Body: &record.Command_Delete{Delete: q}}, nil)
 	}
+}
+
+// place has the layout take in the nodes that wait for it.
+func (w *world) place(s *server) {
+	var changes []*pb.NodeChange
+	for i, m := range w.facts.members {
+		if m.State == pb.NodeState_NODE_STATE_JOINING {
+			changes = append(changes, &pb.NodeChange{Node: uint32(i + 1), Kind: pb.NodeChange_ADD})
+		}
+	}
+	if len(changes) == 0 {
+		return
+	}
+	// A replica that lags may plan what does not stand any more.
+	plan, err := state.PlanLayout(s.table, changes)
+	if err != nil {
+		return
+	}
+	s.propose(&record.Command{Body: &record.Command_ChangeLayout{ChangeLayout: &record.ChangeLayout{
+		IfLayoutVersion: plan.LayoutVersion, Changes: plan.Changes, Algorithm: plan.Algorithm, TableDigest: plan.TableDigest,
+	}}}, nil)
 }
 
 // crowd brings new machines, up to what redundancy asks for.
@@ -205,6 +227,8 @@ func (w *world) operate() {
 		s.propose(&record.Command{Body: &record.Command_RetryNow{RetryNow: &record.RetryNow{Class: class, Limit: 10}}}, nil)
 	case w.chance(0.2):
 		w.crowd(0)
+	default:
+		w.place(s)
 	}
 }
 

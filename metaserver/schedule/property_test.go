@@ -27,8 +27,9 @@ type lateOrder struct {
 	order *pb.Order
 }
 
-// TestPlansAreSafeAndFinish runs plans under faults and judges each; when the
-// faults stop and everything is deleted, nothing remains.
+// TestPlansAreSafeAndFinish runs plans under faults and changes of layout, and
+// judges each; when the faults stop, every block comes to stand where it is to,
+// and when everything is deleted, nothing remains.
 func TestPlansAreSafeAndFinish(t *testing.T) {
 	seeds := uint64(30)
 	if testing.Short() {
@@ -41,6 +42,7 @@ func TestPlansAreSafeAndFinish(t *testing.T) {
 				w.step()
 				w.copiesExist()
 			}
+			w.comesInLine()
 			w.clean()
 		})
 	}
@@ -50,7 +52,7 @@ func (w *world) text() string { return fmt.Sprint("block", w.r.IntN(12)) }
 
 func (w *world) step() {
 	w.now += int64(w.r.IntN(4000))
-	switch w.r.IntN(10) {
+	switch w.r.IntN(12) {
 	case 0, 1:
 		text := w.text()
 		nodes := w.r.Perm(len(w.files))[:2+w.r.IntN(3)]
@@ -72,6 +74,8 @@ func (w *world) step() {
 		w.lateOrder()
 	case 6:
 		w.walk(protocol.NodeID(w.r.IntN(len(w.files)) + 1))
+	case 7:
+		w.operate()
 	default:
 		w.round()
 	}
@@ -190,6 +194,80 @@ func (w *world) copiesExist() {
 	})
 	if err != nil {
 		w.tb.Fatal(err)
+	}
+}
+
+// operate changes the layout, or takes a node for down, away or up.
+func (w *world) operate() {
+	if len(w.files) < 7 && w.r.IntN(5) == 0 {
+		w.join()
+		return
+	}
+	id := uint32(w.r.IntN(len(w.files)) + 1)
+	kind := pb.NodeChange_WEIGHT
+	switch n := w.node(id); n.State {
+	case pb.NodeState_NODE_STATE_JOINING:
+		kind = pb.NodeChange_ADD
+	case pb.NodeState_NODE_STATE_DRAINING, pb.NodeState_NODE_STATE_DRAINED:
+		if kind = pb.NodeChange_CANCEL_DRAIN; w.r.IntN(2) == 0 {
+			w.become(id, pb.NodeState_NODE_STATE_DRAINED, false)
+			return
+		}
+	case pb.NodeState_NODE_STATE_UP:
+		if kind = pb.NodeChange_DRAIN; w.r.IntN(2) == 0 {
+			w.become(id, pb.NodeState_NODE_STATE_DOWN, false)
+			return
+		}
+	case pb.NodeState_NODE_STATE_DOWN:
+		if w.become(id, pb.NodeState_NODE_STATE_DOWN, true); w.r.IntN(2) == 0 {
+			w.become(id, pb.NodeState_NODE_STATE_UP, false)
+		}
+		return
+	}
+	if plan, err := state.PlanLayout(w.table, []*pb.NodeChange{{Node: id, Kind: kind}}); err == nil {
+		w.must(&record.Command{Body: &record.Command_ChangeLayout{ChangeLayout: &record.ChangeLayout{
+			IfLayoutVersion: plan.LayoutVersion, Changes: plan.Changes, Algorithm: plan.Algorithm, TableDigest: plan.TableDigest,
+		}}})
+	}
+}
+
+// comesInLine ends the faults and expects that every block comes to stand where it
+// is to, and that the last sweep is done.
+func (w *world) comesInLine() {
+	w.tb.Helper()
+	clear(w.down)
+	for id := range uint32(len(w.files)) {
+		if w.node(id+1).State == pb.NodeState_NODE_STATE_DOWN {
+			w.become(id+1, pb.NodeState_NODE_STATE_UP, false)
+		}
+	}
+	w.change(pb.NodeChange_NONE)
+	for range 60 {
+		w.now += schedule.MaxBackoffMs
+		walked := 0
+		for i := range w.files {
+			walk := w.walk(protocol.NodeID(i + 1))
+			walked += len(walk.Orders) + len(walk.Commands)
+		}
+		obs := w.observe()
+		p := w.plan(obs)
+		if p.Empty() && walked == 0 {
+			break
+		}
+		for _, n := range p.Orders {
+			w.carry(obs, n.Node, n.Orders)
+		}
+		for _, c := range p.Commands {
+			w.must(c)
+		}
+	}
+	if number, s, err := state.RunningSweep(w.table); err != nil || s != nil {
+		w.tb.Fatalf("sweep %d runs: %v, %v, planned\n%s", number, s, err, w.plan(w.observe()))
+	}
+	for text := range w.live {
+		if s := w.standing(text); !s.InLine() && len(w.row(text).Copies) > 0 {
+			w.tb.Errorf("%s stands as %+v, row %v", text, s, w.row(text))
+		}
 	}
 }
 

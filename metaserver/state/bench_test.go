@@ -129,3 +129,24 @@ func BenchmarkCheck(b *testing.B) {
 		m.check()
 	}
 }
+
+// BenchmarkSweep looks at records in steps, most of which stand elsewhere. It
+// is told per record.
+func BenchmarkSweep(b *testing.B) {
+	m := newMachine(b)
+	m.unchecked = true
+	m.bootstrap(4)
+	const page = 1000
+	for n := 0; n < max(b.N, page); n += page {
+		m.must(commitCommand(withBlocks(manyBlocks(fmt.Sprint(n, " "), page), claimsOf(page, m.Version(), 1, 2, 3))))
+	}
+	m.change()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for {
+		if _, s, err := state.RunningSweep(m.table); err != nil || s == nil || s.Walked {
+			return
+		}
+		m.step(state.MaxBatch)
+	}
+}

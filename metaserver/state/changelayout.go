@@ -131,7 +131,10 @@ func (a *applier) changeNode(id uint32, s *site) {
 // setNode changes a node's state, and what is derived from the states.
 func (a *applier) setNode(id uint32, state pb.NodeState, away bool) {
 	n := a.node(id)
-	n.State, n.Away, n.StateSinceUnixMs = state, away, a.nowUnixMs
+	if n.State != state {
+		n.State, n.StateSinceUnixMs = state, a.nowUnixMs
+	}
+	n.Away = away
 	a.touchNode(id)
 	a.cluster.Away = awayNodes(a.m.nodes)
 }

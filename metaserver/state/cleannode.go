@@ -60,16 +60,24 @@ func forget(b *record.Block, node uint32) (mentioned bool) {
 // false or stepScan were looked at. It returns the last one that fn was done with,
 // and whether others may follow.
 func (a *applier) walk(after []byte, fn func(d *draft) bool) (last []byte, more bool) {
-	drafts := a.draftsAbove(after)
 	last = after
-	for i := range drafts {
-		if a.err != nil || !fn(&drafts[i]) {
-			return last, true
+	for seen := 0; seen < stepScan; {
+		drafts := a.draftsAbove(last)
+		for i := range drafts {
+			if a.err != nil || !fn(&drafts[i]) {
+				return last, true
+			}
+			last = drafts[i].hash
 		}
-		last = drafts[i].hash
+		if seen += len(drafts); len(drafts) < stepPage {
+			return last, false
+		}
 	}
-	return last, len(drafts) == stepScan
+	return last, true
 }
+
+// stepPage is how many records are read at a time: a step may end early.
+const stepPage = 256
 
 func (a *applier) draftsAbove(after []byte) []draft {
 	var drafts []draft
@@ -80,7 +88,7 @@ func (a *applier) draftsAbove(after []byte) []draft {
 	a.fail(scanRowsBetween(a, lower, keysAbove([]byte{tableBlocks}), func(key []byte, b *record.Block) bool {
 		key = bytes.Clone(key)
 		drafts = append(drafts, draft{hash: key[1:], key: key, row: b, before: footprintOf(b, thresholdsFor(a.cluster, key[1:]))})
-		return len(drafts) < stepScan
+		return len(drafts) < stepPage
 	}))
 	return drafts
 }

@@ -7,6 +7,7 @@ var (
 	KeyNode     = keyNode
 	KeyIdentity = keyIdentity
 	KeyJob      = keyJob
+	KeySweep    = keySweep
 )
 
 // KeyWork and KeyWorkDue are the keys of one row of the schedule index.

@@ -58,7 +58,7 @@ func (g *generator) any() *record.Command {
 }
 
 func (g *generator) anyBody() *record.Command {
-	switch g.draw(26) {
+	switch g.draw(32) {
 	case 0:
 		return openSession(g.name("session", someSessions))
 	case 1:
@@ -83,6 +83,8 @@ func (g *generator) anyBody() *record.Command {
 		return g.register()
 	case 12, 13, 14, 15, 16, 17, 18, 19, 20, 21:
 		return g.work()
+	case 26, 27, 28, 29, 30, 31:
+		return g.placement()
 	}
 	return g.commit()
 }

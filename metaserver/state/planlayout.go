@@ -36,15 +36,15 @@ func planChange(r Reader, cluster *record.Cluster, nodes []*record.Node, layout 
 	if left := len(c.input.Nodes); drains && left < c.input.Redundancy {
 		return nil, protocol.Errorf(protocol.PreconditionFailed, "%d nodes would be left to hold %d copies of each block; add nodes first", left, c.input.Redundancy)
 	}
-	before, err := beforeDrain(r, layout, changes)
+	before, err := beforeDrain(r, layout, changes, &c.input)
 	if err != nil {
 		return nil, err
 	}
-	if before != nil && names(before, c.input.Nodes) && int(before.Width) == min(len(c.input.Nodes), c.input.Redundancy+c.input.Spares) {
-		c.table, c.restored = tableOf(before), true
-		return c, nil
+	if c.restored = before != nil; c.restored {
+		c.table = tableOf(before)
+	} else {
+		c.table = placement.Compute(c.input)
 	}
-	c.table = placement.Compute(c.input)
 	return c, nil
 }
 
@@ -75,9 +75,10 @@ func (s *site) change(c *pb.NodeChange) error {
 	return nil
 }
 
-// beforeDrain finds the layout from before a drain that is canceled: nil if it is
-// not known any more, or if more than drains has changed the layout since.
-func beforeDrain(r Reader, present *record.Layout, changes []*pb.NodeChange) (*record.Layout, error) {
+// beforeDrain finds the layout from before the drains that are canceled: nil if it
+// is not known any more, names other nodes than these, or if more than drains has
+// changed the layout since.
+func beforeDrain(r Reader, present *record.Layout, changes []*pb.NodeChange, in *placement.Input) (*record.Layout, error) {
 	if len(changes) == 0 || !onlyDrains(changes) || slices.ContainsFunc(changes, func(c *pb.NodeChange) bool { return c.Kind == pb.NodeChange_DRAIN }) {
 		return nil, nil
 	}
@@ -86,7 +87,7 @@ func beforeDrain(r Reader, present *record.Layout, changes []*pb.NodeChange) (*r
 		if known, err := load(r, keyLayoutAt(at.LayoutVersion-1), before); err != nil || !known {
 			return nil, err
 		}
-		if drained(at.Changes, changes) {
+		if drained(at.Changes, changes) && fits(before, in) {
 			return before, nil
 		}
 		at = before
@@ -107,15 +108,18 @@ func drained(changes, canceled []*pb.NodeChange) bool {
 	})
 }
 
-// names: the layout names just these nodes.
-func names(l *record.Layout, nodes []placement.Node) bool {
+// fits: the layout names just these nodes, as many a partition as it should.
+func fits(l *record.Layout, in *placement.Input) bool {
+	if int(l.Width) != min(len(in.Nodes), in.Redundancy+in.Spares) {
+		return false
+	}
 	var named []uint32
 	for _, node := range placesOf(l, 0, len(l.Table)/placeSize) {
 		if at, found := slices.BinarySearch(named, node); !found {
 			named = slices.Insert(named, at, node)
 		}
 	}
-	return slices.EqualFunc(named, nodes, func(id uint32, n placement.Node) bool { return id == n.ID })
+	return slices.EqualFunc(named, in.Nodes, func(id uint32, n placement.Node) bool { return id == n.ID })
 }
 
 // LayoutPlan is what a change of layout would do: all of pb.LayoutPlanAnswer but

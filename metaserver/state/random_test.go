@@ -49,16 +49,17 @@ func newTwin(m *machine) *twin {
 		uploads: map[string]*twinUpload{}, jobs: map[uint64]*twinJob{}, sessions: map[string]*twinSession{},
 		identities: map[string]uint32{}, work: map[twinRow]*twinWork{}, quorum: 2, redundancy: 3, settings: 1,
 	}
-	w.wanted = func(hash string) []uint32 {
-		info, err := state.BlockInfo(m.table, &pb.BlockInfoRequest{Hash: []byte(hash)})
+	w.places = func(hash string) []uint32 {
+		p, err := state.PlacingOf(m.table)
 		if err != nil {
 			m.tb.Fatal(err)
 		}
-		return info.Wanted
+		return p.Places([]byte(hash))
 	}
+	w.layouts = []twinLayout{{someNodes + 1, "current"}}
 	for i := range uint32(someNodes) {
 		w.identities[string(numbered("node", i+1))] = i + 1
-		w.nodes[i+1] = &twinNode{incarnation: 1, starts: []string{string(register(i+1, 1).GetRegister().Start)}}
+		w.nodes[i+1] = &twinNode{incarnation: 1, state: up, starts: []string{string(register(i+1, 1).GetRegister().Start)}}
 	}
 	return w
 }
@@ -97,6 +98,7 @@ func describe(rt *rapid.T, m *machine) string {
 		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest %s\n", s.Session[:], s.Highest, s.LowestUnacked, s.OldestUpload)
 	}
 	check(describeWork(m, &out))
+	check(describePlacement(m, &out))
 	return out.String()
 }
 
@@ -107,8 +109,8 @@ func describeWork(m *machine, out *strings.Builder) error {
 		return err
 	}
 	for i, n := range nodes {
-		fmt.Fprintf(out, "node %d incarnation %d member %v cleaned %v up to %x critical %d\n", i+1, n.Incarnation,
-			n.State != pb.NodeState_NODE_STATE_REMOVED, n.Cleaned, n.CleanCursor, n.CriticalBlocks)
+		fmt.Fprintf(out, "node %d incarnation %d %s away %v cleaned %v up to %x critical %d copies %d owes %d\n", i+1, n.Incarnation,
+			n.State, n.Away, n.Cleaned, n.CleanCursor, n.CriticalBlocks, n.Copies, n.OwedDeletes)
 	}
 	cluster, err := state.ClusterRow(m.table)
 	if err != nil {
@@ -119,6 +121,22 @@ func describeWork(m *machine, out *strings.Builder) error {
 		fmt.Fprintf(out, "work %d lane %d due %d block %x attempts %d cause %d %q\n", w.Class, w.Lane, w.DueUnixMs, w.Hash[:4], w.Attempts, w.Cause, w.Detail)
 		return true
 	})
+}
+
+// describePlacement is twin.printPlacement for the machine.
+func describePlacement(m *machine, out *strings.Builder) error {
+	sweeps, err := state.Sweeps(m.table)
+	if err != nil {
+		return err
+	}
+	for _, s := range sweeps {
+		fmt.Fprintf(out, "sweep %d %s cause %d node %d layout %d at %x walked %v seen %d marked %d\n", s.Number, s.State, s.Cause, s.Node, s.LayoutVersion, s.Cursor, s.Walked, s.BlocksSeen, s.BlocksMarked)
+	}
+	history, err := state.LayoutHistory(m.table)
+	for _, l := range history.GetLayouts() {
+		fmt.Fprintf(out, "layout %d %s\n", l.LayoutVersion, l.State)
+	}
+	return err
 }
 
 func describeBlock(i int, b *pb.BlockInfoAnswer) string {

@@ -37,6 +37,10 @@ func (s *scenario) run(line string) string {
 		out = s.command(build(a))
 	} else if build, isWork := s.work()[verb]; isWork {
 		out = s.command(build(a))
+	} else if build, isPlacement := s.placement()[verb]; isPlacement {
+		out = s.command(build(a))
+	} else if read, isRead := s.placementReads()[verb]; isRead {
+		out = read(a)
 	} else if read, isRead := s.reads()[verb]; isRead {
 		out = read(a)
 	} else {
@@ -114,7 +118,7 @@ func (s *scenario) commands() map[string]func(*arguments) *record.Command {
 func settingsOf(a *arguments) *record.Settings {
 	return &record.Settings{
 		Redundancy: uint32(a.number("redundancy", 3)), Quorum: uint32(a.number("quorum", 2)), FeatureLevel: uint32(a.number("feature", 0)),
-		GraceMs: a.number("grace", 0), PausedClasses: uint32(a.number("paused", 0)),
+		GraceMs: a.number("grace", 0), PausedClasses: uint32(a.number("paused", 0)), DownAfterMs: a.number("down", 0),
 	}
 }
 

@@ -27,14 +27,18 @@ type twin struct {
 	// settings is their version.
 	quorum, redundancy int
 	settings, grace    uint64
-	// wanted is the layout, which has tests of its own.
-	wanted func(hash string) []uint32
+	// places is what the layout's table says of a hash.
+	places func(hash string) []uint32
+	// layouts are those kept, the present one last; sweeps all there were.
+	layouts []twinLayout
+	sweeps  []*twinSweep
 }
 
 type twinNode struct {
 	incarnation, acks, due uint64
 	starts                 []string
-	removed, cleaned       bool
+	removed, cleaned, away bool
+	state                  pb.NodeState
 	cursor                 string
 }
 
@@ -43,6 +47,8 @@ type twinBlock struct {
 	condemned     bool
 	copies, drops map[uint32]uint64
 	pending       []uint32
+	// moving is one more than the lane of its mark, or 0.
+	moving int
 }
 
 type twinObject struct {
@@ -71,9 +77,24 @@ type twinSession struct {
 
 const twinF = 1
 
+// String is what a record holds beside its mark.
+func (b *twinBlock) String() string {
+	return fmt.Sprint(b.refs, b.floor, b.condemned, b.copies, b.drops, b.pending)
+}
+
 // apply returns what the machine's result must print as.
 func (w *twin) apply(c *record.Command) string {
+	before := map[string]string{}
+	for hash, b := range w.blocks {
+		before[hash] = b.String()
+	}
 	answer := w.run(c)
+	for hash, b := range w.blocks {
+		if before[hash] != b.String() {
+			w.rejudge(hash)
+		}
+	}
+	w.settleSweep()
 	w.derive(c.NowUnixMs)
 	return answer
 }
@@ -290,7 +311,7 @@ func (w *twin) judge(hash string, b *pb.Blocks, claims []*pb.Claim) *twinBlock {
 		old = &twinBlock{condemned: true, floor: max(twinF, w.watermark)}
 	}
 	believed := w.believed(hash, old.floor, b, claims)
-	block := &twinBlock{refs: old.refs, floor: old.floor, copies: believed, drops: map[uint32]uint64{}}
+	block := &twinBlock{refs: old.refs, floor: old.floor, copies: believed, drops: map[uint32]uint64{}, moving: old.moving}
 	if old.condemned {
 		for _, node := range old.pending {
 			if believed[node] == 0 {

@@ -111,7 +111,7 @@ func (w *twin) register(q *pb.RegisterRequest) string {
 	if !known {
 		node = uint32(len(w.nodes) + 1)
 		w.identities[string(q.Identity)] = node
-		w.nodes[node] = &twinNode{starts: []string{""}}
+		w.nodes[node] = &twinNode{starts: []string{""}, state: joining}
 	}
 	n := w.nodes[node]
 	if n.removed {
@@ -128,12 +128,29 @@ func (w *twin) register(q *pb.RegisterRequest) string {
 			n.due = w.version
 		}
 		n.acks = q.Disks[0].Acks
+		w.takePart(node, n)
 	}
 	out := w.say(0) + fmt.Sprintf(" node %d incarnation %d", node, n.incarnation)
 	if n.due > 0 {
 		out += " inventory due"
 	}
 	return out
+}
+
+// takePart: in a cluster without blocks a new node is placed at once, and a node
+// that was down is up again.
+func (w *twin) takePart(node uint32, n *twinNode) {
+	away := n.away
+	switch {
+	case n.state == joining && len(w.blocks) == 0:
+		n.state = up
+		w.newLayout()
+	case n.state == down:
+		n.state, n.away = up, false
+		if away {
+			w.startSweep(3, uint64(node))
+		}
+	}
 }
 
 // print describes everything that reads of the machine can tell.
@@ -161,6 +178,7 @@ func (w *twin) print() string {
 		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest 1.%d\n", id, w.sessions[id].highest, w.sessions[id].lowest, w.sessions[id].oldest)
 	}
 	w.printWork(&out)
+	w.printPlacement(&out)
 	return out.String()
 }
 

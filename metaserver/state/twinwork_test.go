@@ -52,7 +52,7 @@ func (w *twin) runWork(c *record.Command) string {
 	case *record.Command_PutSettings:
 		return w.putSettings(body.PutSettings)
 	}
-	return "?"
+	return w.runPlacement(c)
 }
 
 // effect answers, having taken a version if anything changed.
@@ -112,7 +112,7 @@ func (w *twin) drop(q *record.Drop) string {
 			return false
 		}
 		others := 0
-		for _, other := range w.wanted(hash) {
+		for _, other := range w.targets(hash) {
 			if u, counted := b.copies[other]; counted && other != node && w.trusts(other, u) {
 				others++
 			}
@@ -215,8 +215,13 @@ func (w *twin) removeNode(q *record.RemoveNode) string {
 			return w.say(protocol.PreconditionFailed)
 		}
 	}
-	n.removed, n.due, n.cursor = true, 0, ""
+	placed := placedOn(n.state)
+	n.removed, n.away, n.due, n.cursor = true, false, 0, ""
 	w.next()
+	if placed {
+		w.newLayout()
+		w.startSweep(2, uint64(q.Node))
+	}
 	return w.say(0)
 }
 
@@ -295,8 +300,12 @@ func (w *twin) putSettings(q *record.PutSettings) string {
 	if q.IfVersion.Counter != w.settings {
 		return w.say(protocol.Changed)
 	}
+	wider := w.redundancy != int(q.Settings.Redundancy)
 	w.quorum, w.redundancy, w.grace = int(q.Settings.Quorum), int(q.Settings.Redundancy), q.Settings.GraceMs
-	w.settings = w.next()
+	if w.settings = w.next(); wider {
+		w.newLayout()
+		w.startSweep(1, 0)
+	}
 	return w.say(0)
 }
 
@@ -307,6 +316,9 @@ func (w *twin) derive(now int64) {
 		at := func(class, lane int) { implied[twinRow{uint32(class), uint32(lane), hash}] = true }
 		if b.refs > 0 && len(b.copies) < w.redundancy {
 			at(1, len(b.copies))
+		}
+		if b.moving > 0 {
+			at(2, b.moving-1)
 		}
 		for node := range b.drops {
 			at(3, int(node))
@@ -351,7 +363,13 @@ func (w *twin) sortedWork() []twinRow {
 func (w *twin) printWork(out *strings.Builder) {
 	for i := range uint32(len(w.nodes)) {
 		n := w.nodes[i+1]
-		fmt.Fprintf(out, "node %d incarnation %d member %v cleaned %v up to %x critical %d\n", i+1, n.incarnation, !n.removed, n.cleaned, n.cursor, w.critical(i+1))
+		state := n.state
+		if n.removed {
+			state = pb.NodeState_NODE_STATE_REMOVED
+		}
+		copies, owed := w.held(i + 1)
+		fmt.Fprintf(out, "node %d incarnation %d %s away %v cleaned %v up to %x critical %d copies %d owes %d\n", i+1, n.incarnation, state, n.away, n.cleaned, n.cursor,
+			w.critical(i+1), copies, owed)
 	}
 	fmt.Fprintf(out, "watermark %d\n", w.watermark)
 	for _, at := range w.sortedWork() {

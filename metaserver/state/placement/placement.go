@@ -1,9 +1,3 @@
-// Package placement computes which nodes each partition of a layout goes to.
-//
-// It is one pure function of nodes, zones, weights and the table before, in
-// integers only, so that every replica that computes a table from the same input
-// gets the same one. A table is named by its digest: who plans a change of layout
-// and who applies it agree if their digests do.
 package placement
 
 import (
@@ -12,124 +6,96 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
-// Node is one that places may go to.
+// Node is a node that may be placed: a member that is not away.
 type Node struct {
-	ID   uint32
+	ID uint32
+	// Zone is where it stands. Nodes of one zone are thought to fail together.
 	Zone string
-	// Weight is its relative capacity, above 0.
+	// Weight is its capacity in any unit, the same for all nodes; above 0.
 	Weight uint64
 }
 
-// Table gives partition p the nodes Places[p*Width:(p+1)*Width], best first.
+// Table names the places of every partition. Places of partition p are
+// Places[p*Width:(p+1)*Width], best first: the wanted ones, then the spares.
 type Table struct {
 	Width  int
 	Places []uint32
 }
 
-// Input is everything that a table follows from.
+// Input is all that a table depends on.
 type Input struct {
-	// Nodes are sorted by ID.
+	// Nodes are sorted by ID, which are distinct and above 0.
 	Nodes []Node
-	// Redundancy places of each partition are wanted, Spares follow them.
-	Redundancy, Spares, Partitions int
-	// Previous is the table before, of which PreviousRedundancy places were wanted;
-	// it may be empty, and may name nodes that are not there any more.
-	Previous           Table
+	// Redundancy is R, the number of wanted places of a partition, and Spares
+	// how many places follow them. With too few nodes there are fewer of both.
+	Redundancy, Spares int
+	Partitions         int
+	// Previous is the table in force. One of another number of partitions, or
+	// none, keeps nothing.
+	Previous Table
+	// PreviousRedundancy is how many places of Previous were wanted; 0 stands
+	// for Redundancy.
 	PreviousRedundancy int
 }
 
-// Compute places every partition by rendezvous: each node has a weight for each
-// partition, and the partition goes to the heaviest, one zone after the other.
+// Compute makes the table of algorithm 1 (package comment). It is a function of
+// its input, the same on every replica and in every build.
 func Compute(in Input) Table {
-	candidates, zones := candidatesOf(in.Nodes)
-	t := Table{Width: min(len(candidates), in.Redundancy+in.Spares)}
-	if t.Width == 0 {
-		return t
+	b := newBoard(in)
+	if b.wanted == 0 {
+		return Table{}
 	}
-	t.Places = make([]uint32, 0, in.Partitions*t.Width)
-	used := make([]int, zones)
-	for partition := range uint32(in.Partitions) {
-		for i := range candidates {
-			candidates[i].weight = weigh(partition, candidates[i].node)
-			candidates[i].taken = false
+	b.keep()
+	b.place()
+	width := min(len(in.Nodes), b.wanted+max(in.Spares, 0))
+	out := Table{Width: width, Places: make([]uint32, 0, width*in.Partitions)}
+	firsts := b.firsts()
+	spares := b.spares(width - b.wanted)
+	for p := range in.Partitions {
+		for _, v := range b.ordered(p, firsts[p]) {
+			out.Places = append(out.Places, b.nodes[v].ID)
 		}
-		clear(used)
-		for range t.Width {
-			best := pick(candidates, used)
-			best.taken = true
-			used[best.zone]++
-			t.Places = append(t.Places, best.node)
+		for _, v := range spares[p*(width-b.wanted) : (p+1)*(width-b.wanted)] {
+			out.Places = append(out.Places, b.nodes[v].ID)
 		}
 	}
-	return t
+	return out
 }
 
-// candidate is a node while one partition is placed.
-type candidate struct {
-	node   uint32
-	zone   int
-	weight uint64
-	taken  bool
-}
-
-// candidatesOf numbers the zones in the order in which nodes name them.
-func candidatesOf(nodes []Node) (candidates []candidate, zones int) {
-	numbers := make(map[string]int)
-	for _, n := range nodes {
-		zone, known := numbers[n.Zone]
-		if !known {
-			zone = len(numbers)
-			numbers[n.Zone] = zone
-		}
-		candidates = append(candidates, candidate{node: n.ID, zone: zone})
-	}
-	return candidates, len(numbers)
-}
-
-// pick chooses among those not taken: of the zone used least, then the heaviest,
-// then the lowest number.
-func pick(candidates []candidate, used []int) *candidate {
-	var best *candidate
-	for i := range candidates {
-		c := &candidates[i]
-		if c.taken {
-			continue
-		}
-		if best == nil || used[c.zone] < used[best.zone] || used[c.zone] == used[best.zone] && c.weight > best.weight {
-			best = c
-		}
-	}
-	return best
-}
-
-// weigh is a node's weight for a partition: the finalizer of SplitMix64
-// (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-func weigh(partition, node uint32) uint64 {
-	x := uint64(node)<<32 | uint64(partition)
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
-
-// Digest is BLAKE3-256 of the width and the places, as uint32, big endian.
+// Digest names a table: BLAKE3-256 of the width and the places, each as 32 bits,
+// big endian.
 func Digest(t Table) [32]byte {
-	b := binary.BigEndian.AppendUint32(make([]byte, 0, 4+4*len(t.Places)), uint32(t.Width))
-	for _, node := range t.Places {
-		b = binary.BigEndian.AppendUint32(b, node)
+	plain := binary.BigEndian.AppendUint32(make([]byte, 0, 4+4*len(t.Places)), uint32(t.Width))
+	for _, id := range t.Places {
+		plain = binary.BigEndian.AppendUint32(plain, id)
 	}
-	return protocol.HashOf(b)
+	return protocol.HashOf(plain)
 }
 
-// Moved counts the wanted places of after whose node was not wanted there before.
-func Moved(before, after Table, redundancy int) (moved int) {
-	if after.Width == 0 {
-		return 0
-	}
-	for p := range len(after.Places) / after.Width {
-		old := wanted(before, p, redundancy)
-		for _, node := range wanted(after, p, redundancy) {
-			if !contains(old, node) {
+// Quotas answers how many wanted places each node of the input gets, in the order
+// of Input.Nodes. They depend on the nodes alone, not on the table before.
+func Quotas(in Input) []int {
+	rule := zoneRule(in.Nodes, in.Redundancy)
+	return apportion(in.Nodes, rule, in.Partitions)
+}
+
+// Moved counts the wanted places after whose node was not wanted there before.
+// Redundancy is that of both tables.
+func Moved(before, after Table, redundancy int) int {
+	return moved(before, redundancy, after, redundancy)
+}
+
+// MovedFrom counts as Moved does, from the input's previous table and by its two
+// redundancies.
+func MovedFrom(in Input, after Table) int {
+	return moved(in.Previous, in.keptRedundancy(), after, in.Redundancy)
+}
+
+func moved(before Table, wantedBefore int, after Table, wantedAfter int) (moved int) {
+	for p := range after.partitions() {
+		was := before.wanted(p, wantedBefore)
+		for _, id := range after.wanted(p, wantedAfter) {
+			if !contains(was, id) {
 				moved++
 			}
 		}
@@ -137,21 +103,68 @@ func Moved(before, after Table, redundancy int) (moved int) {
 	return moved
 }
 
-// Least is a lower bound of Moved for a table that is in perfect balance. This
-// algorithm does not look at the table before, so it knows none but 0.
-func Least(Input) int { return 0 }
-
-func wanted(t Table, partition, redundancy int) []uint32 {
-	at := partition * t.Width
-	if at+t.Width > len(t.Places) {
-		return nil
+// Least is a lower bound of what any table with the quotas of this input moves:
+// the places that nodes gain over what they hold. Zones may make it larger.
+func Least(in Input) int {
+	held := make([]int, len(in.Nodes))
+	if in.Previous.partitions() == in.Partitions {
+		for p := range in.Partitions {
+			for _, id := range in.Previous.wanted(p, in.keptRedundancy()) {
+				if v := indexOf(in.Nodes, id); v >= 0 {
+					held[v]++
+				}
+			}
+		}
 	}
-	return t.Places[at : at+min(t.Width, redundancy)]
+	least := 0
+	for v, quota := range Quotas(in) {
+		least += max(0, quota-held[v])
+	}
+	return least
 }
 
-func contains(list []uint32, node uint32) bool {
-	for _, n := range list {
-		if n == node {
+func (in Input) keptRedundancy() int {
+	if in.PreviousRedundancy > 0 {
+		return in.PreviousRedundancy
+	}
+	return in.Redundancy
+}
+
+// partitions is how many partitions t has, 0 if it is no table.
+func (t Table) partitions() int {
+	if t.Width <= 0 || len(t.Places)%t.Width != 0 {
+		return 0
+	}
+	return len(t.Places) / t.Width
+}
+
+// wanted are the first places of a partition, none beyond the table.
+func (t Table) wanted(p, redundancy int) []uint32 {
+	if p >= t.partitions() {
+		return nil
+	}
+	return t.Places[p*t.Width : p*t.Width+max(0, min(t.Width, redundancy))]
+}
+
+// indexOf finds a node by its ID, or answers -1.
+func indexOf(nodes []Node, id uint32) int {
+	low, high := 0, len(nodes)
+	for low < high {
+		if middle := (low + high) / 2; nodes[middle].ID < id {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	if low < len(nodes) && nodes[low].ID == id {
+		return low
+	}
+	return -1
+}
+
+func contains[T comparable](list []T, x T) bool {
+	for _, y := range list {
+		if x == y {
 			return true
 		}
 	}
