@@ -92,13 +92,26 @@ func (l *leading) seen(n protocol.NodeID) health.Sight {
 	return health.Sight{Silent: l.cfg.Now().Sub(s.Since)}
 }
 
-// Sight completes nodes with what this leader has observed of them.
-func (d *Dispatcher) Sight(nodes []*pb.NodeInfo) {
+// Sight completes nodes with what this leader has observed of them, and with what
+// drains, rebuilds and removals wait for. A server that does not lead has observed
+// nothing.
+func (d *Dispatcher) Sight(ctx context.Context, nodes []*pb.NodeInfo) error {
 	for _, n := range nodes {
 		seen := d.Observed(protocol.NodeID(n.GetNode().GetNode()))
 		n.Node.Reachable = seen.Reachable
 		n.ObservedUsedBytes, n.ObservedFreeBytes, n.Full = seen.Used, seen.Free, seen.Full
 	}
+	if d.leading.Load() == nil {
+		return nil
+	}
+	return d.see(ctx, func(r state.Reader, obs schedule.Observation) (err error) {
+		for _, n := range nodes {
+			if n.WaitsFor, err = schedule.Waits(r, obs, protocol.NodeID(n.GetNode().GetNode())); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Jobs lists what moves blocks, with speeds as this leadership has measured them
@@ -117,11 +130,7 @@ func (d *Dispatcher) Jobs(ctx context.Context, ended bool) (jobs []*pb.JobInfo, 
 			return err
 		}
 		obs.Limits.Count, obs.Cursors = defaultPlanCount, nil
-		plan, err := schedule.Next(r, obs)
-		if err != nil {
-			return err
-		}
-		return health.Explain(r, jobs, plan.Waiting, l.seen)
+		return health.Explain(r, obs, jobs)
 	})
 	l.health.Measure(jobs)
 	return jobs, err

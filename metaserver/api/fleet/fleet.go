@@ -23,8 +23,8 @@ const (
 
 // Leader is what the verbs need of the leader's work; safe for concurrent use.
 type Leader interface {
-	// Sight completes nodes with what was observed of them.
-	Sight(nodes []*pb.NodeInfo)
+	// Sight completes nodes with what was observed of them and what they wait for.
+	Sight(ctx context.Context, nodes []*pb.NodeInfo) error
 	// Jobs lists jobs with measured speeds; NotLeader on a server that does not lead.
 	Jobs(ctx context.Context, ended bool) ([]*pb.JobInfo, error)
 	// Nudge has the next round of work begin at once.
@@ -96,43 +96,20 @@ func (v *Verbs) NodeList(ctx context.Context, q *pb.NodeListRequest) (*pb.NodeLi
 	if err != nil {
 		return nil, err
 	}
-	v.cfg.Leader.Sight(ans.Nodes)
-	return ans, v.explain(ctx, ans.Nodes)
-}
-
-// explain says what each node waits for, as far as this server can tell.
-func (v *Verbs) explain(ctx context.Context, nodes []*pb.NodeInfo) error {
-	jobs, err := v.cfg.Leader.Jobs(ctx, false)
-	if protocol.KindOf(err) == protocol.NotLeader {
-		return nil // a stale read, whose answer has nothing observed in it
+	if err := v.cfg.Leader.Sight(ctx, ans.Nodes); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return err
-	}
-	for _, n := range nodes {
+	for _, n := range ans.Nodes {
 		switch n.GetNode().GetState() {
 		case pb.NodeState_NODE_STATE_JOINING:
 			n.WaitsFor = fmt.Sprintf("an operator's `ashlar layout apply --add %d`", n.GetNode().GetNode())
-		case pb.NodeState_NODE_STATE_DRAINING, pb.NodeState_NODE_STATE_DOWN:
-			n.WaitsFor = waitsOf(jobs, n)
+		case pb.NodeState_NODE_STATE_DOWN:
+			if !n.GetAway() {
+				n.WaitsFor = "its answer, or the time after which its copies are made again elsewhere"
+			}
 		}
 	}
-	return nil
-}
-
-// waitsOf is what the drain of a node, or the rebuild of one that is away, waits
-// for.
-func waitsOf(jobs []*pb.JobInfo, n *pb.NodeInfo) string {
-	if n.GetNode().GetState() == pb.NodeState_NODE_STATE_DOWN && !n.GetAway() {
-		return "its answer, or the time after which its copies are made again elsewhere"
-	}
-	for _, j := range jobs {
-		if j.GetKind() == "drain" == (n.GetNode().GetState() == pb.NodeState_NODE_STATE_DRAINING) &&
-			(j.GetKind() != "drain" || j.GetAbout() == fmt.Sprintf("node %d", n.GetNode().GetNode())) {
-			return j.GetWaitsFor()
-		}
-	}
-	return ""
+	return ans, nil
 }
 
 // NodeStop tells whether a node may stop now, and lists the blocks that speak

@@ -32,7 +32,9 @@ func (v *Verbs) LayoutPlan(ctx context.Context, q *pb.LayoutPlanRequest) (*pb.La
 	if err != nil {
 		return nil, err
 	}
-	v.cfg.Leader.Sight(nodes)
+	if err := v.cfg.Leader.Sight(ctx, nodes); err != nil {
+		return nil, err
+	}
 	ans.Risks = append(ans.Risks, risks(ans, nodes)...)
 	return ans, nil
 }

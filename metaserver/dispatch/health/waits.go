@@ -16,21 +16,20 @@ func Runs(j *pb.JobInfo) bool { return j.GetState() == "running" }
 // Explain names, for each job that runs, the one thing that it waits for: a node by
 // its number, a setting, or what has to come first. A job that goes on by itself
 // waits for nothing.
-func Explain(r state.Reader, jobs []*pb.JobInfo, waiting []schedule.Waiting, see func(protocol.NodeID) Sight) error {
-	nodes, err := state.Nodes(r)
+func Explain(r state.Reader, obs schedule.Observation, jobs []*pb.JobInfo) error {
+	plan, err := schedule.Next(r, obs)
 	if err != nil {
 		return err
 	}
-	moves := worst(waiting)
+	moves := worst(plan.Waiting)
 	for _, j := range jobs {
 		if !Runs(j) {
 			continue
 		}
 		j.WaitsFor = moves
-		if _, node, err := ParseID(j.GetId()); err == nil && node != 0 && int(node) <= len(nodes) && nodes[node-1].GetCopies() == 0 {
-			j.WaitsFor = fmt.Sprintf("node %d, which has %d deletes to acknowledge", node, nodes[node-1].GetOwedDeletes())
-			if sight := see(protocol.NodeID(node)); !sight.Answers {
-				j.WaitsFor = fmt.Sprintf("node %d, which does not answer and has %d deletes to acknowledge", node, nodes[node-1].GetOwedDeletes())
+		if _, node, err := ParseID(j.GetId()); err == nil && node != 0 {
+			if j.WaitsFor, err = schedule.Waits(r, obs, protocol.NodeID(node)); err != nil {
+				return err
 			}
 		}
 	}
