@@ -35,7 +35,7 @@ type Config struct {
 type Cluster struct {
 	// Meta and Block are the members by role.
 	Meta, Block []*Member
-	binary      string
+	binary, dir string
 }
 
 const (
@@ -91,7 +91,7 @@ func plan(cfg Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{binary: cfg.Binary}
+	c := &Cluster{binary: cfg.Binary, dir: cfg.Dir}
 	clients := ports[:metas]
 	for i := range metas {
 		admin := ports[2*metas+i]
@@ -107,16 +107,33 @@ func plan(cfg Config) (*Cluster, error) {
 		c.Meta = append(c.Meta, &Member{Name: fmt.Sprintf("meta-%d", i+1), Address: clients[i], Admin: admin, binary: cfg.Binary, dir: cfg.Dir, args: args})
 	}
 	for i := range blocks {
-		address := ports[3*metas+i]
-		name := fmt.Sprintf("block-%d", i+1)
-		data := filepath.Join(cfg.Dir, name)
-		args := []string{
-			"blockserver", "--data", data, "--listen", address,
-			"--metaservers", strings.Join(clients, ","), "--zone", fmt.Sprintf("zone-%d", i+1),
-		}
-		c.Block = append(c.Block, &Member{Name: name, Address: address, Data: data, binary: cfg.Binary, dir: cfg.Dir, args: args})
+		c.planBlock(ports[3*metas+i])
 	}
 	return c, nil
+}
+
+// planBlock appends one more blockserver, in a zone of its own.
+func (c *Cluster) planBlock(address string) *Member {
+	number := len(c.Block) + 1
+	name := fmt.Sprintf("block-%d", number)
+	data := filepath.Join(c.dir, name)
+	args := []string{
+		"blockserver", "--data", data, "--listen", address,
+		"--metaservers", strings.Join(c.Endpoints(), ","), "--zone", fmt.Sprintf("zone-%d", number),
+	}
+	m := &Member{Name: name, Address: address, Data: data, binary: c.binary, dir: c.dir, args: args}
+	c.Block = append(c.Block, m)
+	return m
+}
+
+// AddBlockserver starts one more blockserver. Stop ends it with the others.
+func (c *Cluster) AddBlockserver() (*Member, error) {
+	ports, err := freeAddresses(1)
+	if err != nil {
+		return nil, err
+	}
+	m := c.planBlock(ports[0])
+	return m, m.Start()
 }
 
 // freeAddresses finds loopback addresses that nobody listens on.
