@@ -12,8 +12,19 @@ import (
 // node was added.
 func BenchmarkCompute(b *testing.B) {
 	for _, c := range []struct{ nodes, zones, redundancy int }{
-		{3, 1, 3}, {3, 3, 3}, {30, 3, 3}, {30, 3, 5}, {300, 1, 3}, {300, 3, 3}, {300, 3, 5}, {300, 10, 3}, {300, 10, 5},
-		{300, 300, 3}, {300, 300, 5}, {protocol.MaxNodes, 10, 3}, {protocol.MaxNodes, protocol.MaxNodes, 5},
+		{3, 1, 3},
+		{3, 3, 3},
+		{30, 3, 3},
+		{30, 3, 5},
+		{300, 1, 3},
+		{300, 3, 3},
+		{300, 3, 5},
+		{300, 10, 3},
+		{300, 10, 5},
+		{300, 300, 3},
+		{300, 300, 5},
+		{protocol.MaxNodes, 10, 3},
+		{protocol.MaxNodes, protocol.MaxNodes, 5},
 	} {
 		in := placement.Input{Nodes: unequal(c.nodes, c.zones), Redundancy: c.redundancy, Spares: 2, Partitions: protocol.Partitions}
 		more := in

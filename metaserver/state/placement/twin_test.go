@@ -17,7 +17,7 @@ func TestTwin(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		draw := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 0)).IntN
 		in := placement.Input{Partitions: 1 + draw(40), Spares: draw(3)}
-		for range rapid.IntRange(1, 4).Draw(rt, "changes") {
+		for range rapid.IntRange(1, 20).Draw(rt, "changes") {
 			in.Nodes = someNodes(draw, 1+draw(12))
 			in.Redundancy = 1 + draw(5)
 			quotas := placement.Quotas(in)
