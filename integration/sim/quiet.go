@@ -119,11 +119,18 @@ func (f *facts) unsettled(emptied bool) string {
 		return fmt.Sprintf("%d objects are left", c.Objects)
 	case c.UnreferencedBlocks+c.CondemnedBlocks > 0:
 		return fmt.Sprintf("%d unreferenced and %d condemned blocks are left: %s", c.UnreferencedBlocks, c.CondemnedBlocks, f.explainAll())
+	case c.MovingBlocks > 0:
+		return fmt.Sprintf("%d blocks are marked to be moved", c.MovingBlocks)
 	case emptied && c.LiveBlocks+c.CountedCopies+c.References+c.LiveStoredBytes+c.CopiesStoredBytes > 0:
 		return fmt.Sprintf("nothing is left and the counters say %v", c)
 	}
+	if number, sweep, err := state.RunningSweep(f.w.log.truth.table); err != nil || sweep != nil {
+		return fmt.Sprintf("sweep %d runs, %v", number, err)
+	}
 	for i, m := range f.members {
 		switch {
+		case m.State == pb.NodeState_NODE_STATE_JOINING:
+			return fmt.Sprintf("node %d is not placed on", i+1)
 		case m.State == pb.NodeState_NODE_STATE_REMOVED && !m.Cleaned:
 			return fmt.Sprintf("records mention node %d, which was removed", i+1)
 		case m.State != pb.NodeState_NODE_STATE_REMOVED && m.InventoryDue != nil:

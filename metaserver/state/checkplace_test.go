@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -168,6 +169,50 @@ func TestKeptLayoutsAndSweeps(t *testing.T) {
 	m.must(&record.Command{Body: &record.Command_CancelSweep{CancelSweep: &record.CancelSweep{Sweep: 42}}})
 	if sweeps, err = state.Sweeps(m.table); err != nil || len(sweeps) != 32 {
 		t.Fatal(err, len(sweeps))
+	}
+}
+
+// TestSweepRows: whatever a sweep's steps and what follows them touch, an entry
+// stays within its rows, and what has no room is left for the next.
+func TestSweepRows(t *testing.T) {
+	counting := &countingTable{Table: table.NewMemory()}
+	m := newMachineOn(t, counting)
+	m.unchecked = true
+	m.bootstrap(3)
+	const pages = 4
+	var all []byte
+	for i := range pages {
+		blocks := manyBlocks(fmt.Sprint(i, " "), protocol.MaxBlocksPerPage)
+		all = append(all, blocks.Hashes...)
+		m.must(commitCommand(withBlocks(blocks, claimsOf(protocol.MaxBlocksPerPage, m.Version(), 1, 2, 3))))
+	}
+	for n := range uint32(3) {
+		m.must(register(4+n, 1))
+	}
+	m.change(&pb.NodeChange{Node: 4, Kind: pb.NodeChange_ADD}, &pb.NodeChange{Node: 5, Kind: pb.NodeChange_ADD}, &pb.NodeChange{Node: 6, Kind: pb.NodeChange_ADD})
+	for {
+		_, sweep, err := state.RunningSweep(m.table)
+		if err != nil || sweep == nil {
+			t.Fatal(err, sweep)
+		}
+		if sweep.Walked {
+			break
+		}
+		if m.step(state.MaxBatch).GetEffect().Applied == 0 && m.Version().Counter > 1000 {
+			t.Fatal("the sweep does not go on")
+		}
+	}
+	m.check()
+	var entry []*record.Command
+	for len(all) > 0 {
+		n := min(len(all), state.MaxBatch*protocol.HashSize)
+		entry = append(entry, &record.Command{Body: &record.Command_MoveSettled{MoveSettled: &record.MoveSettled{Hashes: all[:n]}}})
+		all = all[n:]
+	}
+	m.change(&pb.NodeChange{Node: 1, Kind: pb.NodeChange_DRAIN})
+	m.apply(entry...)
+	if err := state.Check(m.table); err != nil || counting.most > protocol.MaxEntryRows {
+		t.Fatalf("an entry touched %d rows: %v", counting.most, err)
 	}
 }
 

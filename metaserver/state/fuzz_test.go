@@ -60,6 +60,17 @@ type plainView struct{ *plainTable }
 
 func (plainView) Close() error { return nil }
 
+// layoutSeeds are a change of layout as planned, and the first step of its sweep.
+func layoutSeeds(f *testing.F, m *machine) (change, step *record.Command) {
+	plan, err := state.PlanLayout(m.table, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return &record.Command{Body: &record.Command_ChangeLayout{ChangeLayout: &record.ChangeLayout{
+		IfLayoutVersion: plan.LayoutVersion, Algorithm: plan.Algorithm, TableDigest: plan.TableDigest,
+	}}}, &record.Command{Body: &record.Command_SweepStep{SweepStep: &record.SweepStep{Sweep: 1, Count: 1}}}
+}
+
 // FuzzApply: whatever bytes the log holds, two tables agree on the answers, the
 // digest and every row, the invariants hold, and the index advances.
 func FuzzApply(f *testing.F) {
@@ -73,6 +84,8 @@ func FuzzApply(f *testing.F) {
 	for _, c := range sampleCommands()[:6] {
 		base.one(c)
 	}
+	change, step := layoutSeeds(f, base)
+	f.Add(encode(f, change, step, step))
 	rows := base.table.(*plainTable).rows
 	index, _ := base.Applied()
 	f.Fuzz(func(t *testing.T, entry []byte) {

@@ -11,9 +11,9 @@ import (
 // or an operator would send.
 func (g *generator) placement() *record.Command {
 	switch g.draw(12) {
-	case 0, 1, 2:
+	case 0:
 		return g.changeLayout()
-	case 3, 4, 5:
+	case 1, 2, 3, 4, 5:
 		return g.nodeState()
 	case 6:
 		return &record.Command{Body: &record.Command_MoveSettled{MoveSettled: &record.MoveSettled{Hashes: g.blocks().Hashes}}}

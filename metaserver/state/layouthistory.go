@@ -73,7 +73,10 @@ func layoutEvent(l *record.Layout, state string) *pb.LayoutEvent {
 	reason := l.Reason
 	switch l.Cause {
 	case LayoutJoined:
-		reason = fmt.Sprintf("node %d came to a cluster without blocks", l.Node)
+		reason = "the cluster was made"
+		if l.Node > 0 {
+			reason = fmt.Sprintf("node %d came to a cluster without blocks", l.Node)
+		}
 	case LayoutRemoved:
 		reason = fmt.Sprintf("node %d was removed", l.Node)
 	case LayoutRedundancy:

@@ -33,7 +33,7 @@ func planChange(r Reader, cluster *record.Cluster, nodes []*record.Node, layout 
 		drains = drains || change.Kind == pb.NodeChange_DRAIN
 	}
 	c.input = inputFor(cluster, layout, c.sites, cluster.Settings.GetRedundancy())
-	if left := len(c.input.Nodes); drains && left < c.input.Redundancy {
+	if left := c.left(nodes); drains && left < c.input.Redundancy {
 		return nil, protocol.Errorf(protocol.PreconditionFailed, "%d nodes would be left to hold %d copies of each block; add nodes first", left, c.input.Redundancy)
 	}
 	before, err := beforeDrain(r, layout, changes, &c.input)
@@ -46,6 +46,17 @@ func planChange(r Reader, cluster *record.Cluster, nodes []*record.Node, layout 
 		c.table = placement.Compute(c.input)
 	}
 	return c, nil
+}
+
+// left counts the nodes that blocks are placed on and that are not away: with
+// fewer than R of them no copy could be dropped, so that a drain would not end.
+func (c *plannedChange) left(nodes []*record.Node) (count int) {
+	for i := range c.sites {
+		if c.sites[i].placeable() && !nodes[i].Away {
+			count++
+		}
+	}
+	return count
 }
 
 // change does one change to a node.

@@ -186,7 +186,7 @@ func (w *twin) changeLayout(q *record.ChangeLayout) string {
 	}
 	left := 0
 	for node, state := range after {
-		if w.member(node) && placedOn(state) {
+		if w.member(node) && placedOn(state) && !w.nodes[node].away {
 			left++
 		}
 	}
