@@ -1,6 +1,7 @@
 package metaserver_test
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 
@@ -28,6 +29,15 @@ func TestFleetVerbs(t *testing.T) {
 	}
 	testPlanAndApply(t, g, late)
 	testStopping(t, g)
+
+	b, claims = g.blocks(5, nodes[0], nodes[1])
+	g.must(protocol.PathCommit, s.commitBlocks("few", b, claims), &pb.CommitAnswer{})
+	g.refused(protocol.PreconditionFailed, protocol.PathNodeRemove, &pb.NodeRemoveRequest{Node: 2}, &pb.NodeSetAnswer{})
+	var stop pb.NodeStopAnswer
+	g.must(protocol.PathNodeStop, &pb.NodeStopRequest{Node: 2, Limit: 3}, &stop)
+	if stop.MayStop || stop.CriticalBlocks != 5 || len(stop.Critical) != 3*protocol.HashSize || !bytes.Contains(b.Hashes, stop.Critical[:protocol.HashSize]) {
+		t.Errorf("with blocks of two copies, node 2 may stop: %v", &stop)
+	}
 
 	g.must(protocol.PathNodeRemove, &pb.NodeRemoveRequest{Node: 4}, &pb.NodeRemoveAnswer{})
 	g.must(protocol.PathNodeRemove, &pb.NodeRemoveRequest{Node: 4}, &pb.NodeRemoveAnswer{})
