@@ -86,7 +86,9 @@ func testStopping(t *testing.T, g *group) {
 	if !stop.MayStop || stop.Why != "" {
 		t.Errorf("node 1 may stop: %v", &stop)
 	}
-	set := func(node uint32, state pb.NodeState) *pb.NodeSetRequest { return &pb.NodeSetRequest{Node: node, State: state} }
+	set := func(node uint32, state pb.NodeState) *pb.NodeSetRequest {
+		return &pb.NodeSetRequest{Node: node, State: state}
+	}
 	g.must(protocol.PathNodeSet, set(1, pb.NodeState_NODE_STATE_MAINTENANCE), &pb.NodeSetAnswer{})
 	g.must(protocol.PathNodeSet, set(1, pb.NodeState_NODE_STATE_MAINTENANCE), &pb.NodeSetAnswer{})
 	g.refused(protocol.PreconditionFailed, protocol.PathNodeSet, set(2, pb.NodeState_NODE_STATE_MAINTENANCE), &pb.NodeSetAnswer{})
