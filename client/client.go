@@ -59,6 +59,9 @@ type Config struct {
 	// CloseTimeout bounds how long Close waits for what is still on its way; 0
 	// means DefaultCloseTimeout.
 	CloseTimeout time.Duration
+	// Zone is where this client stands, as blockservers name theirs; it reads
+	// copies in its zone before others. Empty means nowhere.
+	Zone string
 	// Logger takes what callers are not told, at Debug and Warn; nil means none.
 	Logger *slog.Logger
 }
@@ -118,7 +121,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c.learn(status)
-	c.fleet = blocks.NewFleet(blocks.Config{Doer: transport, Meta: group, Codec: codec, Buffers: c.buffers, StragglerBytes: cfg.MemoryBudget / 2, ExchangeTimeout: cfg.ExchangeTimeout, Logger: cfg.Logger})
+	c.fleet = blocks.NewFleet(blocks.Config{Doer: transport, Meta: group, Codec: codec, Buffers: c.buffers, StragglerBytes: cfg.MemoryBudget / 2, ExchangeTimeout: cfg.ExchangeTimeout, Zone: cfg.Zone, Logger: cfg.Logger})
 	return c, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/seed-7d21a5b5/ashlar/cmd/embedded"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch"
 )
 
 func TestMain(m *testing.M) {
@@ -20,8 +21,16 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command as a process of its own, against one real cluster
 // in this one; each script has a bucket to itself.
-func TestScripts(t *testing.T) {
-	cluster, err := embedded.Start(t.Context(), embedded.Config{Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+func TestScripts(t *testing.T) { runScripts(t, "script", embedded.Config{}) }
+
+// TestFleetScripts runs those that change who is in the cluster, on one of their own.
+func TestFleetScripts(t *testing.T) {
+	runScripts(t, "fleet", embedded.Config{Blockservers: 4, Timing: dispatch.Timing{PingEvery: 100 * time.Millisecond, WriterWait: 50 * time.Millisecond}})
+}
+
+func runScripts(t *testing.T, dir string, cfg embedded.Config) {
+	cfg.Dir, cfg.Logger = t.TempDir(), slog.New(slog.DiscardHandler)
+	cluster, err := embedded.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +41,7 @@ func TestScripts(t *testing.T) {
 	})
 	t.Run("scripts", func(t *testing.T) {
 		testscript.Run(t, testscript.Params{
-			Dir:                 filepath.Join("testdata", "script"),
+			Dir:                 filepath.Join("testdata", dir),
 			RequireExplicitExec: true,
 			Setup: func(env *testscript.Env) error {
 				env.Setenv("ASHLAR_ENDPOINTS", strings.Join(cluster.Endpoints(), ","))
@@ -42,6 +51,7 @@ func TestScripts(t *testing.T) {
 				return nil
 			},
 			Cmds: map[string]func(*testscript.TestScript, bool, []string){
+				"apply":    applyPlanned,
 				"random":   writeRandom,
 				"exits":    exits,
 				"waitfor":  waitFor,

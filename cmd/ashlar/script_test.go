@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -59,6 +61,24 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if stderr := ts.ReadFile("stderr"); checked && !strings.Contains(stderr, text) {
 		ts.Fatalf("standard error has no %q", text)
 	}
+}
+
+// applyPlanned: apply CHANGES... plans changes of layout and applies them at the
+// version that the plan printed.
+func applyPlanned(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: apply CHANGES...")
+	}
+	plan := slices.Clone(args)
+	if at := slices.Index(plan, "--reason"); at >= 0 {
+		plan = slices.Delete(plan, at, at+2)
+	}
+	ts.Check(ts.Exec("ashlar", append([]string{"layout", "plan", "-o", "json"}, plan...)...))
+	var printed struct {
+		LayoutVersion uint64 `json:"layout_version"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &printed))
+	ts.Check(ts.Exec("ashlar", append([]string{"layout", "apply", "--if-version", strconv.FormatUint(printed.LayoutVersion, 10)}, args...)...))
 }
 
 // waitFor: waitfor TEXT PROGRAM ARGS... runs a program until it succeeds and its

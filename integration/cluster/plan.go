@@ -91,6 +91,17 @@ func (c *Cluster) addBlock(name, zone string) error {
 	return nil
 }
 
+// AddBlockserver starts one more blockserver, in a zone of its own. Stop ends it
+// with the others.
+func (c *Cluster) AddBlockserver() (*Member, error) {
+	number := len(c.Block) + 1
+	if err := c.addBlock(fmt.Sprintf("block-%d", number), fmt.Sprintf("zone-%d", number)); err != nil {
+		return nil, err
+	}
+	m := c.Block[number-1]
+	return m, m.Start()
+}
+
 // insecure is the flag that members need who listen beyond loopback.
 func (c *Cluster) insecure() []string {
 	if c.Network == nil {

@@ -29,8 +29,8 @@ var rooms = []room{
 	{"metaserver/schedule", []string{"protocol", "protocol/pb", "metaserver/state/..."}},
 	{"metaserver/table", []string{"protocol", "metaserver/state/...", "metaserver/table/..."}},
 	{"metaserver/replica", []string{"protocol/...", "metaserver/state/...", "metaserver/table", "metaserver/replica/..."}},
-	{"metaserver/dispatch", []string{"protocol/...", "metaserver/state/...", "metaserver/schedule", "metaserver/replica"}},
-	{"metaserver/api", []string{"protocol/...", "metaserver/state/...", "metaserver/replica", "metaserver/dispatch", "metaserver/api/..."}},
+	{"metaserver/dispatch", []string{"protocol/...", "metaserver/state/...", "metaserver/schedule", "metaserver/replica", "metaserver/dispatch/..."}},
+	{"metaserver/api", []string{"protocol/...", "metaserver/state/...", "metaserver/replica", "metaserver/dispatch/...", "metaserver/api/..."}},
 	{"metaserver", []string{"protocol/...", "metaserver/..."}},
 
 	{"blockserver/durable", []string{"protocol", "blockserver/durable/..."}},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/api/fleet"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -121,6 +122,24 @@ func (a *API) Mount(s *rpc.Server) {
 	mount(a, s, protocol.PathWorkRetry, a.workRetry)
 	mount(a, s, protocol.PathWorkSet, a.workSet)
 	mount(a, s, protocol.PathWorkPlan, a.workPlan)
+	a.mountFleet(s)
+}
+
+// mountFleet registers the verbs of package fleet.
+func (a *API) mountFleet(s *rpc.Server) {
+	v := fleet.New(fleet.Config{
+		View:    func(ctx context.Context, level pb.Level) (state.View, error) { return a.view(ctx, level, nil) },
+		Propose: a.propose, Leader: a.cfg.Work,
+	})
+	mount(a, s, protocol.PathNodeList, v.NodeList)
+	mount(a, s, protocol.PathNodeStop, v.NodeStop)
+	mount(a, s, protocol.PathNodeSet, v.NodeSet)
+	mount(a, s, protocol.PathNodeRemove, v.NodeRemove)
+	mount(a, s, protocol.PathLayoutPlan, v.LayoutPlan)
+	mount(a, s, protocol.PathLayoutApply, v.LayoutApply)
+	mount(a, s, protocol.PathLayoutHistory, v.LayoutHistory)
+	mount(a, s, protocol.PathJobList, v.JobList)
+	mount(a, s, protocol.PathJobCancel, v.JobCancel)
 }
 
 // mount registers one verb: counted by kind, with not-leader explained.

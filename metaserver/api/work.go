@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/api/fleet"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch/health"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -17,8 +19,8 @@ type Work interface {
 	Explain(ctx context.Context, h protocol.Hash, ans *pb.ExplainAnswer) error
 	// Doubt has node verify its copy of h.
 	Doubt(h protocol.Hash, node protocol.NodeID)
-	// Nudge has the next round begin at once.
-	Nudge()
+	// Leader is what the verbs about nodes, layout and jobs need.
+	fleet.Leader
 }
 
 // Limits of the verbs about work.
@@ -75,8 +77,8 @@ func workRow(w state.DueWork) *pb.WorkRow {
 func workSettings(s *record.Settings) *pb.WorkSettings {
 	return &pb.WorkSettings{
 		PausedClasses: s.GetPausedClasses(), TranquilityPercent: s.GetTranquilityPercent(),
-		GraceMs: s.GetGraceMs(), OrdersPerNode: s.GetOrdersPerNode(),
-		AuditKeepRows: state.AuditKeep(s),
+		GraceMs: s.GetGraceMs(), OrdersPerNode: s.GetOrdersPerNode(), AutoLayout: s.GetAutoLayout(), AuditKeepRows: state.AuditKeep(s),
+		DownAfterMs: uint64(health.DownAfter(s).Milliseconds()), AwayAfterMs: uint64(health.AwayAfter(s).Milliseconds()),
 	}
 }
 
@@ -115,6 +117,15 @@ func (a *API) workSet(ctx context.Context, q *pb.WorkSetRequest) (*pb.WorkSetAns
 	}
 	if q.AuditKeepRows != nil {
 		s.AuditKeepRows = q.GetAuditKeepRows()
+	}
+	if q.DownAfterMs != nil {
+		s.DownAfterMs = q.GetDownAfterMs()
+	}
+	if q.AwayAfterMs != nil {
+		s.AwayAfterMs = q.GetAwayAfterMs()
+	}
+	if q.AutoLayout != nil {
+		s.AutoLayout = q.GetAutoLayout()
 	}
 	res, err := a.propose(ctx, &record.Command{Body: &record.Command_PutSettings{PutSettings: &record.PutSettings{
 		Settings: s, IfVersion: cluster.GetSettingsVersion(),

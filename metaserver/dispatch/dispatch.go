@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch/health"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -150,6 +151,8 @@ type leading struct {
 	term  uint64
 	sight sight
 	fleet fleet
+	// health proposes the states of nodes and measures jobs.
+	health *health.Loop
 }
 
 // New returns a Dispatcher that is not leading.
@@ -169,10 +172,13 @@ func New(cfg Config) *Dispatcher {
 // applied: from then on the state holds all that earlier leaders achieved.
 func (d *Dispatcher) Run(ctx context.Context, term uint64) {
 	l := &leading{Dispatcher: d, term: term}
+	l.health = health.New(health.Config{
+		Look: d.look, Propose: d.propose, See: l.seen, Changed: d.Nudge, Every: d.cfg.Timing.PingEvery, Logger: d.cfg.Logger,
+	})
 	d.leading.Store(l)
 	defer d.forget()
 	var loops sync.WaitGroup
-	work := []func(context.Context){l.unreference, l.trash, l.deletePrefixes, l.pings, l.sessions, l.digests}
+	work := []func(context.Context){l.unreference, l.trash, l.deletePrefixes, l.pings, l.sessions, l.digests, l.health.Run}
 	if d.cfg.Nodes != nil {
 		work = append(work, l.rounds, l.walks)
 	}

@@ -3,7 +3,9 @@ package dispatch
 import (
 	"cmp"
 	"context"
+	"slices"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch/health"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/schedule"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -83,6 +85,59 @@ func (d *Dispatcher) Explain(ctx context.Context, h protocol.Hash, ans *pb.Expla
 		ans.WaitsFor, err = schedule.Explain(r, obs, h)
 		return err
 	})
+}
+
+// seen is what the pings of this leadership say of a node's health.
+func (l *leading) seen(n protocol.NodeID) health.Sight {
+	s := l.sight.at(n)
+	if s.Reachable {
+		return health.Sight{Answers: s.Known}
+	}
+	return health.Sight{Silent: l.cfg.Now().Sub(s.Since)}
+}
+
+// Sight completes nodes with what this leader has observed of them, and with what
+// drains, rebuilds and removals wait for. A server that does not lead has observed
+// nothing.
+func (d *Dispatcher) Sight(ctx context.Context, nodes []*pb.NodeInfo) error {
+	for _, n := range nodes {
+		seen := d.Observed(protocol.NodeID(n.GetNode().GetNode()))
+		n.Node.Reachable = seen.Reachable
+		n.ObservedUsedBytes, n.ObservedFreeBytes, n.Full = seen.Used, seen.Free, seen.Full
+	}
+	if d.leading.Load() == nil {
+		return nil
+	}
+	return d.see(ctx, func(r state.Reader, obs schedule.Observation) (err error) {
+		for _, n := range nodes {
+			if n.WaitsFor, err = schedule.Waits(r, obs, protocol.NodeID(n.GetNode().GetNode())); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Jobs lists what moves blocks, with speeds as this leadership has measured them
+// and the one thing that each waits for; NotLeader while this server does not lead.
+func (d *Dispatcher) Jobs(ctx context.Context, ended bool) (jobs []*pb.JobInfo, err error) {
+	l := d.leading.Load()
+	if l == nil {
+		return nil, protocol.Errorf(protocol.NotLeader, "only the leader measures jobs")
+	}
+	err = l.look(ctx, func(r state.Reader) error {
+		if jobs, err = health.Jobs(r, ended); err != nil || !slices.ContainsFunc(jobs, health.Runs) {
+			return err
+		}
+		obs, err := l.observe(r)
+		if err != nil {
+			return err
+		}
+		obs.Limits.Count, obs.Cursors = defaultPlanCount, nil
+		return health.Explain(r, obs, jobs)
+	})
+	l.health.Measure(jobs)
+	return jobs, err
 }
 
 // Doubt has node look at its copy of h, as after a reader's complaint. It is

@@ -153,7 +153,7 @@ func (l *leading) observe(r state.Reader) (schedule.Observation, error) {
 		free := at.free(now, most)
 		obs.Nodes = append(obs.Nodes, schedule.Node{
 			ID: id, Address: n.Address, FreeSlots: free - min(len(at.errands), (free+1)/2),
-			Reachable: at.failures < failuresUntilSilent && l.sight.reachable(id),
+			Reachable: at.failures < failuresUntilSilent && l.sight.reachable(id), Full: l.sight.at(id).Full,
 		})
 		obs.InFlight = at.refs(obs.InFlight, id, now)
 		obs.StrayAbove = obs.StrayAbove.Max(at.stray)

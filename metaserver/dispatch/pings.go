@@ -54,7 +54,7 @@ type Sighting struct {
 
 // tell takes the node's own word down.
 func (s *Sighting) tell(st *pb.BlockserverStatus) {
-	s.Known, s.Used, s.Free, s.Full = true, 0, 0, true
+	s.Known, s.Used, s.Free, s.Full = true, 0, 0, len(st.GetDisks()) > 0
 	for _, d := range st.GetDisks() {
 		s.Used += d.GetUsedBytes()
 		if d.GetFailure() == "" {

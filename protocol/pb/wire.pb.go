@@ -5306,6 +5306,10 @@ type WorkSettings struct {
 	OrdersPerNode      uint32 `protobuf:"varint,4,opt,name=orders_per_node,json=ordersPerNode,proto3" json:"orders_per_node,omitempty"`
 	// Rows of the audit that are kept, at most.
 	AuditKeepRows uint32 `protobuf:"varint,15,opt,name=audit_keep_rows,json=auditKeepRows,proto3" json:"audit_keep_rows,omitempty"`
+	// When a silent node is down, and when its copies are made again elsewhere.
+	DownAfterMs   uint64 `protobuf:"varint,20,opt,name=down_after_ms,json=downAfterMs,proto3" json:"down_after_ms,omitempty"`
+	AwayAfterMs   uint64 `protobuf:"varint,21,opt,name=away_after_ms,json=awayAfterMs,proto3" json:"away_after_ms,omitempty"`
+	AutoLayout    bool   `protobuf:"varint,22,opt,name=auto_layout,json=autoLayout,proto3" json:"auto_layout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5373,6 +5377,27 @@ func (x *WorkSettings) GetAuditKeepRows() uint32 {
 		return x.AuditKeepRows
 	}
 	return 0
+}
+
+func (x *WorkSettings) GetDownAfterMs() uint64 {
+	if x != nil {
+		return x.DownAfterMs
+	}
+	return 0
+}
+
+func (x *WorkSettings) GetAwayAfterMs() uint64 {
+	if x != nil {
+		return x.AwayAfterMs
+	}
+	return 0
+}
+
+func (x *WorkSettings) GetAutoLayout() bool {
+	if x != nil {
+		return x.AutoLayout
+	}
+	return false
 }
 
 type WorkRetryRequest struct {
@@ -5490,6 +5515,9 @@ type WorkSetRequest struct {
 	GraceMs            *uint64 `protobuf:"varint,4,opt,name=grace_ms,json=graceMs,proto3,oneof" json:"grace_ms,omitempty"`
 	OrdersPerNode      *uint32 `protobuf:"varint,5,opt,name=orders_per_node,json=ordersPerNode,proto3,oneof" json:"orders_per_node,omitempty"`
 	AuditKeepRows      *uint32 `protobuf:"varint,15,opt,name=audit_keep_rows,json=auditKeepRows,proto3,oneof" json:"audit_keep_rows,omitempty"`
+	DownAfterMs        *uint64 `protobuf:"varint,20,opt,name=down_after_ms,json=downAfterMs,proto3,oneof" json:"down_after_ms,omitempty"`
+	AwayAfterMs        *uint64 `protobuf:"varint,21,opt,name=away_after_ms,json=awayAfterMs,proto3,oneof" json:"away_after_ms,omitempty"`
+	AutoLayout         *bool   `protobuf:"varint,22,opt,name=auto_layout,json=autoLayout,proto3,oneof" json:"auto_layout,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -5564,6 +5592,27 @@ func (x *WorkSetRequest) GetAuditKeepRows() uint32 {
 		return *x.AuditKeepRows
 	}
 	return 0
+}
+
+func (x *WorkSetRequest) GetDownAfterMs() uint64 {
+	if x != nil && x.DownAfterMs != nil {
+		return *x.DownAfterMs
+	}
+	return 0
+}
+
+func (x *WorkSetRequest) GetAwayAfterMs() uint64 {
+	if x != nil && x.AwayAfterMs != nil {
+		return *x.AwayAfterMs
+	}
+	return 0
+}
+
+func (x *WorkSetRequest) GetAutoLayout() bool {
+	if x != nil && x.AutoLayout != nil {
+		return *x.AutoLayout
+	}
+	return false
 }
 
 type WorkSetAnswer struct {
@@ -9557,30 +9606,41 @@ const file_wire_proto_rawDesc = "" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x123\n" +
 	"\bsettings\x18\x03 \x01(\v2\x17.ashlar.v1.WorkSettingsR\bsettings\x120\n" +
 	"\twatermark\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\twatermark\x12,\n" +
-	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xd1\x01\n" +
+	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xba\x02\n" +
 	"\fWorkSettings\x12%\n" +
 	"\x0epaused_classes\x18\x01 \x01(\rR\rpausedClasses\x12/\n" +
 	"\x13tranquility_percent\x18\x02 \x01(\rR\x12tranquilityPercent\x12\x19\n" +
 	"\bgrace_ms\x18\x03 \x01(\x04R\agraceMs\x12&\n" +
 	"\x0forders_per_node\x18\x04 \x01(\rR\rordersPerNode\x12&\n" +
-	"\x0faudit_keep_rows\x18\x0f \x01(\rR\rauditKeepRows\"R\n" +
+	"\x0faudit_keep_rows\x18\x0f \x01(\rR\rauditKeepRows\x12\"\n" +
+	"\rdown_after_ms\x18\x14 \x01(\x04R\vdownAfterMs\x12\"\n" +
+	"\raway_after_ms\x18\x15 \x01(\x04R\vawayAfterMs\x12\x1f\n" +
+	"\vauto_layout\x18\x16 \x01(\bR\n" +
+	"autoLayout\"R\n" +
 	"\x10WorkRetryRequest\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\rR\x05class\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\fR\x04hash\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\rR\x05limit\"?\n" +
 	"\x0fWorkRetryAnswer\x12,\n" +
-	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xbb\x02\n" +
+	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xe7\x03\n" +
 	"\x0eWorkSetRequest\x12\x14\n" +
 	"\x05pause\x18\x01 \x01(\rR\x05pause\x12\x16\n" +
 	"\x06resume\x18\x02 \x01(\rR\x06resume\x124\n" +
 	"\x13tranquility_percent\x18\x03 \x01(\rH\x00R\x12tranquilityPercent\x88\x01\x01\x12\x1e\n" +
 	"\bgrace_ms\x18\x04 \x01(\x04H\x01R\agraceMs\x88\x01\x01\x12+\n" +
 	"\x0forders_per_node\x18\x05 \x01(\rH\x02R\rordersPerNode\x88\x01\x01\x12+\n" +
-	"\x0faudit_keep_rows\x18\x0f \x01(\rH\x03R\rauditKeepRows\x88\x01\x01B\x16\n" +
+	"\x0faudit_keep_rows\x18\x0f \x01(\rH\x03R\rauditKeepRows\x88\x01\x01\x12'\n" +
+	"\rdown_after_ms\x18\x14 \x01(\x04H\x04R\vdownAfterMs\x88\x01\x01\x12'\n" +
+	"\raway_after_ms\x18\x15 \x01(\x04H\x05R\vawayAfterMs\x88\x01\x01\x12$\n" +
+	"\vauto_layout\x18\x16 \x01(\bH\x06R\n" +
+	"autoLayout\x88\x01\x01B\x16\n" +
 	"\x14_tranquility_percentB\v\n" +
 	"\t_grace_msB\x12\n" +
 	"\x10_orders_per_nodeB\x12\n" +
-	"\x10_audit_keep_rows\"r\n" +
+	"\x10_audit_keep_rowsB\x10\n" +
+	"\x0e_down_after_msB\x10\n" +
+	"\x0e_away_after_msB\x0e\n" +
+	"\f_auto_layout\"r\n" +
 	"\rWorkSetAnswer\x123\n" +
 	"\bsettings\x18\x01 \x01(\v2\x17.ashlar.v1.WorkSettingsR\bsettings\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"=\n" +

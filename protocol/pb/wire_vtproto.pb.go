@@ -4482,6 +4482,32 @@ func (m *WorkSettings) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.AutoLayout {
+		i--
+		if m.AutoLayout {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xb0
+	}
+	if m.AwayAfterMs != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.AwayAfterMs))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa8
+	}
+	if m.DownAfterMs != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.DownAfterMs))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa0
+	}
 	if m.AuditKeepRows != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.AuditKeepRows))
 		i--
@@ -4632,6 +4658,32 @@ func (m *WorkSetRequest) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.AutoLayout != nil {
+		i--
+		if *m.AutoLayout {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xb0
+	}
+	if m.AwayAfterMs != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.AwayAfterMs))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa8
+	}
+	if m.DownAfterMs != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.DownAfterMs))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xa0
 	}
 	if m.AuditKeepRows != nil {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.AuditKeepRows))
@@ -9703,6 +9755,15 @@ func (m *WorkSettings) SizeVT() (n int) {
 	if m.AuditKeepRows != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.AuditKeepRows))
 	}
+	if m.DownAfterMs != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.DownAfterMs))
+	}
+	if m.AwayAfterMs != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.AwayAfterMs))
+	}
+	if m.AutoLayout {
+		n += 3
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -9764,6 +9825,15 @@ func (m *WorkSetRequest) SizeVT() (n int) {
 	}
 	if m.AuditKeepRows != nil {
 		n += 1 + protohelpers.SizeOfVarint(uint64(*m.AuditKeepRows))
+	}
+	if m.DownAfterMs != nil {
+		n += 2 + protohelpers.SizeOfVarint(uint64(*m.DownAfterMs))
+	}
+	if m.AwayAfterMs != nil {
+		n += 2 + protohelpers.SizeOfVarint(uint64(*m.AwayAfterMs))
+	}
+	if m.AutoLayout != nil {
+		n += 3
 	}
 	n += len(m.unknownFields)
 	return n
@@ -23049,6 +23119,64 @@ func (m *WorkSettings) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 20:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field DownAfterMs", wireType)
+			}
+			m.DownAfterMs = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.DownAfterMs |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 21:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AwayAfterMs", wireType)
+			}
+			m.AwayAfterMs = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.AwayAfterMs |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 22:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AutoLayout", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.AutoLayout = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -23428,6 +23556,67 @@ func (m *WorkSetRequest) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.AuditKeepRows = &v
+		case 20:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field DownAfterMs", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.DownAfterMs = &v
+		case 21:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AwayAfterMs", wireType)
+			}
+			var v uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.AwayAfterMs = &v
+		case 22:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AutoLayout", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			b := bool(v != 0)
+			m.AutoLayout = &b
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 // Copy is one counted copy of a block.
@@ -137,31 +138,39 @@ func (f *Fleet) strangers(r Ref) bool {
 	return l != nil && slices.ContainsFunc(r.Copies, func(c Copy) bool { return l.nodes[c.Node] == nil })
 }
 
+// ranked is one copy and what speaks against asking it first: demerits, each one
+// weighing more than all after it, then the time that its node is expected to take.
+type ranked struct {
+	node     protocol.NodeID
+	demerits [5]bool
+	cost     time.Duration
+}
+
 // order ranks r's copies: those on nodes in good health first, then trusted
-// ones, then those on this host, then by what the node is expected to take.
+// ones, then those on this host, then those in this zone, then those on nodes that
+// nobody is about to take away, then by what the node is expected to take.
 func (f *Fleet) order(l *layout, r Ref) []protocol.NodeID {
-	type ranked struct {
-		node                       protocol.NodeID
-		ill, suspect, otherMachine int
-		cost                       time.Duration
-	}
 	list := make([]ranked, 0, len(r.Copies))
 	for _, c := range r.Copies {
-		k := ranked{node: c.Node, cost: f.roster.cost(c.Node)}
-		n := l.nodes[c.Node]
-		if n == nil || !f.roster.well(c.Node) {
-			k.ill = 1
-		}
-		if !c.Trusted {
-			k.suspect = 1
-		}
-		if n == nil || !f.sameHost(n.GetAddress()) {
-			k.otherMachine = 1
-		}
-		list = append(list, k)
+		n, state := l.nodes[c.Node], l.state(c.Node)
+		list = append(list, ranked{node: c.Node, cost: f.roster.cost(c.Node), demerits: [...]bool{
+			state == pb.NodeState_NODE_STATE_DOWN || !f.roster.well(c.Node),
+			!c.Trusted,
+			n == nil || !f.sameHost(n.GetAddress()),
+			n == nil || n.GetZone() != f.cfg.Zone && f.cfg.Zone != "",
+			!placed(state) && state != pb.NodeState_NODE_STATE_JOINING,
+		}})
 	}
 	slices.SortStableFunc(list, func(a, b ranked) int {
-		return cmp.Or(cmp.Compare(a.ill, b.ill), cmp.Compare(a.suspect, b.suspect), cmp.Compare(a.otherMachine, b.otherMachine), cmp.Compare(a.cost, b.cost))
+		for i := range a.demerits {
+			if a.demerits[i] != b.demerits[i] {
+				if a.demerits[i] {
+					return 1
+				}
+				return -1
+			}
+		}
+		return cmp.Compare(a.cost, b.cost)
 	})
 	out := make([]protocol.NodeID, len(list))
 	for i, k := range list {

@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 func (w *world) ref(plain []byte) Ref {
@@ -128,6 +129,33 @@ func TestFetchCanceled(t *testing.T) {
 	close(hold)
 	if _, err := w.fleet.Fetch(t.Context(), Ref{Hash: protocol.Hash{1}, Size: 5}); protocol.KindOf(err) != protocol.DataLost {
 		t.Errorf("a block without copies: %v", err)
+	}
+}
+
+// TestOrderByPlace: each demerit weighs more than all after it.
+func TestOrderByPlace(t *testing.T) {
+	w := newWorld(t, 6)
+	w.fleet.cfg.Zone = "here"
+	for i, change := range []func(*pb.BlockNode){
+		func(n *pb.BlockNode) { n.Zone, n.State = "here", pb.NodeState_NODE_STATE_DOWN },
+		func(n *pb.BlockNode) { n.Address, n.Zone = "192.0.2.1:1", "there" },
+		func(n *pb.BlockNode) { n.Address, n.Zone = "192.0.2.1:1", "here" },
+		func(n *pb.BlockNode) { n.Zone, n.State = "there", pb.NodeState_NODE_STATE_MAINTENANCE },
+		func(n *pb.BlockNode) { n.Zone = "there" },
+		func(n *pb.BlockNode) { n.Zone, n.State = "here", pb.NodeState_NODE_STATE_DRAINING },
+	} {
+		change(w.layout.Nodes[i])
+	}
+	l, err := w.fleet.place(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := w.fleet.order(l, w.ref([]byte("x"))), []protocol.NodeID{6, 5, 4, 3, 2, 1}; !slices.Equal(got, want) {
+		t.Errorf("the order is %v, want %v: healthy, this host, this zone, staying", got, want)
+	}
+	w.fleet.cfg.Zone = ""
+	if got, want := w.fleet.order(l, w.ref([]byte("x"))), []protocol.NodeID{5, 4, 6, 2, 3, 1}; !slices.Equal(got, want) {
+		t.Errorf("a client that stands nowhere goes by %v, want %v", got, want)
 	}
 }
 

@@ -41,7 +41,9 @@ type Config struct {
 	StragglerBytes int64
 	// ExchangeTimeout bounds one exchange; 0 means DefaultExchangeTimeout.
 	ExchangeTimeout time.Duration
-	Logger          *slog.Logger
+	// Zone is where the client stands; copies there are read first. Empty: nowhere.
+	Zone   string
+	Logger *slog.Logger
 }
 
 // Fleet is the blockservers as one client sees them. It is safe for concurrent

@@ -16,11 +16,21 @@ import (
 // something suggests that it may be old. A stale one is never wrong, only slow.
 const layoutAge = time.Second
 
+// Nodes change their states without a new layout version, so one in use is asked
+// for again behind the callers' backs: after quietAge where all nodes are up, after
+// troubledAge where one is not.
+const (
+	quietAge    = 30 * time.Second
+	troubledAge = 3 * time.Second
+)
+
 // layout is one answer about placement, never changed after it was made.
 type layout struct {
 	answer  *pb.Layout
 	nodes   map[protocol.NodeID]*pb.BlockNode
 	fetched time.Time
+	// refreshing: a newer one is being asked for behind the callers' backs.
+	refreshing atomic.Bool
 }
 
 func newLayout(a *pb.Layout, now time.Time) *layout {
@@ -34,7 +44,17 @@ func newLayout(a *pb.Layout, now time.Time) *layout {
 // partition is a hash's first 12 bits (pb.Layout).
 func partition(h protocol.Hash) int { return int(h[0])<<4 | int(h[1])>>4 }
 
-// wanted returns the nodes that h belongs to, best first.
+// age is how long l may be used before it is asked for again.
+func (l *layout) age() time.Duration {
+	for _, n := range l.answer.GetNodes() {
+		if !placed(n.GetState()) {
+			return troubledAge
+		}
+	}
+	return quietAge
+}
+
+// wanted returns the nodes that h belongs to, best first, with spares.
 func (l *layout) wanted(h protocol.Hash) []protocol.NodeID {
 	width := int(l.answer.GetWidth())
 	from := partition(h) * width
@@ -50,13 +70,13 @@ func (l *layout) wanted(h protocol.Hash) []protocol.NodeID {
 	return out
 }
 
-// further returns the other nodes that take new blocks, ranked by a hash of
-// block and node so that a failed node's load spreads over all of them.
+// further returns all other nodes, ranked by a hash of block and node so that a
+// failed node's load spreads over all of them.
 func (l *layout) further(h protocol.Hash, wanted []protocol.NodeID) []protocol.NodeID {
 	var out []protocol.NodeID
 	for _, n := range l.answer.GetNodes() {
 		id := protocol.NodeID(n.GetNode())
-		if takesBlocks(n.GetState()) && !slices.Contains(wanted, id) {
+		if n.GetState() != pb.NodeState_NODE_STATE_REMOVED && !slices.Contains(wanted, id) {
 			out = append(out, id)
 		}
 	}
@@ -66,8 +86,19 @@ func (l *layout) further(h protocol.Hash, wanted []protocol.NodeID) []protocol.N
 	return out
 }
 
-func takesBlocks(s pb.NodeState) bool {
-	return s == pb.NodeState_NODE_STATE_UNKNOWN || s == pb.NodeState_NODE_STATE_JOINING || s == pb.NodeState_NODE_STATE_UP
+// placed tells whether new blocks belong on a node in this state. One that is
+// draining, down, in maintenance or not in the layout yet is written to only where
+// a quorum cannot be had otherwise.
+func placed(s pb.NodeState) bool {
+	return s == pb.NodeState_NODE_STATE_UNKNOWN || s == pb.NodeState_NODE_STATE_UP
+}
+
+// state returns a node's state, down for one that the layout lacks.
+func (l *layout) state(n protocol.NodeID) pb.NodeState {
+	if node := l.nodes[n]; node != nil {
+		return node.GetState()
+	}
+	return pb.NodeState_NODE_STATE_DOWN
 }
 
 // rank mixes block and node as splitmix64 does (https://prng.di.unimi.it/splitmix64.c).
@@ -102,6 +133,9 @@ func (c *layouts) usable(refresh bool) *layout {
 func (f *Fleet) place(ctx context.Context, refresh bool) (*layout, error) {
 	c := &f.layouts
 	if l := c.usable(refresh); l != nil {
+		if time.Since(l.fetched) > l.age() && l.refreshing.CompareAndSwap(false, true) {
+			f.work.Go(func() { f.renew(l) })
+		}
 		return l, nil
 	}
 	select {
@@ -113,18 +147,43 @@ func (f *Fleet) place(ctx context.Context, refresh bool) (*layout, error) {
 	if l := c.usable(refresh); l != nil {
 		return l, nil
 	}
-	var a pb.Layout
-	if err := f.meta.Read(ctx, protocol.PathLayout, &pb.LayoutRequest{}, &a); err != nil {
+	l, err := f.askLayout(ctx)
+	if err != nil {
 		if l := c.current.Load(); l != nil && ctx.Err() == nil {
 			return l, nil
 		}
 		return nil, err
 	}
-	l := newLayout(&a, time.Now())
-	c.current.Store(l)
-	// A replica that lags is not asked again before the next word of a newer one.
-	c.atLeast.Store(l.answer.GetLayoutVersion())
 	return l, nil
+}
+
+// askLayout asks for the layout and keeps it; under layouts.asking.
+func (f *Fleet) askLayout(ctx context.Context) (*layout, error) {
+	var a pb.Layout
+	if err := f.meta.Read(ctx, protocol.PathLayout, &pb.LayoutRequest{}, &a); err != nil {
+		return nil, err
+	}
+	l := newLayout(&a, time.Now())
+	f.layouts.current.Store(l)
+	// A replica that lags is not asked again before the next word of a newer one.
+	f.layouts.atLeast.Store(l.answer.GetLayoutVersion())
+	return l, nil
+}
+
+// renew asks for a layout in the place of old, unless somebody is asking already.
+func (f *Fleet) renew(old *layout) {
+	select {
+	case f.layouts.asking <- struct{}{}:
+		defer func() { <-f.layouts.asking }()
+	default:
+		old.refreshing.Store(false)
+		return
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, f.cfg.ExchangeTimeout)
+	defer cancel()
+	if _, err := f.askLayout(ctx); err != nil {
+		old.refreshing.Store(false)
+	}
 }
 
 // heard notes that a layout of this version exists.

@@ -16,7 +16,7 @@ func TestPlacement(t *testing.T) {
 	for n := range uint32(6) {
 		a.Nodes = append(a.Nodes, &pb.BlockNode{Node: n + 1, State: pb.NodeState_NODE_STATE_UP})
 	}
-	a.Nodes[5].State = pb.NodeState_NODE_STATE_DRAINING
+	a.Nodes[5].State = pb.NodeState_NODE_STATE_REMOVED
 	for p := range uint32(protocol.Partitions) {
 		a.Table = append(a.Table, p%4+1, (p+1)%4+1)
 	}

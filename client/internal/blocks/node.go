@@ -23,6 +23,10 @@ type health struct {
 	until    time.Time
 	latency  time.Duration
 	inflight int
+	// full counts refusals for want of room since the last block that it took, and
+	// fullUntil is how long it is written to last. It reads as well as ever.
+	full      int
+	fullUntil time.Time
 }
 
 // roster keeps the health of every node met.
@@ -61,21 +65,41 @@ func (r *roster) end(n protocol.NodeID, took time.Duration, err error) {
 			h.latency = took
 		}
 		h.latency += time.Duration(ewmaWeight * float64(took-h.latency))
+	case protocol.KindOf(err) == protocol.Full:
+		h.full++
+		h.fullUntil = time.Now().Add(penalty(h.full))
 	case blames(err):
 		h.failures++
-		penalty := maxPenalty
-		if h.failures < 7 {
-			penalty = min(minPenalty<<(h.failures-1), maxPenalty)
-		}
-		h.until = time.Now().Add(penalty)
+		h.until = time.Now().Add(penalty(h.failures))
 	}
+}
+
+// penalty doubles with the failures in a row.
+func penalty(failures int) time.Duration {
+	return min(minPenalty<<min(failures-1, 6), maxPenalty)
+}
+
+// took records that n stored a block.
+func (r *roster) took(n protocol.NodeID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.at(n)
+	h.full, h.fullUntil = 0, time.Time{}
+}
+
+// hasRoom tells whether n did not say lately that it is full.
+func (r *roster) hasRoom(n protocol.NodeID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.nodes[n]
+	return h == nil || !time.Now().Before(h.fullUntil)
 }
 
 // blames tells whether err speaks against the node as a whole, rather than
 // against one copy or request.
 func blames(err error) bool {
 	switch protocol.KindOf(err) {
-	case protocol.Unavailable, protocol.UnknownOutcome, protocol.NotRegistered, protocol.Full, protocol.Disk,
+	case protocol.Unavailable, protocol.UnknownOutcome, protocol.NotRegistered, protocol.Disk,
 		protocol.WrongCluster, protocol.Internal, protocol.Removed:
 		return true
 	}

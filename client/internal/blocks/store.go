@@ -141,21 +141,25 @@ func (d *delivery) round(ctx context.Context, refresh bool) (done bool, err erro
 	return len(d.claims) >= quorum, nil
 }
 
-// candidates returns the nodes to ask, wanted before further: those in good
-// health, then those that failed lately.
+// candidates returns the nodes to ask, wanted before further: those that are
+// placed, in good health and not full, then the others. Among these, the ones that
+// failed lately come before those that should not be written to at all.
 func (d *delivery) candidates() (well, ill []protocol.NodeID) {
+	var unplaced []protocol.NodeID
 	wanted := d.layout.wanted(d.parcel.Hash)
 	for _, n := range append(wanted, d.layout.further(d.parcel.Hash, wanted)...) {
 		acked := slices.ContainsFunc(d.claims, func(c protocol.Claim) bool { return c.Node == n })
 		switch {
 		case acked:
-		case d.fleet.roster.well(n):
+		case !placed(d.layout.state(n)):
+			unplaced = append(unplaced, n)
+		case d.fleet.roster.well(n) && d.fleet.roster.hasRoom(n):
 			well = append(well, n)
 		default:
 			ill = append(ill, n)
 		}
 	}
-	return well, ill
+	return well, append(ill, unplaced...)
 }
 
 // next sends the parcel to the next node in line.
@@ -256,6 +260,7 @@ func (f *Fleet) send(ctx context.Context, l *layout, n protocol.NodeID, p *Parce
 	if err != nil {
 		return protocol.Claim{}, err
 	}
+	f.roster.took(n)
 	return claimOf(&ack, p.Hash, n)
 }
 

@@ -22,8 +22,12 @@ const (
 	// maxReportsWaiting bounds the bad copies that wait to be reported.
 	maxReportsWaiting = 1024
 	// maxReportsKept bounds the memory of what was reported, which keeps one bad
-	// copy from being reported by every read.
+	// copy from being reported by every read; reportAgain is how long it keeps it.
 	maxReportsKept = 4096
+	reportAgain    = time.Minute
+	// maxReportsTold bounds the reports between two pauses, and so their rate: a
+	// reader of a lost disk must not be what the leader is busy with.
+	maxReportsTold = 16
 	// tellPause lets claims gather: each request costs a log entry.
 	tellPause = 50 * time.Millisecond
 	// tellTimeout bounds one request behind the callers' backs.
@@ -46,7 +50,7 @@ type teller struct {
 	mu       sync.Mutex
 	claims   []protocol.Claim
 	reports  []report
-	reported map[report]struct{}
+	reported map[report]time.Time
 	busy     bool
 	// idle is closed, and replaced, when nothing waits any more.
 	idle    chan struct{}
@@ -54,7 +58,7 @@ type teller struct {
 }
 
 func newTeller(g *meta.Group, logger *slog.Logger) *teller {
-	return &teller{meta: g, logger: logger, wake: make(chan struct{}, 1), reported: map[report]struct{}{}, idle: make(chan struct{})}
+	return &teller{meta: g, logger: logger, wake: make(chan struct{}, 1), reported: map[report]time.Time{}, idle: make(chan struct{})}
 }
 
 // Late queues claims of committed blocks; those over the limit are dropped.
@@ -70,12 +74,12 @@ func (f *Fleet) Late(claims ...protocol.Claim) {
 // report queues a bad copy unless it was reported already; it never blocks.
 func (t *teller) report(r report) {
 	t.mu.Lock()
-	_, known := t.reported[r]
-	if !known && len(t.reports) < maxReportsWaiting {
+	told, known := t.reported[r]
+	if (!known || time.Since(told) > reportAgain) && len(t.reports) < maxReportsWaiting {
 		if len(t.reported) >= maxReportsKept {
 			clear(t.reported)
 		}
-		t.reported[r] = struct{}{}
+		t.reported[r] = time.Now()
 		t.reports = append(t.reports, r)
 	}
 	t.mu.Unlock()
@@ -96,10 +100,13 @@ func (t *teller) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if !t.inHurry() {
-			t.gather(ctx)
-		}
-		for t.once(ctx) {
+		for {
+			if !t.inHurry() {
+				t.gather(ctx)
+			}
+			if !t.once(ctx) {
+				break
+			}
 		}
 	}
 }
@@ -124,11 +131,12 @@ func (t *teller) inHurry() bool {
 func (t *teller) once(ctx context.Context) bool {
 	t.mu.Lock()
 	n := min(len(t.claims), maxClaimsTold)
-	claims, reports := t.claims[:n:n], t.reports
-	t.claims, t.reports = t.claims[n:], nil
+	m := min(len(t.reports), maxReportsTold)
+	claims, reports := t.claims[:n:n], t.reports[:m:m]
+	t.claims, t.reports = t.claims[n:], t.reports[m:]
 	t.busy = n > 0 || len(reports) > 0
 	if !t.busy {
-		t.claims = nil
+		t.claims, t.reports = nil, nil
 		close(t.idle)
 		t.idle = make(chan struct{})
 	}
@@ -139,17 +147,28 @@ func (t *teller) once(ctx context.Context) bool {
 	}
 	for _, r := range reports {
 		q := &pb.ReportRequest{Hash: r.hash[:], Node: uint32(r.node), Cause: uint32(r.cause)}
-		t.ask(ctx, protocol.PathReport, q, &pb.ReportAnswer{})
+		if !t.ask(ctx, protocol.PathReport, q, &pb.ReportAnswer{}) {
+			t.forget(r)
+		}
 	}
 	return busy
 }
 
-func (t *teller) ask(ctx context.Context, path string, req, ans rpc.Message) {
+// forget has the next read that finds r report it again.
+func (t *teller) forget(r report) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.reported, r)
+}
+
+func (t *teller) ask(ctx context.Context, path string, req, ans rpc.Message) (told bool) {
 	timed, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	if err := t.meta.Read(timed, path, req, ans); err != nil {
+	err := t.meta.Read(timed, path, req, ans)
+	if err != nil {
 		t.logger.Warn("the metaservers were not told", "path", path, "err", err)
 	}
+	return err == nil
 }
 
 // drain hurries what waits and returns when it is told or ctx has ended.

@@ -1,7 +1,9 @@
 package blocks
 
 import (
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -30,5 +32,57 @@ func TestClaimsRequest(t *testing.T) {
 		if got := [3]uint64{c.Incarnation, c.Counter, c.Ack}; got != want[i] || c.Block != uint32(i/protocol.MaxClaimsPerBlock) {
 			t.Errorf("claim %d is %v of block %d, want %v", i, got, c.Block, want[i])
 		}
+	}
+}
+
+// TestReportsCoalesce: many readers of one bad copy make one report, and a copy
+// that could not be reported, or was long ago, is reported again.
+func TestReportsCoalesce(t *testing.T) {
+	w := newWorld(t, 1)
+	r := report{protocol.Hash{1}, 1, protocol.NotFound}
+	told := func() int { return w.reported()["1 not-found"] }
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() { w.fleet.tell.report(r) })
+	}
+	wg.Wait()
+	eventually(t, "it is reported", func() bool { return told() > 0 })
+	w.fleet.tell.drain(t.Context())
+	if told() != 1 {
+		t.Errorf("reported %d times", told())
+	}
+	w.fleet.tell.mu.Lock()
+	w.fleet.tell.reported[r] = time.Now().Add(-reportAgain - time.Second)
+	w.fleet.tell.mu.Unlock()
+	w.fleet.tell.report(r)
+	eventually(t, "it is reported again", func() bool { return told() == 2 })
+	w.fleet.tell.forget(r)
+	w.fleet.tell.report(r)
+	eventually(t, "one that was not told is reported again", func() bool { return told() == 3 })
+}
+
+// TestReportsAreBounded: a lost disk's worth of bad copies goes out in small
+// batches with a pause between, and what is beyond the queue is dropped.
+func TestReportsAreBounded(t *testing.T) {
+	tell := newTeller(nil, nil)
+	for i := range 3 * maxReportsWaiting {
+		tell.report(report{protocol.Hash{byte(i), byte(i >> 8)}, 1, protocol.NotFound})
+	}
+	if n := len(tell.reports); n != maxReportsWaiting {
+		t.Errorf("%d reports wait", n)
+	}
+	w := newWorld(t, 1)
+	// No loop tells meanwhile.
+	quiet := newTeller(w.fleet.meta, w.fleet.cfg.Logger)
+	for i := range 2*maxReportsTold + 1 {
+		quiet.report(report{protocol.Hash{byte(i)}, 1, protocol.NotFound})
+	}
+	for _, want := range []int{maxReportsTold, 2 * maxReportsTold, 2*maxReportsTold + 1} {
+		if !quiet.once(t.Context()) || w.reported()["1 not-found"] != want {
+			t.Errorf("%d were told, want %d", w.reported()["1 not-found"], want)
+		}
+	}
+	if quiet.once(t.Context()) {
+		t.Error("there is more to tell")
 	}
 }

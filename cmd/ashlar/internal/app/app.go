@@ -61,6 +61,7 @@ type App struct {
 	logLevel   string
 	logFormat  string
 	noProgress bool
+	zone       string
 	patience   time.Duration
 	level      slog.LevelVar
 }
@@ -80,6 +81,7 @@ func (a *App) Bind(root *cobra.Command) {
 	f.StringVar(&a.logLevel, "log-level", "", "least `level` of a server's log: debug, info, warn or error (default info; warn for dev, demo and bench)")
 	f.StringVar(&a.logFormat, "log-format", "text", "`format` of a server's log: text or json")
 	f.DurationVar(&a.patience, "connect-timeout", defaultPatience, "`time` to find a metaserver that answers")
+	f.StringVar(&a.zone, "client-zone", "", "`name` of where this command runs: copies in that zone are read first")
 	f.BoolVar(&a.noProgress, "no-progress", false, "show no progress bars")
 }
 
@@ -121,7 +123,7 @@ func (a *App) Open(ctx context.Context) (*client.Client, error) {
 	debug.SetMemoryLimit(memoryTarget)
 	opening, cancel := context.WithTimeout(ctx, a.patience)
 	defer cancel()
-	c, err := client.Open(opening, client.Config{Endpoints: a.Endpoints})
+	c, err := client.Open(opening, client.Config{Endpoints: a.Endpoints, Zone: a.zone})
 	if err != nil && opening.Err() != nil && ctx.Err() == nil {
 		return nil, protocol.Errorf(protocol.Unavailable, "no answer from %s within %v: %w", strings.Join(a.Endpoints, ", "), a.patience, err)
 	}

@@ -19,7 +19,8 @@ const (
 	ExitUsage = 2
 	// ExitNotFound: no such object, block or file.
 	ExitNotFound = 3
-	// ExitPrecondition: --if-absent or --if-version did not hold.
+	// ExitPrecondition: --if-absent or --if-version did not hold, the layout has moved
+	// on, or a node may not stop, be drained or be removed now.
 	ExitPrecondition = 4
 	// ExitUnavailable: nothing was done; try again later.
 	ExitUnavailable = 5

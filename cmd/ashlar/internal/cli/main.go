@@ -14,6 +14,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/audit"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/bench"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/cluster"
+	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/fleet"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/serve"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/trash"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/work"
@@ -75,6 +76,7 @@ func Root(a *app.App) *cobra.Command {
 	group(root, "objects", "Objects:", putCommand(a), getCommand(a), lsCommand(a), statCommand(a), rmCommand(a), trash.Undelete(a), cpCommand(a), blockCommand(a))
 	group(root, "keep", "What buckets keep:", trash.Bucket(a), trash.Trash(a))
 	group(root, "servers", "Servers:", serve.Dev(a), serve.Demo(a), serve.Metaserver(a), serve.Blockserver(a), cluster.Command(a))
+	group(root, "fleet", "Nodes and layout:", fleet.Node(a), fleet.Layout(a), fleet.Job(a))
 	group(root, "background", "Background work:", work.Explain(a), work.GC(a), work.Resync(a))
 	group(root, "look", "Looking around:", statusCommand(a), audit.Command(a), bench.Command(a), configCommand(a), versionCommand(a))
 	return root

@@ -104,7 +104,7 @@ func TestExitCodeReferenceIsFresh(t *testing.T) {
 		{app.ExitFailed, "failed in a way that has no code of its own"},
 		{app.ExitUsage, "the command line, a setting or a name is wrong; it can never work as written"},
 		{app.ExitNotFound, "no such object, block or file"},
-		{app.ExitPrecondition, "`--if-absent` or `--if-version` did not hold"},
+		{app.ExitPrecondition, "`--if-absent` or `--if-version` did not hold, the layout has moved on, or a node may not stop, be drained or be removed now"},
 		{app.ExitUnavailable, "not now; nothing was done; try again later"},
 		{app.ExitUnknown, "it may or may not have taken effect; look before trying again"},
 		{app.ExitData, "bytes are missing, or not what they should be"},

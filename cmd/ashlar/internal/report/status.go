@@ -32,6 +32,8 @@ type Status struct {
 	Counters     Counters      `json:"counters"`
 	Metaservers  []Metaserver  `json:"metaservers"`
 	Blockservers []Blockserver `json:"blockservers"`
+	// Jobs are those that run; none without a leader.
+	Jobs []Job `json:"jobs"`
 }
 
 // Counters counts what the cluster keeps.
@@ -68,6 +70,9 @@ type Counters struct {
 	PrefixJobs uint64 `json:"prefix_jobs"`
 	AuditRows  uint64 `json:"audit_rows"`
 	AuditBytes uint64 `json:"audit_bytes"`
+	// MovingBlocks do not stand where the layout has them.
+	MovingBlocks      uint64 `json:"moving_blocks"`
+	MovingStoredBytes uint64 `json:"moving_stored_bytes"`
 }
 
 // Metaserver is one member of the Raft group.
@@ -93,6 +98,35 @@ type Blockserver struct {
 	CapacityBytes uint64 `json:"capacity_bytes"`
 	UsedBytes     uint64 `json:"used_bytes"`
 	Incarnation   uint64 `json:"incarnation"`
+	// CommittedBytes is what the log counts on it; FreeBytes and Full are what the
+	// leader observes, as UsedBytes is.
+	CommittedBytes uint64 `json:"committed_bytes"`
+	FreeBytes      uint64 `json:"free_bytes"`
+	Full           bool   `json:"full"`
+	// Away: its copies are made again elsewhere.
+	Away bool `json:"away"`
+}
+
+// AddNodes completes the blockservers with what is told of nodes.
+func (s *Status) AddNodes(nodes []Node) {
+	for _, n := range nodes {
+		for i := range s.Blockservers {
+			if b := &s.Blockservers[i]; b.Node == n.Node {
+				b.CommittedBytes, b.FreeBytes, b.Full, b.Away = n.CommittedBytes, n.FreeBytes, n.Full, n.Away
+			}
+		}
+	}
+}
+
+// Words is a blockserver's state with what qualifies it.
+func (b *Blockserver) Words() string {
+	switch {
+	case b.Away:
+		return b.State + " (away)"
+	case b.Full:
+		return b.State + " (full)"
+	}
+	return b.State
 }
 
 // StatusOf turns the wire's form into ours.
@@ -130,6 +164,7 @@ func countersOf(n *pb.Counters) Counters {
 		TrashObjects: n.GetTrashObjects(), TrashLogicalBytes: n.GetTrashLogicalBytes(), TrashInlineBytes: n.GetTrashInlineBytes(),
 		UnreferenceJobs: n.GetUnreferenceJobs(), UnreferenceLeft: n.GetUnreferenceLeft(),
 		PrefixJobs: n.GetPrefixJobs(), AuditRows: n.GetAuditRows(), AuditBytes: n.GetAuditBytes(),
+		MovingBlocks: n.GetMovingBlocks(), MovingStoredBytes: n.GetMovingStoredBytes(),
 	}
 }
 

@@ -89,6 +89,11 @@ type WorkSettings struct {
 	OrdersPerNode      uint32   `json:"orders_per_node"`
 	// AuditKeepRows is how many rows of the audit are kept, at most.
 	AuditKeepRows uint32 `json:"audit_keep_rows"`
+	// A node that is silent for DownAfterMs is down; after AwayAfterMs its copies
+	// are made again elsewhere. AutoLayout adds joining nodes to the layout.
+	DownAfterMs uint64 `json:"down_after_ms"`
+	AwayAfterMs uint64 `json:"away_after_ms"`
+	AutoLayout  bool   `json:"auto_layout"`
 }
 
 // Classes are the classes of the schedule by number; the first is none.
@@ -170,6 +175,7 @@ func WorkSettingsOf(s *pb.WorkSettings) WorkSettings {
 	out := WorkSettings{
 		Paused: []string{}, TranquilityPercent: s.GetTranquilityPercent(), GraceMs: s.GetGraceMs(), OrdersPerNode: s.GetOrdersPerNode(),
 		AuditKeepRows: s.GetAuditKeepRows(),
+		DownAfterMs: s.GetDownAfterMs(), AwayAfterMs: s.GetAwayAfterMs(), AutoLayout: s.GetAutoLayout(),
 	}
 	for n, class := range Classes {
 		if n > 0 && s.GetPausedClasses()>>n&1 == 1 {

@@ -82,6 +82,17 @@ func (s *Screen) Printf(format string, args ...any) {
 	}
 }
 
+// Redraw goes to the top of an empty page if results go to a terminal, and reports
+// whether they do.
+func (s *Screen) Redraw() bool {
+	f, ok := s.Out.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return false
+	}
+	s.Printf("\x1b[H\x1b[2J")
+	return true
+}
+
 // Notef prints what is no result. Errors of the system quote names as they are, so
 // what a terminal would obey is escaped here.
 func (s *Screen) Notef(format string, args ...any) {
