@@ -24,6 +24,7 @@ var rooms = []room{
 	{"protocol", nil},
 
 	{"metaserver/state/record", []string{"protocol/pb"}},
+	{"metaserver/state/placement", []string{"protocol"}},
 	{"metaserver/state", []string{"protocol", "protocol/pb", "metaserver/state/..."}},
 	{"metaserver/schedule", []string{"protocol", "protocol/pb", "metaserver/state/..."}},
 	{"metaserver/table", []string{"protocol", "metaserver/state/...", "metaserver/table/..."}},

@@ -8,7 +8,7 @@ import (
 )
 
 // PureRooms are the folders under the Purity rule; rooms below them are not.
-var PureRooms = []string{"protocol", "metaserver/state", "metaserver/schedule"}
+var PureRooms = []string{"protocol", "metaserver/state", "metaserver/state/placement", "metaserver/schedule"}
 
 // pureStd are the packages of the standard library that a pure room may use:
 // they compute. Everything not listed is refused.

@@ -101,6 +101,9 @@ func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.Ord
 		reply(nil, err)
 		return
 	}
+	if n.met < q.Generation && q.Generation == n.w.facts.cluster.Generation {
+		n.w.facts.meets(n)
+	}
 	n.met = max(n.met, q.Generation)
 	if incarnation > n.incarnation || q.Generation > n.admitted {
 		n.w.say("node %d learns of generation %d, incarnation %d, and registers anew", n.slot+1, q.Generation, incarnation)

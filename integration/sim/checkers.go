@@ -25,6 +25,9 @@ type facts struct {
 	// fell[slot][i] is the same for a disk that was rolled back, where it is no
 	// excuse: the counts give that away.
 	fell [][]protocol.Version
+	// kept[slot][i]: the copy stood when its node met this generation. From then on
+	// it refuses the orders of before, so the copy stands, trusted yet or not.
+	kept [][]bool
 	// orders[slot][i] is the highest t of a delete order of this generation.
 	orders [][]protocol.Version
 	// floors[i] and watermark never fall.
@@ -60,6 +63,7 @@ func (f *facts) addNode() {
 	f.lost = append(f.lost, make([]protocol.Version, len(f.rows)))
 	f.fell = append(f.fell, make([]protocol.Version, len(f.rows)))
 	f.orders = append(f.orders, make([]protocol.Version, len(f.rows)))
+	f.kept = append(f.kept, make([]bool, len(f.rows)))
 }
 
 func (f *facts) started(n *node, id []byte) { f.starts[string(id)] = start{n, n.starts} }
@@ -103,16 +107,27 @@ func (w *world) check() {
 	}
 }
 
-// copies: a counted, trusted copy exists; and no order can take it away.
+// meets: a node has met this generation with what it holds.
+func (f *facts) meets(n *node) {
+	for i, row := range f.rows {
+		if c := held(row, uint32(n.id)); c != nil && f.host(c.Node) == n {
+			f.kept[n.slot][i] = f.stands(c, i)
+		}
+	}
+}
+
+// copies: a counted, trusted copy exists, and so does one that its node has kept
+// since it met the generation; and no order can take it away.
 func (f *facts) copies(i int, c *record.Held) {
 	host := f.host(c.Node)
-	if host == nil || !f.trusted(c) {
+	if host == nil || !f.member(c.Node) || !f.trusted(c) && !f.kept[host.slot][i] {
 		return
 	}
 	u := heldVersion(c)
 	lost := f.lost[host.slot][i]
 	if host.gone || host.restored > 0 || host.rotten[i] || !lost.IsZero() && !lost.Less(u) {
 		f.hurt[i] = f.hurt[i] || !f.stands(c, i)
+		f.kept[host.slot][i] = false
 		return
 	}
 	if !f.stands(c, i) {

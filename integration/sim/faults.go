@@ -26,13 +26,15 @@ const (
 	FaultClock
 	FaultStall
 	FaultClientCrash
+	FaultLateOrders
+	FaultRestoreSoon
 	faultEnd
 )
 
 var faultNames = [faultEnd]string{
 	"message lost", "message repeated", "message late", "node crash", "node crash midway", "node killed", "node vanished", "disk rolled back",
 	"bytes rotten", "sync failed", "leader deposed", "old leader heard", "leader meddling", "metadata restored", "node removed", "loss accepted", "clock jumped",
-	"client stalled", "client crashed",
+	"client stalled", "client crashed", "orders of a lost future", "metadata restored soon",
 }
 
 // faultRates are the chances of one occasion, times what the seed draws (0 to 2).
@@ -40,7 +42,13 @@ var faultNames = [faultEnd]string{
 var faultRates = [faultEnd]float64{
 	FaultDrop: 0.05, FaultDuplicate: 0.12, FaultDelay: 0.08, FaultCrash: 0.15, FaultCrashMidway: 0.02, FaultKill: 0.1, FaultVanish: 0.02,
 	FaultRollback: 0.12, FaultRot: 0.08, FaultSync: 0.005, FaultElection: 0.2, FaultOldLeaderHeard: 0.3, FaultMeddling: 0.1, FaultRestore: 0.06, FaultRemove: 0.04,
-	FaultAcceptLoss: 0.1, FaultClock: 0.3, FaultStall: 0.15, FaultClientCrash: 0.04,
+	FaultAcceptLoss: 0.1, FaultClock: 0.3, FaultStall: 0.15, FaultClientCrash: 0.04, FaultLateOrders: 0.4, FaultRestoreSoon: 0.15,
+}
+
+// restlessRates are those of a world in which little but restores goes wrong, so
+// that blocks live long enough to be in a backup.
+var restlessRates = [faultEnd]float64{
+	FaultDrop: 0.02, FaultDelay: 0.05, FaultStall: 0.1, FaultLateOrders: 0.8, FaultRestoreSoon: 0.8,
 }
 
 // String names the fault.

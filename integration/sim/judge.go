@@ -57,6 +57,7 @@ func (f *facts) left(i int, before, after *record.Block) {
 	for _, c := range before.GetCopies() {
 		if host := f.host(c.Node); host != nil && held(after, c.Node) == nil {
 			f.lost[host.slot][i] = protocol.Version{}
+			f.kept[host.slot][i] = false
 		}
 	}
 }
@@ -223,7 +224,7 @@ func (f *facts) restored() {
 	for i := range f.rows {
 		f.hurt[i], f.floors[i] = true, protocol.Version{}
 		for slot := range f.orders {
-			f.orders[slot][i] = protocol.Version{}
+			f.orders[slot][i], f.kept[slot][i] = protocol.Version{}, false
 		}
 	}
 }

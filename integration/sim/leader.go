@@ -23,6 +23,8 @@ type server struct {
 	cursors        []schedule.Cursor
 	links          map[protocol.NodeID]*link
 	doubts         []schedule.Ref
+	// muteUntil: it answers clients and has not begun a leader's work yet.
+	muteUntil int64
 }
 
 // link is what a leader knows about a blockserver.
@@ -95,7 +97,7 @@ func (s *server) link(n protocol.NodeID) *link {
 func (s *server) tick() {
 	w := s.w
 	w.after(w.shape.pace*int64(8+w.n(30)), s.tick)
-	if !s.leading {
+	if !s.leading || w.now < s.muteUntil && !w.calm {
 		return
 	}
 	if s.right && (w.calm || w.chance(0.8)) {
@@ -254,11 +256,18 @@ func (s *server) sendBatch(n schedule.Node, obs schedule.Observation, l *link, o
 			s.answer(q, ans, err)
 		}
 	}
-	w.send(func() {
+	deliver := func() {
 		if host := w.nodeAt(address); host != nil {
 			host.carry(q, incarnation, func(ans *pb.OrdersAnswer, err error) { w.send(func() { heard(ans, err) }) })
 		}
-	})
+	}
+	deletes := slices.ContainsFunc(orders, isDelete)
+	if deletes {
+		w.keepLate(lateBatch{address, deliver})
+	}
+	if !deletes || !w.holding {
+		w.send(deliver)
+	}
 }
 
 // answer settles what a node says about a batch.

@@ -183,6 +183,7 @@ func (n *node) adopt(a *pb.RegisterAnswer) {
 	}
 	n.id, n.incarnation, n.ready = protocol.NodeID(a.Node), a.Incarnation, true
 	n.admitted = a.Version.GetGeneration()
+	w.haunt(n)
 	w.say("node %d is ready as node %d, incarnation %d", n.slot+1, a.Node, a.Incarnation)
 }
 

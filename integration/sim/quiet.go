@@ -13,7 +13,7 @@ import (
 // those that are not are removed, clients are gone, and in half of the seeds so
 // are the objects. Within QuietSteps events nothing dead may be left.
 func (w *world) quiet() {
-	w.calm, w.draining = true, true
+	w.calm, w.draining, w.holding = true, true, false
 	w.say("the faults stop")
 	for _, c := range w.clients {
 		c.life++
@@ -60,18 +60,7 @@ func (w *world) sweep() {
 		return
 	}
 	s.setTrash(0)
-	list, err := state.List(s.table, &pb.ListRequest{Bucket: bucket, Limit: 100})
-	if err != nil {
-		w.violated("state", "list: %v", err)
-		return
-	}
-	q := &pb.DeleteRequest{Bucket: bucket}
-	for _, o := range list.Objects {
-		q.Items = append(q.Items, &pb.DeleteItem{Name: o.Name})
-	}
-	if len(q.Items) > 0 {
-		s.propose(&record.Command{Body: &record.Command_Delete{Delete: q}}, nil)
-	}
+	w.deleteAll(s)
 }
 
 // crowd brings new machines, up to what redundancy asks for.
@@ -195,8 +184,11 @@ func (w *world) operate() {
 	host := w.facts.host(id)
 	gone := host != nil && host.gone
 	switch {
-	case w.chance(0.05):
+	case w.chance(0.05) || w.restless && w.chance(0.3):
 		w.log.keepBackup()
+		if w.hits(FaultRestoreSoon) {
+			w.regret(s)
+		}
 	case w.log.backup != nil && w.hits(FaultRestore):
 		w.log.restore()
 		w.restartAll()
@@ -208,6 +200,54 @@ func (w *world) operate() {
 		s.propose(&record.Command{Body: &record.Command_RetryNow{RetryNow: &record.RetryNow{Class: class, Limit: 10}}}, nil)
 	case w.chance(0.2):
 		w.crowd(0)
+	}
+}
+
+// regret: everything is deleted and condemned after a backup, and the backup put
+// back while the delete orders are under way.
+func (w *world) regret(s *server) {
+	w.holding = w.chance(0.7)
+	at := int64(0)
+	later := func(most int, fn func()) {
+		at += w.shape.pace * int64(1+w.n(most))
+		w.after(at, w.sameEpoch(func() {
+			if !w.calm {
+				fn()
+			}
+		}))
+	}
+	later(60, func() { w.deleteAll(s) })
+	later(120, func() { w.condemnAll(s) })
+	later(60, func() { w.deleteAll(s) })
+	later(120, func() { w.condemnAll(s) })
+	later(150, func() {
+		w.log.restore()
+		w.restartAll()
+	})
+}
+
+// condemnAll does not wait for grace: it is no part of what is safe.
+func (w *world) condemnAll(s *server) {
+	q := &record.Condemn{}
+	for _, b := range w.blocks {
+		q.Hashes = append(q.Hashes, b.hash[:]...)
+	}
+	s.propose(&record.Command{Body: &record.Command_Condemn{Condemn: q}}, nil)
+}
+
+// deleteAll has a server that leads propose the end of every object it sees.
+func (w *world) deleteAll(s *server) {
+	list, err := state.List(s.table, &pb.ListRequest{Bucket: bucket, Limit: 100})
+	if err != nil {
+		w.violated("state", "list: %v", err)
+		return
+	}
+	q := &pb.DeleteRequest{Bucket: bucket}
+	for _, o := range list.Objects {
+		q.Items = append(q.Items, &pb.DeleteItem{Name: o.Name})
+	}
+	if len(q.Items) > 0 {
+		s.propose(&record.Command{Body: &record.Command_Delete{Delete: q}}, nil)
 	}
 }
 

@@ -141,7 +141,7 @@ func (j *job) content() (*pb.Blocks, []*pb.Claim, uint64) {
 	var claims []*pb.Claim
 	size := uint64(0)
 	held := j.claims
-	if w.chance(0.3) {
+	if w.chance(0.3) || w.restless && w.chance(0.7) {
 		held = append(slices.Clone(held), j.client.pool...)
 	}
 	w.rng.Shuffle(len(held), func(a, b int) { held[a], held[b] = held[b], held[a] })

@@ -141,6 +141,8 @@ type world struct {
 	events events
 	shape  shape
 	rates  [faultEnd]float64
+	// restless: little happens but that the metadata is restored again and again.
+	restless bool
 	// calm: the faults have stopped. draining: clients only take away.
 	calm, draining bool
 
@@ -151,6 +153,11 @@ type world struct {
 	blocks  []block
 	codec   *blockfile.Codec
 	frames  [][]byte
+
+	// late are the last batches with delete orders, ghosts those of lost futures;
+	// holding: the network keeps them to itself for now.
+	late, ghosts []lateBatch
+	holding      bool
 
 	facts   facts
 	cover   Cover
@@ -201,11 +208,15 @@ func (w *world) draw() {
 		redundancy: pair[0], quorum: pair[1], graceMs: uint64(w.n(2) * w.n(200)), pace: int64(1 + w.n(4)),
 	}
 	w.shape.nodes = max(w.shape.nodes, 2)
-	if w.opt.Seed%3 != 0 {
+	if w.opt.Seed%3 == 0 {
 		w.shape.keepMs = 1 + w.opt.Seed*7919%1500
 	}
+	w.restless = w.chance(0.1)
 	for f := range faultEnd {
 		w.rates[f] = faultRates[f] * float64(w.n(3))
+		if w.restless {
+			w.rates[f] = restlessRates[f]
+		}
 		if slices.Contains(w.opt.Off, f) {
 			w.rates[f] = 0
 		}
