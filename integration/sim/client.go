@@ -77,7 +77,7 @@ func (c *client) act() {
 		c.closeSession()
 	case w.chance(0.1):
 		c.upload()
-	case w.shape.keepMs > 0 && w.chance(0.15):
+	case w.shape.keepMs > 0 && w.chance(0.3):
 		c.undelete()
 	case w.chance(0.4):
 		c.remove()

@@ -208,10 +208,10 @@ func (w *world) draw() {
 		redundancy: pair[0], quorum: pair[1], graceMs: uint64(w.n(2) * w.n(200)), pace: int64(1 + w.n(4)),
 	}
 	w.shape.nodes = max(w.shape.nodes, 2)
-	w.restless = w.chance(0.1)
-	if w.opt.Seed%3 != 0 {
+	if w.opt.Seed%3 == 0 {
 		w.shape.keepMs = 1 + w.opt.Seed*7919%1500
 	}
+	w.restless = w.chance(0.1)
 	for f := range faultEnd {
 		w.rates[f] = faultRates[f] * float64(w.n(3))
 		if w.restless {
