@@ -245,6 +245,8 @@ func TestDrainNamesWhatItWaitsFor(t *testing.T) {
 	load := startLoad(t, ctx, c, seed)
 	load.more(100)
 	load.end()
+	// A write that met a slow node has left a copy elsewhere; now all stand in line.
+	o.change("balanced anew")
 	o.settled()
 
 	going, away := c.Block[0], c.Block[1]
