@@ -111,7 +111,7 @@ func print(cmd *cobra.Command, a *app.App, c *client.Client, filter client.Audit
 	return nil
 }
 
-const line = "%-10s  %-19s  %-13s  %-16s  %s\n"
+const line = "%-10s  %-19s  %-13s  %-18s  %s\n"
 
 // maxNamed bounds the objects and hashes that a line names.
 const maxNamed = 3
