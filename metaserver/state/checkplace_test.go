@@ -249,8 +249,12 @@ func TestWanted(t *testing.T) {
 		away, want []uint32
 		redundancy uint32
 	}{
-		{nil, []uint32{1, 2, 3}, 3}, {[]uint32{2}, []uint32{1, 3, 4}, 3}, {[]uint32{1, 2}, []uint32{3, 4}, 3}, {nil, []uint32{1}, 1},
-		{[]uint32{1, 2, 3, 4}, nil, 3}, {nil, []uint32{1, 2, 3, 4}, 5},
+		{nil, []uint32{1, 2, 3}, 3},
+		{[]uint32{2}, []uint32{1, 3, 4}, 3},
+		{[]uint32{1, 2}, []uint32{3, 4}, 3},
+		{nil, []uint32{1}, 1},
+		{[]uint32{1, 2, 3, 4}, nil, 3},
+		{nil, []uint32{1, 2, 3, 4}, 5},
 	} {
 		if got := state.Wanted(l, c.away, c.redundancy, hash); !slices.Equal(got, c.want) {
 			t.Errorf("away %v, R %d: %v", c.away, c.redundancy, got)

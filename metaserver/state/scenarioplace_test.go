@@ -71,8 +71,12 @@ func changesOf(a *arguments) (out []*pb.NodeChange) {
 		word string
 		kind pb.NodeChange_Kind
 	}{
-		{"add", pb.NodeChange_ADD}, {"drain", pb.NodeChange_DRAIN}, {"undrain", pb.NodeChange_CANCEL_DRAIN},
-		{"weight", pb.NodeChange_WEIGHT}, {"zone", pb.NodeChange_ZONE}, {"nothing", pb.NodeChange_NONE},
+		{"add", pb.NodeChange_ADD},
+		{"drain", pb.NodeChange_DRAIN},
+		{"undrain", pb.NodeChange_CANCEL_DRAIN},
+		{"weight", pb.NodeChange_WEIGHT},
+		{"zone", pb.NodeChange_ZONE},
+		{"nothing", pb.NodeChange_NONE},
 	} {
 		for _, text := range a.list(verb.word) {
 			node, rest, _ := strings.Cut(text, ":")

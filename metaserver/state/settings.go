@@ -39,7 +39,7 @@ func plainSettings(s *record.Settings) *record.Settings {
 		Redundancy: s.Redundancy, Quorum: s.Quorum, FeatureLevel: s.FeatureLevel, GraceMs: s.GraceMs,
 		PausedClasses: s.PausedClasses, TranquilityPercent: s.TranquilityPercent, OrdersPerNode: s.OrdersPerNode,
 		AuditKeepRows: s.AuditKeepRows,
-		DownAfterMs: s.DownAfterMs, AwayAfterMs: s.AwayAfterMs, AutoLayout: s.AutoLayout,
+		DownAfterMs:   s.DownAfterMs, AwayAfterMs: s.AwayAfterMs, AutoLayout: s.AutoLayout,
 	}
 }
 

@@ -175,7 +175,7 @@ func WorkSettingsOf(s *pb.WorkSettings) WorkSettings {
 	out := WorkSettings{
 		Paused: []string{}, TranquilityPercent: s.GetTranquilityPercent(), GraceMs: s.GetGraceMs(), OrdersPerNode: s.GetOrdersPerNode(),
 		AuditKeepRows: s.GetAuditKeepRows(),
-		DownAfterMs: s.GetDownAfterMs(), AwayAfterMs: s.GetAwayAfterMs(), AutoLayout: s.GetAutoLayout(),
+		DownAfterMs:   s.GetDownAfterMs(), AwayAfterMs: s.GetAwayAfterMs(), AutoLayout: s.GetAutoLayout(),
 	}
 	for n, class := range Classes {
 		if n > 0 && s.GetPausedClasses()>>n&1 == 1 {
