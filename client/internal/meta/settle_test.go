@@ -73,7 +73,7 @@ func TestIdleSessionOwesNothing(t *testing.T) {
 	end()
 	<-m.begins
 	<-m.passes
-	await(t, func() bool { return !m.isSettling() })
+	eventually(t, func() bool { return !m.isSettling() })
 	m.ask(nil, protocol.PathDelete)
 	if before, after := m.last(); !slices.Equal(before, []string{"session-1"}) || !slices.Equal(after, []string{"session-2"}) {
 		t.Errorf("closed while open: %v, at the end: %v", before, after)
@@ -110,7 +110,7 @@ func TestMomentIsNotQuiet(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-m.passes
-	await(t, func() bool { return !m.isSettling() })
+	eventually(t, func() bool { return !m.isSettling() })
 	m.ask(pinned, protocol.PathDelete)
 	end()
 	<-m.begins
@@ -152,7 +152,7 @@ func TestRequestsUnderWayKeepTheSession(t *testing.T) {
 	close(answer)
 	wg.Wait()
 	<-m.passes
-	await(t, func() bool { return !m.isSettling() })
+	eventually(t, func() bool { return !m.isSettling() })
 	if before, _ := m.last(); !slices.Equal(before, []string{"session-1"}) {
 		t.Errorf("closed: %v", before)
 	}
@@ -164,7 +164,7 @@ func (m *moments) isSettling() bool {
 	return m.g.settling
 }
 
-func await(t *testing.T, done func() bool) {
+func eventually(t *testing.T, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
