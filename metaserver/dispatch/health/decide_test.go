@@ -175,7 +175,15 @@ func TestParseID(t *testing.T) {
 	if s, n, err := ParseID(DrainID(3)); s != 0 || n != 3 || err != nil {
 		t.Error(s, n, err)
 	}
-	for _, bad := range []string{"", "sweep", "sweep-", "sweep-0", "drain--1", "drain-99999999999", "x-1", "12"} {
+	if v, ok := ParseDelete(DeleteID(protocol.Version{Generation: 1, Counter: 77})); v != (protocol.Version{Generation: 1, Counter: 77}) || !ok {
+		t.Error(v, ok)
+	}
+	for _, bad := range []string{"delete-", "delete-0.0", "delete-77", "delete-1.077", "1.77", "drain-3"} {
+		if v, ok := ParseDelete(bad); ok {
+			t.Errorf("%q is %s", bad, v)
+		}
+	}
+	for _, bad := range []string{"delete-77", "", "sweep", "sweep-", "sweep-0", "drain--1", "drain-99999999999", "x-1", "12"} {
 		if _, _, err := ParseID(bad); protocol.KindOf(err) != protocol.InvalidArgument {
 			t.Errorf("%q: %v", bad, err)
 		}
