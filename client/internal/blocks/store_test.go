@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -320,5 +321,16 @@ func TestBuffers(t *testing.T) {
 		if err != nil || !bytes.Equal(got, noise) {
 			t.Errorf("%d bytes came back as %d, %v", n, len(got), err)
 		}
+	}
+}
+
+// TestJoinSome: what many attempts say alike is told once, and not more than a few.
+func TestJoinSome(t *testing.T) {
+	var causes []error
+	for i := range 30 {
+		causes = append(causes, fmt.Errorf("cause %d", i/3))
+	}
+	if got, want := joinSome(causes).Error(), "cause 4\ncause 5\ncause 6\ncause 7\ncause 8\ncause 9"; got != want {
+		t.Errorf("joined %q, not %q", got, want)
 	}
 }

@@ -31,13 +31,13 @@ func Find[A any, PA interface {
 		if err == nil {
 			return ans, nil
 		}
+		last = telling(last, err)
 		if ctx.Err() != nil {
-			return nil, gaveUp(ctx, path, err, false)
+			return nil, gaveUp(ctx, path, last, false)
 		}
 		if !again(err) {
 			return nil, err
 		}
-		last = err
 		g.cfg.Pause(ctx, backoff(n))
 	}
 	return nil, protocol.Errorf(protocol.Unavailable, "%s: gave up after asking all %d times: %w", path, maxFinds, last)

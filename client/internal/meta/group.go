@@ -205,7 +205,7 @@ func (g *Group) ask(ctx context.Context, path string, req, ans rpc.Message) (err
 			if foreign++; foreign == len(g.Endpoints()) {
 				return err, unknown
 			}
-			last = err
+			last = telling(last, err)
 			w.skip()
 			continue
 		}
@@ -215,11 +215,24 @@ func (g *Group) ask(ctx context.Context, path string, req, ans rpc.Message) (err
 			return err, unknown
 		}
 		unknown = unknown || maybeRan(err)
-		last = err
+		last = telling(last, err)
 		if !w.follow(err) {
 			p.pause(ctx)
 		}
 	}
+}
+
+// telling returns the one of two errors in a row that tells people more: that no
+// leader is known says more than that another server could not be reached, and
+// either says more than that the time was up.
+func telling(before, now error) error {
+	b, n := protocol.AsError(before), protocol.AsError(now)
+	switch {
+	case before == nil:
+	case n.Kind == protocol.Canceled, n.Kind == protocol.Unavailable && b.Kind == protocol.NotLeader && b.Leader == "":
+		return before
+	}
+	return now
 }
 
 // attempt asks addr once. Whether it lets the time run out is remembered.

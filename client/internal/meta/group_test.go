@@ -341,3 +341,24 @@ func TestForeignServer(t *testing.T) {
 		t.Errorf("the address asked first has changed: %v", err)
 	}
 }
+
+// TestTelling: of two errors in a row the one is told that helps: that none leads
+// more than that a server is not there, and either more than that the time was up.
+func TestTelling(t *testing.T) {
+	leaderless := protocol.Errorf(protocol.NotLeader, "no leader is known")
+	gone, late := protocol.Errorf(protocol.Unavailable, "refused"), protocol.Errorf(protocol.Canceled, "late")
+	led := &protocol.Error{Kind: protocol.NotLeader, Leader: "b"}
+	for _, tc := range []struct{ before, now, want error }{
+		{nil, late, late},
+		{gone, late, gone},
+		{leaderless, late, leaderless},
+		{leaderless, gone, leaderless},
+		{gone, leaderless, leaderless},
+		{led, gone, gone},
+		{late, gone, gone},
+	} {
+		if got := telling(tc.before, tc.now); got != tc.want {
+			t.Errorf("%v, then %v: told %v", tc.before, tc.now, got)
+		}
+	}
+}
