@@ -50,9 +50,9 @@ func TestRebuildReport(t *testing.T) {
 	r := &report{title: fmt.Sprintf("%d objects of 1 MiB, 3 copies, 5 blockservers, %d processors, %d puts and %d gets a second, seed %d",
 		*rebuildMiB, runtime.NumCPU(), *rebuildRate, *rebuildRate, seed)}
 	for _, pace := range strings.Split(*rebuildPaces, ",") {
-		t.Run("rebuild-"+pace, func(t *testing.T) { newBed(t, seed).rebuild(r, pace) })
+		t.Run("rebuild-"+pace, func(t *testing.T) { newBed(t, seed).rebuild(r.of(t), pace) })
 	}
-	t.Run("drain", func(t *testing.T) { newBed(t, seed).drain(r) })
+	t.Run("drain", func(t *testing.T) { newBed(t, seed).drain(r.of(t)) })
 	t.Logf("%s", r)
 }
 

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 	"text/tabwriter"
 	"time"
 )
@@ -22,6 +23,7 @@ type report struct {
 	title string
 	rows  []copiedRow
 	felt  []feltRow
+	t     *testing.T
 }
 
 type copiedRow struct {
@@ -35,10 +37,17 @@ type feltRow struct {
 	before, during latencies
 }
 
+// of has what is gathered logged by t at once, beside the tables.
+func (r *report) of(t *testing.T) *report {
+	r.t = t
+	return r
+}
+
 // copied notes how long bytes took; a plain copy goes before what it is held
 // against.
 func (r *report) copied(name string, bytes int64, took time.Duration) {
 	r.rows = append(r.rows, copiedRow{name, bytes, took})
+	r.t.Logf("%s: %d bytes in %v", name, bytes, took)
 }
 
 // noticed notes the foreground.
