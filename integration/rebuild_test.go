@@ -100,17 +100,16 @@ func (b *bed) quiet() latencies {
 // rebuild loses a node and has its copies made again at the pace.
 func (b *bed) rebuild(r *report, pace string) {
 	b.o.run("gc", "set", "--tranquility", pace)
-	b.o.run("node", "settings", "--down-after", "1s", "--away-after", "1h")
 	before := b.quiet()
 	lost := b.c.Block[1]
 	id := b.o.id(lost)
 	lost.Kill()
-	b.o.reach(lost, pb.NodeState_NODE_STATE_DOWN)
 	files := b.plainCopies(r, lost)
 
 	f := b.foreground("during")
 	begun := time.Now()
 	b.o.removed(lost)
+	b.t.Logf("removed after %v", time.Since(begun))
 	var took time.Duration
 	await(b.t, b.ctx, "the lost copies to be made again", func() bool {
 		status, err := b.sdk.Status(b.ctx)
