@@ -26,6 +26,7 @@ const (
 // from when the operation was due, so that one that holds up others shows.
 type foreground struct {
 	t     *testing.T
+	ctx   context.Context
 	sdk   *client.Client
 	label string
 	stop  context.CancelFunc
@@ -49,13 +50,13 @@ type due struct {
 // foreground starts one over the bed's content.
 func (b *bed) foreground(label string) *foreground {
 	random := rand.New(rand.NewPCG(b.seed, uint64(len(label))))
-	f := &foreground{t: b.t, sdk: b.sdk, label: label, set: len(b.contents), base: randomBytes(random, foregroundPut)}
+	f := &foreground{t: b.t, ctx: b.ctx, sdk: b.sdk, label: label, set: len(b.contents), base: randomBytes(random, foregroundPut)}
 	running, stop := context.WithCancel(b.ctx)
 	f.stop = stop
 	puts, gets := make(chan due), make(chan due)
 	for range foregroundAtOnce / 2 {
-		f.group.Go(func() { f.work(b.ctx, puts, f.put, &f.took.puts) })
-		f.group.Go(func() { f.work(b.ctx, gets, f.get, &f.took.gets) })
+		f.group.Go(func() { f.work(puts, f.put, &f.took.puts) })
+		f.group.Go(func() { f.work(gets, f.get, &f.took.gets) })
 	}
 	for _, operations := range []chan due{puts, gets} {
 		f.group.Go(func() { pace(running, operations) })
@@ -87,9 +88,9 @@ func pace(running context.Context, operations chan<- due) {
 	}
 }
 
-func (f *foreground) work(ctx context.Context, operations <-chan due, do func(context.Context, int) error, took *[]time.Duration) {
+func (f *foreground) work(operations <-chan due, do func(context.Context, int) error, took *[]time.Duration) {
 	for op := range operations {
-		if err := do(ctx, op.number); err != nil {
+		if err := do(f.ctx, op.number); err != nil {
 			f.t.Errorf("the foreground %s: %v", f.label, err)
 		}
 		d := time.Since(op.at)
@@ -126,7 +127,7 @@ func (f *foreground) get(ctx context.Context, number int) error {
 // more waits for n more puts and gets.
 func (f *foreground) more(n int) {
 	f.t.Helper()
-	await(f.t, f.t.Context(), "the foreground to go on", func() bool {
+	await(f.t, f.ctx, "the foreground to go on", func() bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return len(f.took.puts) >= n && len(f.took.gets) >= n
