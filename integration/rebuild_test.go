@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/client"
 	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
@@ -37,7 +39,9 @@ type bed struct {
 	o        *operator
 	sdk      *client.Client
 	contents [][]byte
-	seed     uint64
+	// places are where the content's files lie below a node's folder.
+	places []string
+	seed   uint64
 }
 
 // TestRebuildReport loses one of five blockservers for good, and drains one of
@@ -67,7 +71,10 @@ func newBed(t *testing.T, seed uint64) *bed {
 	numbers := make(chan int)
 	var group sync.WaitGroup
 	for range *rebuildMiB {
-		b.contents = append(b.contents, randomBytes(random, reportBlock))
+		content := randomBytes(random, reportBlock)
+		h := protocol.HashOf(content).String()
+		b.contents = append(b.contents, content)
+		b.places = append(b.places, filepath.Join("data", h[:2], h[2:4], h))
 	}
 	for range 4 {
 		group.Go(func() {
@@ -110,18 +117,37 @@ func (b *bed) rebuild(r *report, pace string) {
 	begun := time.Now()
 	b.o.removed(lost)
 	b.t.Logf("removed after %v", time.Since(begun))
-	var took time.Duration
+	var written, took time.Duration
 	await(b.t, b.ctx, "the lost copies to be made again", func() bool {
+		if written == 0 && b.files() >= 3*len(b.places) {
+			written = time.Since(begun)
+		}
 		status, err := b.sdk.Status(b.ctx)
 		took = time.Since(begun)
 		n := status.GetCounters()
 		return err == nil && n.GetUnderReplicatedBlocks()+n.GetMovingBlocks() == 0 && b.cleaned(id) && b.o.unretired() == ""
 	})
 	f.end()
-	r.copied("rebuild, tranquility "+pace, files, took)
+	r.copied("copies made, tranquility "+pace, files, written)
+	r.copied("nothing left to do", files, took)
 	r.noticed("rebuild, tranquility "+pace, before, f.latencies())
 	b.o.settled()
 	b.verify()
+}
+
+// files counts the content's files on the nodes that run.
+func (b *bed) files() (count int) {
+	for _, m := range b.c.Block {
+		if !m.Running() {
+			continue
+		}
+		for _, place := range b.places {
+			if _, err := os.Stat(filepath.Join(m.Data, place)); err == nil {
+				count++
+			}
+		}
+	}
+	return count
 }
 
 // cleaned tells whether no record mentions a removed node any more.

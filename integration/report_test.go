@@ -65,8 +65,11 @@ func (r *report) String() string {
 	for _, row := range r.rows {
 		mib := float64(row.bytes) / (1 << 20)
 		speed := mib / row.took.Seconds()
+		if row.name == limitCp {
+			clear(speeds)
+		}
 		speeds[row.name] = speed
-		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%.0f\t%.0f %%\t%.0f %%\t\n", row.name, mib, row.took.Seconds(), speed, 100*speed/speeds[limitCp], 100*speed/max(speeds[limitDurable], 1e-9))
+		fmt.Fprintf(w, "%s\t%.0f\t%.2f\t%.0f\t%s\t%s\t\n", row.name, mib, row.took.Seconds(), speed, share(speed, speeds[limitCp]), share(speed, speeds[limitDurable]))
 	}
 	_ = w.Flush()
 	fmt.Fprintf(&b, "\n")
@@ -77,6 +80,14 @@ func (r *report) String() string {
 	}
 	_ = w.Flush()
 	return b.String()
+}
+
+// share is of a speed that was measured before.
+func share(speed, of float64) string {
+	if of == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f %%", 100*speed/of)
 }
 
 func feltLine(w *tabwriter.Writer, name string, before, during []time.Duration) {
