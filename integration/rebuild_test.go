@@ -128,7 +128,7 @@ func (b *bed) rebuild(r *report, pace string) {
 		return err == nil && n.GetUnderReplicatedBlocks()+n.GetMovingBlocks() == 0 && b.cleaned(id) && b.o.unretired() == ""
 	})
 	f.end()
-	r.copied("copies made, tranquility "+pace, files, written)
+	r.copied("copies made, tranquility "+pace, int64(b.on(lost))*reportBlock, written)
 	r.copied("nothing left to do", files, took)
 	r.noticed("rebuild, tranquility "+pace, before, f.latencies())
 	b.o.settled()
@@ -138,13 +138,18 @@ func (b *bed) rebuild(r *report, pace string) {
 // files counts the content's files on the nodes that run.
 func (b *bed) files() (count int) {
 	for _, m := range b.c.Block {
-		if !m.Running() {
-			continue
+		if m.Running() {
+			count += b.on(m)
 		}
-		for _, place := range b.places {
-			if _, err := os.Stat(filepath.Join(m.Data, place)); err == nil {
-				count++
-			}
+	}
+	return count
+}
+
+// on counts the content's files on a node.
+func (b *bed) on(m *cluster.Member) (count int) {
+	for _, place := range b.places {
+		if _, err := os.Stat(filepath.Join(m.Data, place)); err == nil {
+			count++
 		}
 	}
 	return count
