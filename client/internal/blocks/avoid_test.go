@@ -20,13 +20,19 @@ func (w *world) store(i int) []protocol.NodeID {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.settle()
+	return nodesOf(claims)
+}
+
+// settle waits for the writes that go on behind a store.
+func (w *world) settle() {
+	w.t.Helper()
 	late := &w.fleet.stragglers
 	eventually(w.t, "no straggler is left", func() bool {
 		late.mu.Lock()
 		defer late.mu.Unlock()
 		return late.count == 0
 	})
-	return nodesOf(claims)
 }
 
 // TestWritersAvoid: blocks go to nodes that are up, and to others only where there

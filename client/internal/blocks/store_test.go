@@ -127,6 +127,7 @@ func TestFallback(t *testing.T) {
 		if err != nil || len(claims) < 2 || slices.ContainsFunc(claims, func(c protocol.Claim) bool { return c.Node < 3 }) {
 			t.Errorf("put %d: %v, %v", i, nodesOf(claims), err)
 		}
+		w.settle()
 	}
 	if a, b := w.nodes[0].count(), w.nodes[1].count(); a != 1 || b != 1 {
 		t.Errorf("the failed nodes were asked %d and %d times", a, b)
