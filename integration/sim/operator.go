@@ -214,12 +214,16 @@ func (s *server) nurse() {
 	if !w.calm && w.chance(0.05) {
 		s.cancelSweep()
 	}
+	if !w.calm && w.chance(0.2) {
+		s.dropOne()
+	}
 	for i, n := range nodes {
 		if w.calm {
 			s.heal(uint32(i+1), n)
 			continue
 		}
-		if !w.chance(0.03) && (n.State != pb.NodeState_NODE_STATE_DRAINING || !w.chance(0.2)) {
+		settled := n.State == pb.NodeState_NODE_STATE_UP
+		if !w.chance(0.03) && (settled || !w.chance(0.15)) {
 			continue
 		}
 		switch n.State {
@@ -234,6 +238,20 @@ func (s *server) nurse() {
 		case pb.NodeState_NODE_STATE_DRAINING:
 			s.become(uint32(i+1), n, pb.NodeState_NODE_STATE_DRAINED, false)
 		}
+	}
+}
+
+// dropOne proposes to drop some copy that is counted, needed or not.
+func (s *server) dropOne() {
+	w := s.w
+	h := w.blocks[w.n(len(w.blocks))].hash
+	row, _, err := state.BlockRow(s.table, h)
+	if err != nil {
+		w.violated("state", "%v", err)
+	}
+	if copies := row.GetCopies(); len(copies) > 0 {
+		item := &record.NodeBlock{Hash: h[:], Node: copies[w.n(len(copies))].Node}
+		s.propose(&record.Command{Body: &record.Command_Drop{Drop: &record.Drop{Items: []*record.NodeBlock{item}}}}, nil)
 	}
 }
 
