@@ -10,7 +10,8 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// store puts a block of its own and returns who acknowledged it.
+// store puts a block of its own and returns who acknowledged it, once nobody else is
+// asked any more.
 func (w *world) store(i int) []protocol.NodeID {
 	w.t.Helper()
 	p, _ := w.parcel([]byte{byte(i), byte(i >> 8)})
@@ -19,6 +20,12 @@ func (w *world) store(i int) []protocol.NodeID {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	late := &w.fleet.stragglers
+	eventually(w.t, "no straggler is left", func() bool {
+		late.mu.Lock()
+		defer late.mu.Unlock()
+		return late.count == 0
+	})
 	return nodesOf(claims)
 }
 
