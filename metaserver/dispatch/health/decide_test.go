@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -114,6 +115,18 @@ func TestDefaultsAndJoining(t *testing.T) {
 	v.See = func(protocol.NodeID) Sight { return unasked }
 	if got := Joining(v); got != nil {
 		t.Errorf("one that does not answer: %v", got)
+	}
+}
+
+// TestManyJoining: automatic layout never asks for more than one change may hold.
+func TestManyJoining(t *testing.T) {
+	v := view(&record.Node{State: joining}, answers, 0)
+	v.Settings.AutoLayout = true
+	for range state.MaxLayoutChanges {
+		v.Nodes = append(v.Nodes, &record.Node{State: joining})
+	}
+	if got := Joining(v); len(got) != state.MaxLayoutChanges {
+		t.Errorf("%d changes, of at most %d", len(got), state.MaxLayoutChanges)
 	}
 }
 
