@@ -2,7 +2,9 @@ package metaserver_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -55,6 +57,7 @@ func TestFleetVerbs(t *testing.T) {
 	g.refused(protocol.NotFound, protocol.PathJobCancel, &pb.JobCancelRequest{Id: "sweep-77"}, &pb.NodeSetAnswer{})
 	g.refused(protocol.InvalidArgument, protocol.PathJobCancel, &pb.JobCancelRequest{Id: "something"}, &pb.NodeSetAnswer{})
 	g.refused(protocol.PreconditionFailed, protocol.PathJobCancel, &pb.JobCancelRequest{Id: "drain-1"}, &pb.NodeSetAnswer{})
+	g.refused(protocol.NotFound, protocol.PathJobCancel, &pb.JobCancelRequest{Id: "delete-1.7777777"}, &pb.JobCancelAnswer{})
 }
 
 // testPlanAndApply: apply does what a plan showed, once, or nothing.
@@ -100,4 +103,36 @@ func testStopping(t *testing.T, g *group) {
 	g.must(protocol.PathNodeSet, set(1, pb.NodeState_NODE_STATE_UP), &pb.NodeSetAnswer{})
 	g.refused(protocol.InvalidArgument, protocol.PathNodeSet, set(1, pb.NodeState_NODE_STATE_DRAINING), &pb.NodeSetAnswer{})
 	g.refused(protocol.NotFound, protocol.PathNodeSet, set(99, pb.NodeState_NODE_STATE_UP), &pb.NodeSetAnswer{})
+}
+
+// TestDeleteIsAJob: the delete of a prefix is listed, with what it has come to, and
+// canceled as other jobs are.
+func TestDeleteIsAJob(t *testing.T) {
+	g := startGroup(t, 1, nil)
+	g.fill("gone/", 1000)
+	s := g.session()
+	var began pb.DeletePrefixAnswer
+	g.must(protocol.PathPrefixDelete, &pb.DeletePrefixRequest{Call: s.call(), Bucket: "bucket", Prefix: "gone/"}, &began)
+	id := fmt.Sprintf("delete-%d.%d", began.Job.GetGeneration(), began.Job.GetCounter())
+	job := func() *pb.JobInfo {
+		var ans pb.JobListAnswer
+		g.must(protocol.PathJobList, &pb.JobListRequest{Ended: true}, &ans)
+		for _, j := range ans.Jobs {
+			if j.Id == id {
+				return j
+			}
+		}
+		t.Fatalf("%s is not among %v", id, ans.Jobs)
+		return nil
+	}
+	if j := job(); j.Kind != "delete" || !strings.Contains(j.About, `"bucket/gone/"`) || j.StartedUnixMs == 0 {
+		t.Errorf("%v", j)
+	}
+	err := g.try(protocol.PathJobCancel, &pb.JobCancelRequest{Id: id}, &pb.JobCancelAnswer{})
+	switch j := job(); {
+	case err == nil && j.State != "canceled":
+		t.Errorf("canceled, and then %v", j)
+	case err != nil && (protocol.KindOf(err) != protocol.PreconditionFailed || j.State != "done"):
+		t.Errorf("%v, and then %v", err, j)
+	}
 }

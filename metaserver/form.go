@@ -22,6 +22,9 @@ const (
 func settle(ctx context.Context, cfg Config) (identity, error) {
 	id, err := loadIdentity(cfg.Dir)
 	switch {
+	case err == nil && cfg.RestoreFrom != "" && !id.Restored:
+		// Going on with the old folder would look like a restore, and be none.
+		return identity{}, protocol.Errorf(protocol.InvalidArgument, "%s belongs to a server of cluster %s already and was not begun from a backup; restore on an empty folder, or start without --restore-from to go on with this one", cfg.Dir, id.Cluster)
 	case err == nil:
 		if !id.Formed && !id.Bootstrap && len(cfg.Join) > 0 {
 			id.Join = cfg.Join

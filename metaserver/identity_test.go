@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
@@ -69,4 +70,37 @@ func FuzzIdentity(f *testing.F) {
 			t.Errorf("accepted %+v", id)
 		}
 	})
+}
+
+// TestRestoreReplacesNothing: a folder of a server is not restored over, and what
+// an unfinished restore left is only removed for a backup that is whole.
+func TestRestoreReplacesNothing(t *testing.T) {
+	dir, torn := t.TempDir(), filepath.Join(t.TempDir(), "torn")
+	for _, name := range []string{torn, filepath.Join(dir, "left")} {
+		if err := os.WriteFile(name, []byte("ASHS"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := identity{Format: identityFormat, Cluster: drawID(), Server: drawID(), Bootstrap: true, Formed: true}
+	cfg := Config{Dir: dir, RestoreFrom: torn}
+	if err := id.save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := settle(t.Context(), cfg); protocol.KindOf(err) != protocol.InvalidArgument {
+		t.Errorf("over the folder of a server: %v", err)
+	}
+	id.Bootstrap, id.Restored = false, true
+	if err := id.save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := settle(t.Context(), cfg); err != nil || got.Server != id.Server {
+		t.Errorf("a restored folder starts again as it was: %v", err)
+	}
+	s := &Server{cfg: cfg, identity: id}
+	if err := s.restore(replica.Config{Dir: dir}); protocol.KindOf(err) != protocol.Corrupt {
+		t.Errorf("from a torn file: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "left")); err != nil {
+		t.Errorf("a torn file took what was there: %v", err)
+	}
 }

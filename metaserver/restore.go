@@ -30,10 +30,18 @@ func backupOf(path string) (cluster protocol.ID, err error) {
 // restoring: the folder's beginning from a backup is not complete.
 func (s *Server) restoring() bool { return s.identity.Restored && !s.identity.Formed }
 
-// restore makes the replica's folder from the backup, from the start.
+// restore makes the replica's folder from the backup, from the start. The backup is
+// read to its end before anything of a try before is removed.
 func (s *Server) restore(rc replica.Config) error {
 	if s.cfg.RestoreFrom == "" {
 		return protocol.Errorf(protocol.InvalidArgument, "%s was begun from a backup and that was not finished; start once more with --restore-from", s.cfg.Dir)
+	}
+	cluster, err := backupOf(s.cfg.RestoreFrom)
+	if err != nil {
+		return err
+	}
+	if cluster != s.identity.Cluster {
+		return protocol.Errorf(protocol.WrongCluster, "the backup is of cluster %s, and %s was begun from one of cluster %s", cluster, s.cfg.Dir, s.identity.Cluster)
 	}
 	if err := os.RemoveAll(rc.Dir); err != nil {
 		return protocol.Errorf(protocol.Disk, "restore: %w", err)

@@ -264,4 +264,17 @@ func testSessionClose(t *testing.T, g *group) {
 	s := g.session()
 	g.must(protocol.PathSessionClose, &pb.SessionCloseRequest{Session: s.id}, &pb.SessionCloseAnswer{})
 	g.refused(protocol.SessionExpired, protocol.PathCommit, s.commitInline("late", []byte("late")), &pb.CommitAnswer{})
+	// A retry of an open that has chosen its id opens that one, until it is used.
+	own := &session{g: g, id: randomBytes(16)}
+	before := g.counters().Sessions
+	for range 3 {
+		var ans pb.SessionOpenAnswer
+		g.must(protocol.PathSessionOpen, &pb.SessionOpenRequest{Session: own.id}, &ans)
+		if !bytes.Equal(ans.Session, own.id) || g.counters().Sessions != before+1 {
+			t.Errorf("opened %x, %d sessions more; asked for %x", ans.Session, g.counters().Sessions-before, own.id)
+		}
+	}
+	g.must(protocol.PathCommit, own.commitInline("own", []byte("own")), &pb.CommitAnswer{})
+	g.refused(protocol.PreconditionFailed, protocol.PathSessionOpen, &pb.SessionOpenRequest{Session: own.id}, &pb.SessionOpenAnswer{})
+	g.refused(protocol.InvalidArgument, protocol.PathSessionOpen, &pb.SessionOpenRequest{Session: own.id[:15]}, &pb.SessionOpenAnswer{})
 }

@@ -100,7 +100,7 @@ func (a *Client) Layouts(ctx context.Context) ([]*pb.LayoutEvent, error) {
 	return ans.GetLayouts(), err
 }
 
-// Jobs lists what moves blocks: what runs, and with ended what has run lately.
+// Jobs lists what moves blocks and the deletes of prefixes: what runs, and with ended what has run lately.
 func (a *Client) Jobs(ctx context.Context, ended bool) ([]*pb.JobInfo, error) {
 	ans, err := ask[pb.JobListAnswer](ctx, a, protocol.PathJobList, &pb.JobListRequest{Ended: ended})
 	return ans.GetJobs(), err

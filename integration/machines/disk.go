@@ -20,8 +20,8 @@ const ballast = "ballast"
 
 // NewDisk mounts a disk of that many bytes at dir, which is made.
 func NewDisk(dir string, size int64) (*Disk, error) {
-	if missing != nil {
-		return nil, fmt.Errorf("no disks: %w", missing)
+	if errMissing != nil {
+		return nil, fmt.Errorf("no disks: %w", errMissing)
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err

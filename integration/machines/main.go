@@ -22,11 +22,11 @@ const (
 // tools are the commands that machines are made with.
 var tools = []string{"ip", "nft", "tc", "nsenter", "mount", "umount"}
 
-// missing is why there are no machines, nil if there are.
-var missing = errors.New("machines.Main did not run")
+// errMissing is why there are no machines, nil if there are.
+var errMissing = errors.New("machines.Main did not run")
 
 // Missing returns why New fails on this machine, nil if it does not.
-func Missing() error { return missing }
+func Missing() error { return errMissing }
 
 // Main runs the tests where machines can be made and returns the exit code. It
 // is called first of all in TestMain; where machines cannot be made, it says so
@@ -34,8 +34,8 @@ func Missing() error { return missing }
 func Main(run func() int) int {
 	switch os.Getenv(stage) {
 	case inside:
-		if missing = settle(); missing != nil {
-			fmt.Fprintln(os.Stderr, "machines:", missing)
+		if errMissing = settle(); errMissing != nil {
+			fmt.Fprintln(os.Stderr, "machines:", errMissing)
 			return 1
 		}
 		return run()
@@ -46,8 +46,8 @@ func Main(run func() int) int {
 		}
 		return 0
 	}
-	if missing = able(); missing != nil {
-		fmt.Fprintln(os.Stderr, "no machines of our own:", missing)
+	if errMissing = able(); errMissing != nil {
+		fmt.Fprintln(os.Stderr, "no machines of our own:", errMissing)
 		return run()
 	}
 	return again(inside)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/blockserver/store"
 	"github.com/seed-7d21a5b5/ashlar/blockserver/store/blockfile"
+	"github.com/seed-7d21a5b5/ashlar/integration/sim/cover"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
@@ -97,7 +98,7 @@ func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.Ord
 		return
 	}
 	if err != nil {
-		n.w.cover.Points[PointOrderRefused]++
+		n.w.cover.Points[cover.OrderRefused]++
 		reply(nil, err)
 		return
 	}
@@ -146,7 +147,7 @@ func (n *node) next(q *pb.OrdersRequest, start int, ans *pb.OrdersAnswer, reply 
 	}
 	n.order(q, q.Orders[at], start, func(a *pb.OrderAnswer) {
 		a.Id = q.Orders[at].Id
-		w.cover.outcome(q.Orders[at].Kind, a.Outcome)
+		w.cover.Outcome(q.Orders[at].Kind, a.Outcome)
 		ans.Answers = append(ans.Answers, a)
 		w.after(int64(w.n(4)), func() { n.next(q, start, ans, reply) })
 	})

@@ -2,7 +2,11 @@ package sim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
+	"github.com/seed-7d21a5b5/ashlar/integration/sim/cover"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -34,7 +38,18 @@ type facts struct {
 	floors    []protocol.Version
 	watermark protocol.Version
 	outcomes  map[string]*outcome
-	starts    map[string]start
+	// objects is what clients were told is there, by name; prefixes are the deletes
+	// of prefixes, by the version that began them.
+	objects  map[string]protocol.Version
+	prefixes map[protocol.Version]string
+	// tables are the partition tables that there were; layout is the present one's
+	// version, sweep the last sweep that was looked at.
+	tables        map[string]bool
+	layout, sweep uint64
+	// canceled: a sweep was, and none was begun since. balanced: the operator has
+	// balanced the nodes, and nothing was stored since.
+	canceled, balanced bool
+	starts             map[string]start
 	// acks[slot] is the last acknowledgement count seen, of this start.
 	checked int
 }
@@ -55,7 +70,7 @@ func (f *facts) init(w *world) {
 	n := len(w.blocks)
 	*f = facts{
 		w: w, rows: make([]*record.Block, n), hurt: make([]bool, n), floors: make([]protocol.Version, n),
-		outcomes: map[string]*outcome{}, starts: map[string]start{}, cluster: &record.Cluster{},
+		outcomes: map[string]*outcome{}, objects: map[string]protocol.Version{}, prefixes: map[protocol.Version]string{}, tables: map[string]bool{}, starts: map[string]start{}, cluster: &record.Cluster{},
 	}
 }
 
@@ -145,6 +160,128 @@ func (f *facts) whole() {
 	}
 }
 
+// placed looks at what an entry did to the placement: to blocks and nodes that
+// are what no observation may decide alone.
+func (f *facts) placed(batch []proposal, results []*record.Result, members []*record.Node, rows []*record.Block) {
+	for i, p := range batch {
+		f.noted(p.cmd, results[i])
+	}
+	f.swept()
+	f.relaid(batch, results)
+	for i, m := range f.members {
+		if i < len(members) && members[i].State != m.State && len(batch) == 1 {
+			f.became(uint32(i+1), m, batch[0].cmd.GetSetNodeState())
+		}
+	}
+	if !slices.ContainsFunc(batch, unsettles) {
+		for i, row := range f.rows {
+			f.dropped(i, rows[i], row)
+		}
+	}
+}
+
+// noted takes down what the operator of the quiet phase goes by.
+func (f *facts) noted(cmd *record.Command, r *record.Result) {
+	switch b := cmd.Body.(type) {
+	case *record.Command_CancelSweep:
+		f.canceled = f.canceled || r.Kind == 0
+	case *record.Command_ChangeLayout:
+		f.balanced = r.Kind == 0 && len(b.ChangeLayout.Changes) == 0 || r.Kind != 0 && f.balanced
+	case *record.Command_Commit, *record.Command_AppendUpload, *record.Command_Register, *record.Command_RemoveNode, *record.Command_SetNodeState:
+		f.balanced = f.balanced && r.Kind != 0
+	}
+}
+
+// swept follows the sweeps.
+func (f *facts) swept() {
+	sweeps, err := state.Sweeps(f.w.log.truth.table)
+	if err != nil {
+		f.w.violated("state", "sweeps: %v", err)
+	}
+	for at := len(sweeps) - 1; at >= 0; at-- {
+		s := sweeps[at]
+		if s.Number <= f.sweep {
+			continue
+		}
+		if s.State == record.Sweep_RUNNING {
+			f.canceled = false
+			break
+		}
+		f.w.cover.Sweep(s.State)
+		f.sweep = s.Number
+	}
+}
+
+// relaid follows the layouts.
+func (f *facts) relaid(batch []proposal, results []*record.Result) {
+	if f.layout == f.cluster.LayoutVersion {
+		return
+	}
+	f.layout = f.cluster.LayoutVersion
+	row, err := state.LayoutRow(f.w.log.truth.table)
+	if err != nil {
+		f.w.violated("state", "layout: %v", err)
+	}
+	undrains := func(p proposal) bool {
+		return slices.ContainsFunc(p.cmd.GetChangeLayout().GetChanges(), func(c *pb.NodeChange) bool { return c.Kind == pb.NodeChange_CANCEL_DRAIN })
+	}
+	if len(batch) == 1 && results[0].Kind == 0 && undrains(batch[0]) && f.tables[string(row.Table)] {
+		f.w.cover.Points[cover.DrainRestored]++
+	}
+	f.tables[string(row.Table)] = true
+}
+
+// unsettles: the command may end what held when a drop in the same entry was judged.
+func unsettles(p proposal) bool {
+	switch p.cmd.Body.(type) {
+	case *record.Command_Drop:
+		return false
+	case *record.Command_SetNodeState, *record.Command_ChangeLayout:
+		return true
+	}
+	return takesTrust(p)
+}
+
+// dropped: a live block that a copy was dropped of has R trusted ones, on nodes
+// whose copies count for placement.
+func (f *facts) dropped(i int, before, after *record.Block) {
+	if before.GetPhase() != record.Block_LIVE || after.GetPhase() != record.Block_LIVE || len(after.Drops) <= len(before.Drops) {
+		return
+	}
+	left := 0
+	for _, c := range after.Copies {
+		if f.trusted(c) && !slices.Contains(f.cluster.Away, c.Node) {
+			left++
+		}
+	}
+	if left < int(f.cluster.Settings.Redundancy) {
+		f.w.violated("drops", "a copy of %s is dropped, and %d count for placement: %s, away %v", f.w.name(i), left, f.explain(i), f.cluster.Away)
+	}
+}
+
+// became: a node that is drained holds nothing that counts, and one that may stop
+// leaves Q trusted copies of what it holds, the nodes that may have stopped before
+// left out.
+func (f *facts) became(id uint32, n *record.Node, q *record.SetNodeState) {
+	for i, row := range f.rows {
+		switch {
+		case held(row, id) == nil:
+		case n.State == pb.NodeState_NODE_STATE_DRAINED:
+			f.w.violated("drained", "node %d is drained, and %s is counted on it: %s", id, f.w.name(i), f.explain(i))
+		case n.State == pb.NodeState_NODE_STATE_MAINTENANCE && !q.GetAcceptRisk() && row.Refs > 0:
+			left := 0
+			for _, c := range row.Copies {
+				if s := f.members[c.Node-1].State; c.Node != id && f.trusted(c) && s != pb.NodeState_NODE_STATE_MAINTENANCE && s != pb.NodeState_NODE_STATE_DOWN {
+					left++
+				}
+			}
+			if left < int(f.cluster.Settings.Quorum) {
+				f.w.violated("maintenance", "node %d may stop, and %d copies of %s are left: %s", id, left, f.w.name(i), f.explain(i))
+			}
+		}
+	}
+}
+
 // explain says all about a block.
 func (f *facts) explain(i int) string {
 	text := fmt.Sprintf("row %v, W %s, version %s, files", f.rows[i], unwire(f.cluster.Watermark), versionOf(f.cluster))
@@ -160,4 +297,85 @@ func (w *world) name(i int) string {
 		return "unknown block"
 	}
 	return fmt.Sprintf("block %c", 'A'+i)
+}
+
+// told takes down what a client is told of objects, if it was the first time; of a
+// step of a delete of a prefix, what it may have ended.
+func (f *facts) told(cmd *record.Command, r *record.Result, first bool) {
+	if r.Kind != 0 || !first {
+		return
+	}
+	switch b := cmd.Body.(type) {
+	case *record.Command_Commit:
+		f.objects[b.Commit.Name] = unwire(r.Version)
+	case *record.Command_Undelete:
+		f.objects[b.Undelete.Name] = unwire(r.Version)
+	case *record.Command_Delete:
+		for _, item := range b.Delete.Items {
+			delete(f.objects, item.Name)
+		}
+	case *record.Command_DeletePrefix:
+		f.prefixes[unwire(r.Version)] = b.DeletePrefix.Prefix
+	case *record.Command_DeletePrefixStep:
+		upto := unwire(b.DeletePrefixStep.Job)
+		for _, name := range f.names() {
+			mine := strings.HasPrefix(name, f.prefixes[upto]) && !upto.Less(f.objects[name])
+			if there := f.there(name); mine && !r.GetPrefixStep().GetStale() && there != f.objects[name] {
+				delete(f.objects, name)
+			} else if mine && r.GetPrefixStep().GetDone() {
+				f.w.violated("objects", "the delete of prefix %q is done and has left %s at %s", f.prefixes[upto], name, there)
+			}
+		}
+	}
+}
+
+func (f *facts) names() []string { return slices.Sorted(maps.Keys(f.objects)) }
+
+// there is the version of the object of a name; zero: there is none.
+func (f *facts) there(name string) protocol.Version {
+	list, err := state.List(f.w.log.truth.table, &pb.ListRequest{Bucket: bucket, Prefix: name, Limit: 1})
+	if err != nil || len(list.Objects) == 0 || list.Objects[0].Name != name {
+		return protocol.Version{}
+	}
+	return unwire(list.Objects[0].Version)
+}
+
+// changesNames: the command may begin or end objects.
+func changesNames(p proposal) bool {
+	switch p.cmd.Body.(type) {
+	case *record.Command_Commit, *record.Command_Undelete, *record.Command_Delete, *record.Command_DeletePrefixStep:
+		return true
+	}
+	return false
+}
+
+// stay: objects that clients were told of are there, at the version they were told,
+// until a client or a delete of a prefix that began later ends them.
+func (f *facts) stay() {
+	for _, name := range f.names() {
+		if there := f.there(name); there != f.objects[name] {
+			f.w.violated("objects", "%s was stored at %s and is at %s", name, f.objects[name], there)
+		}
+	}
+}
+
+// remember: after a restore, what there is is what was told.
+func (f *facts) remember() {
+	clear(f.objects)
+	clear(f.prefixes)
+	f.layout, f.sweep = 0, 0
+	f.canceled, f.balanced = true, false
+	t := f.w.log.truth.table
+	list, err := state.List(t, &pb.ListRequest{Bucket: bucket, Limit: 100})
+	jobs, err2 := state.PrefixJobs(t, true)
+	if err != nil || err2 != nil {
+		f.w.violated("state", "%v %v", err, err2)
+		return
+	}
+	for _, o := range list.Objects {
+		f.objects[o.Name] = unwire(o.Version)
+	}
+	for _, j := range jobs {
+		f.prefixes[unwire(j.Upto)] = j.Prefix
+	}
 }

@@ -184,6 +184,10 @@ const bucket = "bucket"
 
 func (c *client) remove() {
 	w := c.w
+	if w.shape.prefixes && w.chance(0.5) {
+		c.removePrefix()
+		return
+	}
 	q := &pb.DeleteRequest{Bucket: bucket}
 	for range 1 + w.n(2) {
 		item := &pb.DeleteItem{Name: c.name()}
@@ -194,6 +198,16 @@ func (c *client) remove() {
 	c.call(c.view().m.Version(), func(call *pb.Call) *record.Command {
 		q.Call = call
 		return &record.Command{Body: &record.Command_Delete{Delete: q}}
+	}, func(*record.Result) { c.done() })
+}
+
+// removePrefix begins to delete all objects of a prefix; leaders carry it on.
+func (c *client) removePrefix() {
+	name := c.name()
+	q := &pb.DeletePrefixRequest{Bucket: bucket, Prefix: name[:len(name)-c.w.n(2)]}
+	c.call(protocol.Version{}, func(call *pb.Call) *record.Command {
+		q.Call = call
+		return &record.Command{Body: &record.Command_DeletePrefix{DeletePrefix: q}}
 	}, func(*record.Result) { c.done() })
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/seed-7d21a5b5/ashlar/integration/sim/cover"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
@@ -105,6 +106,40 @@ func (w *world) chaos() {
 		s.clock.jump(w)
 	}
 	w.operate()
+}
+
+// Cover counts what happened, in one run or in many.
+type Cover struct {
+	cover.Cover
+	Faults [faultEnd]int
+}
+
+// Add adds another run's.
+func (c *Cover) Add(o Cover) {
+	c.Cover.Add(o.Cover)
+	for i := range c.Faults {
+		c.Faults[i] += o.Faults[i]
+	}
+}
+
+// Missing lists what never happened.
+func (c *Cover) Missing() []string {
+	out := c.Cover.Missing()
+	for i, n := range c.Faults {
+		if n == 0 {
+			out = append(out, Fault(i).String())
+		}
+	}
+	return out
+}
+
+// String is a table.
+func (c *Cover) String() string {
+	text := c.Cover.String()
+	for i, n := range c.Faults {
+		text += fmt.Sprintf("  fault: %-25s %9d\n", Fault(i), n)
+	}
+	return text
 }
 
 // clock is one machine's: nothing is promised of it.

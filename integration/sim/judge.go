@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/seed-7d21a5b5/ashlar/integration/sim/cover"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -33,20 +34,24 @@ func (f *facts) applied(batch []proposal, results []*record.Result) {
 	members := f.members
 	f.read()
 	for i, p := range batch {
-		w.cover.command(p.cmd, results[i])
-		f.once(p.cmd, results[i])
+		w.cover.Command(p.cmd, results[i])
+		f.told(p.cmd, results[i], f.once(p.cmd, results[i]))
 		f.accepted(p.cmd, results[i])
 	}
-	w.cover.nodes(members, f.members)
+	w.cover.Nodes(members, f.members)
 	steady := !slices.ContainsFunc(batch, takesTrust)
 	for i, row := range f.rows {
-		w.cover.transition(before[i], row)
+		w.cover.Transition(before[i], row)
 		f.quorum(i, before[i], row, steady)
 		f.left(i, before[i], row)
 		f.mend(i, before[i], row)
 		f.floor(i, row)
 	}
-	f.told()
+	f.shown()
+	f.placed(batch, results, members, before)
+	if slices.ContainsFunc(batch, changesNames) {
+		f.stay()
+	}
 	if f.checked++; f.checked%40 == 0 {
 		f.whole()
 	}
@@ -149,9 +154,9 @@ func (f *facts) floor(i int, row *record.Block) {
 	f.floors[i] = floor
 }
 
-// told ends the excuse of disks that were rolled back, once their Register is in
+// shown ends the excuse of disks that were rolled back, once their Register is in
 // the log: from then on the metadata knows what not to trust.
-func (f *facts) told() {
+func (f *facts) shown() {
 	for _, m := range f.members {
 		at := f.starts[string(m.Start)]
 		if n := at.node; n != nil && n.restored > 0 && at.number >= n.restored {
@@ -160,15 +165,16 @@ func (f *facts) told() {
 	}
 }
 
-// once: a sequence of a session has one outcome.
-func (f *facts) once(cmd *record.Command, r *record.Result) {
+// once: a sequence of a session has one outcome. It tells whether this is the
+// first time that it is heard.
+func (f *facts) once(cmd *record.Command, r *record.Result) (first bool) {
 	call := callOf(cmd)
 	if call == nil {
-		return
+		return true
 	}
 	switch protocol.Kind(r.Kind) {
 	case protocol.Busy, protocol.SessionExpired, protocol.StaleRequest, protocol.LimitExceeded, protocol.Unavailable:
-		return
+		return true
 	}
 	detail := r.Detail
 	r.Detail = ""
@@ -176,18 +182,19 @@ func (f *facts) once(cmd *record.Command, r *record.Result) {
 	r.Detail = detail
 	if err != nil {
 		f.w.violated("setup", "%v", err)
-		return
+		return true
 	}
 	key := fmt.Sprintf("%x/%d", call.Session, call.Sequence)
 	known := f.outcomes[key]
 	if known == nil {
 		f.outcomes[key] = &outcome{string(text), len(f.w.log.entries)}
-		return
+		return true
 	}
-	f.w.cover.Points[PointRepeated]++
+	f.w.cover.Points[cover.Repeated]++
 	if known.text != string(text) {
 		f.w.violated("once", "sequence %s had one outcome in entry %d and has another in entry %d: %v", key, known.entry, len(f.w.log.entries), r)
 	}
+	return false
 }
 
 func callOf(cmd *record.Command) *pb.Call {
@@ -198,6 +205,8 @@ func callOf(cmd *record.Command) *pb.Call {
 		return b.Undelete.Call
 	case *record.Command_Delete:
 		return b.Delete.Call
+	case *record.Command_DeletePrefix:
+		return b.DeletePrefix.Call
 	case *record.Command_CreateUpload:
 		return b.CreateUpload.Call
 	case *record.Command_AppendUpload:
@@ -220,6 +229,7 @@ func (f *facts) restored() {
 		f.bad(n)
 	}
 	f.read()
+	f.remember()
 	f.watermark = protocol.Version{}
 	for i := range f.rows {
 		f.hurt[i], f.floors[i] = true, protocol.Version{}

@@ -120,8 +120,14 @@ func (s *server) tick() {
 		s.propose(c, nil)
 	}
 	s.unreference()
+	if w.shape.prefixes {
+		s.endPrefixes()
+	}
 	s.trash()
 	s.expire()
+	if w.shape.moves {
+		s.nurse()
+	}
 	s.meddle(obs)
 	for _, n := range obs.Nodes {
 		s.walk(n)
@@ -245,7 +251,7 @@ func (s *server) sendBatch(n schedule.Node, obs schedule.Observation, l *link, o
 	for i, o := range orders {
 		q.Orders = append(q.Orders, &pb.Order{Id: uint64(i + 1), Kind: o.Kind, Hash: o.Hash, Version: o.Version, Sources: o.Sources})
 		l.sent = append(l.sent, schedule.Ref{Hash: protocol.Hash(o.Hash), Node: n.ID})
-		w.cover.order(o.Kind)
+		w.cover.Order(o.Kind)
 		w.facts.ordered(uint32(n.ID), obs.Generation, o)
 	}
 	l.busyUntil = w.now + w.shape.pace*200

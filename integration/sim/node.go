@@ -21,6 +21,7 @@ type node struct {
 	w       *world
 	slot    int
 	address string
+	zone    string
 	fs      *crashfs.FS
 	store   *store.Store
 	worker  *orders.Worker
@@ -56,7 +57,7 @@ type file struct {
 
 func (w *world) addNode() {
 	slot := len(w.nodes)
-	n := &node{w: w, slot: slot, address: fmt.Sprintf("n%d:1", slot+1), fs: crashfs.New(crashfs.Config{Seed: w.rng.Uint64()}), files: make([]file, len(w.blocks)), rotten: make([]bool, len(w.blocks))}
+	n := &node{w: w, slot: slot, zone: "z", address: fmt.Sprintf("n%d:1", slot+1), fs: crashfs.New(crashfs.Config{Seed: w.rng.Uint64()}), files: make([]file, len(w.blocks)), rotten: make([]bool, len(w.blocks))}
 	w.nodes = append(w.nodes, n)
 	w.facts.addNode()
 	n.start()
@@ -102,11 +103,14 @@ func (n *node) start() {
 // told that the log knows another incarnation. It acknowledges nothing until the
 // log has this one.
 func (n *node) begin() {
+	if n.w.shape.moves && n.w.chance(0.1) {
+		n.zone = zones[n.w.n(len(zones))]
+	}
 	identity := n.store.Identity()
 	n.starts++
 	n.ready = false
 	n.request = &pb.RegisterRequest{
-		Identity: identity[:], Address: n.address, Zone: "z", HighestSeen: wire(n.store.HighestSeen()), Start: n.w.id(), Disks: n.disks(),
+		Identity: identity[:], Address: n.address, Zone: n.zone, HighestSeen: wire(n.store.HighestSeen()), Start: n.w.id(), Disks: n.disks(),
 	}
 	n.w.facts.started(n, n.request.Start)
 }

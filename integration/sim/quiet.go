@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -57,45 +58,14 @@ func (w *world) sweep() {
 	}
 	w.crowd(members)
 	w.place(s)
+	if w.shape.moves {
+		w.steady(s)
+	}
 	if !w.emptying() {
 		return
 	}
 	s.setTrash(0)
 	w.deleteAll(s)
-}
-
-// place has the layout take in the nodes that wait for it.
-func (w *world) place(s *server) {
-	var changes []*pb.NodeChange
-	for i, m := range w.facts.members {
-		if m.State == pb.NodeState_NODE_STATE_JOINING {
-			changes = append(changes, &pb.NodeChange{Node: uint32(i + 1), Kind: pb.NodeChange_ADD})
-		}
-	}
-	if len(changes) == 0 {
-		return
-	}
-	// A replica that lags may plan what does not stand any more.
-	plan, err := state.PlanLayout(s.table, changes)
-	if err != nil {
-		return
-	}
-	s.propose(&record.Command{Body: &record.Command_ChangeLayout{ChangeLayout: &record.ChangeLayout{
-		IfLayoutVersion: plan.LayoutVersion, Changes: plan.Changes, Algorithm: plan.Algorithm, TableDigest: plan.TableDigest,
-	}}}, nil)
-}
-
-// crowd brings new machines, up to what redundancy asks for.
-func (w *world) crowd(members int) {
-	coming := 0
-	for _, n := range w.nodes {
-		if !n.gone {
-			coming++
-		}
-	}
-	if coming < int(w.shape.redundancy) && members <= coming {
-		w.addNode()
-	}
 }
 
 // leader is the server that leads and is right; nil if there is none.
@@ -116,6 +86,8 @@ func (f *facts) unsettled(emptied bool) string {
 		return fmt.Sprintf("%d sessions and %d uploads are open", c.Sessions, c.Uploads)
 	case c.UnreferenceJobs > 0:
 		return fmt.Sprintf("%d jobs are left", c.UnreferenceJobs)
+	case c.PrefixJobs > 0:
+		return fmt.Sprintf("%d deletes of prefixes run", c.PrefixJobs)
 	case emptied && c.TrashObjects > 0:
 		return fmt.Sprintf("%d objects are in the trash", c.TrashObjects)
 	case emptied && c.Objects > 0:
@@ -134,6 +106,10 @@ func (f *facts) unsettled(emptied bool) string {
 		switch {
 		case m.State == pb.NodeState_NODE_STATE_JOINING:
 			return fmt.Sprintf("node %d is not placed on", i+1)
+		case m.State == pb.NodeState_NODE_STATE_DOWN || m.State == pb.NodeState_NODE_STATE_MAINTENANCE || m.State == pb.NodeState_NODE_STATE_DRAINING:
+			return fmt.Sprintf("node %d is %s, with %d copies and %d deletes", i+1, state.StateName(m.State), m.Copies, m.OwedDeletes)
+		case m.State == pb.NodeState_NODE_STATE_DRAINED && m.Copies+m.OwedDeletes > 0:
+			return fmt.Sprintf("node %d is drained, with %d copies and %d deletes", i+1, m.Copies, m.OwedDeletes)
 		case m.State == pb.NodeState_NODE_STATE_REMOVED && !m.Cleaned:
 			return fmt.Sprintf("records mention node %d, which was removed", i+1)
 		case m.State != pb.NodeState_NODE_STATE_REMOVED && m.InventoryDue != nil:
@@ -147,6 +123,39 @@ func (f *facts) unsettled(emptied bool) string {
 	}
 	if emptied {
 		return f.leftovers()
+	}
+	return f.outOfLine()
+}
+
+// outOfLine: every live block stands on its target set and nowhere else, as far as
+// there are R targets, and no layout before the present one is waited for.
+func (f *facts) outOfLine() string {
+	if !f.w.shape.moves || f.cluster.Counters.LiveBlocks == 0 {
+		return ""
+	}
+	if !f.balanced {
+		return "the nodes are still to be balanced"
+	}
+	placing, err := state.PlacingOf(f.w.log.truth.table)
+	history, err2 := state.LayoutHistory(f.w.log.truth.table)
+	if err != nil || err2 != nil {
+		f.w.violated("state", "%v %v", err, err2)
+		return ""
+	}
+	for i, row := range f.rows {
+		if row == nil || len(row.Copies) == 0 {
+			continue
+		}
+		targets := placing.Wanted(f.w.blocks[i].hash[:])
+		lacks := slices.ContainsFunc(targets, func(node uint32) bool { return held(row, node) == nil })
+		if full := len(targets) == int(placing.Redundancy); lacks || full && len(row.Copies) > len(targets) {
+			return fmt.Sprintf("%s is to stand on %v: %s", f.w.name(i), targets, f.explain(i))
+		}
+	}
+	for _, l := range history.Layouts[1:] {
+		if l.State != "retired" {
+			return fmt.Sprintf("layout %d is %s", l.LayoutVersion, l.State)
+		}
 	}
 	return ""
 }
@@ -201,98 +210,6 @@ func (f *facts) explainAll() (text string) {
 		}
 	}
 	return text
-}
-
-// operate is an occasion for the operator.
-func (w *world) operate() {
-	s := w.leader()
-	if s == nil {
-		return
-	}
-	id := uint32(1 + w.n(len(w.facts.members)))
-	host := w.facts.host(id)
-	gone := host != nil && host.gone
-	switch {
-	case w.chance(0.05) || w.restless && w.chance(0.3):
-		w.log.keepBackup()
-		if w.hits(FaultRestoreSoon) {
-			w.regret(s)
-		}
-	case w.log.backup != nil && w.hits(FaultRestore):
-		w.log.restore()
-		w.restartAll()
-	case gone && w.chance(0.1) || w.hits(FaultRemove):
-		q := &record.RemoveNode{Node: id, AcceptLoss: w.hits(FaultAcceptLoss)}
-		s.propose(&record.Command{Body: &record.Command_RemoveNode{RemoveNode: q}}, nil)
-	case w.chance(0.1):
-		class := uint32(1 + w.n(5))
-		s.propose(&record.Command{Body: &record.Command_RetryNow{RetryNow: &record.RetryNow{Class: class, Limit: 10}}}, nil)
-	case w.chance(0.2):
-		w.crowd(0)
-	default:
-		w.place(s)
-	}
-}
-
-// regret: everything is deleted and condemned after a backup, and the backup put
-// back while the delete orders are under way.
-func (w *world) regret(s *server) {
-	w.holding = w.chance(0.7)
-	at := int64(0)
-	later := func(most int, fn func()) {
-		at += w.shape.pace * int64(1+w.n(most))
-		w.after(at, w.sameEpoch(func() {
-			if !w.calm {
-				fn()
-			}
-		}))
-	}
-	later(60, func() { w.deleteAll(s) })
-	later(120, func() { w.condemnAll(s) })
-	later(60, func() { w.deleteAll(s) })
-	later(120, func() { w.condemnAll(s) })
-	later(150, func() {
-		w.log.restore()
-		w.restartAll()
-	})
-}
-
-// condemnAll does not wait for grace: it is no part of what is safe.
-func (w *world) condemnAll(s *server) {
-	q := &record.Condemn{}
-	for _, b := range w.blocks {
-		q.Hashes = append(q.Hashes, b.hash[:]...)
-	}
-	s.propose(&record.Command{Body: &record.Command_Condemn{Condemn: q}}, nil)
-}
-
-// deleteAll has a server that leads propose the end of every object it sees.
-func (w *world) deleteAll(s *server) {
-	list, err := state.List(s.table, &pb.ListRequest{Bucket: bucket, Limit: 100})
-	if err != nil {
-		w.violated("state", "list: %v", err)
-		return
-	}
-	q := &pb.DeleteRequest{Bucket: bucket}
-	for _, o := range list.Objects {
-		q.Items = append(q.Items, &pb.DeleteItem{Name: o.Name})
-	}
-	if len(q.Items) > 0 {
-		s.propose(&record.Command{Body: &record.Command_Delete{Delete: q}}, nil)
-	}
-}
-
-// restartAll has every node start anew some time after the metadata was restored:
-// its incarnation is that of a future that was lost.
-func (w *world) restartAll() {
-	for _, n := range w.nodes {
-		starts := n.starts
-		w.after(int64(1+w.n(400))*w.shape.pace, func() {
-			if n.up() && n.starts == starts {
-				n.kill()
-			}
-		})
-	}
 }
 
 // highest is above every version that can be given out.

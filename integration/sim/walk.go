@@ -3,6 +3,7 @@ package sim
 import (
 	"math"
 
+	"github.com/seed-7d21a5b5/ashlar/integration/sim/cover"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/schedule"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -114,7 +115,7 @@ func (s *server) judge(id protocol.NodeID, l *link, page *pb.InventoryPage) {
 		return
 	}
 	walk = w.opt.Mutant.walk(s, page, walk)
-	w.cover.Points[PointStray] += walk.Strays
+	w.cover.Points[cover.Stray] += walk.Strays
 	t.waits = t.waits.Max(walk.Waits)
 	for _, c := range walk.Commands {
 		s.propose(c, nil)
@@ -160,6 +161,28 @@ func (s *server) unreference() {
 	}
 	if len(plan.Steps) > 0 {
 		s.propose(&record.Command{Body: &record.Command_Unreference{Unreference: plan}}, nil)
+	}
+}
+
+// endPrefixes carries deletes of prefixes on, a name or two at a time. Now and then
+// an operator stops one.
+func (s *server) endPrefixes() {
+	w := s.w
+	jobs, err := state.PrefixJobs(s.table, false)
+	if err != nil {
+		w.violated("state", "prefixes: %v", err)
+	}
+	for _, j := range jobs {
+		if !w.calm && w.chance(0.4) {
+			continue
+		}
+		if !w.calm && w.chance(0.1) {
+			s.propose(&record.Command{Body: &record.Command_CancelPrefixJob{CancelPrefixJob: &record.CancelPrefixJob{Job: j.Upto}}}, nil)
+			continue
+		}
+		s.propose(&record.Command{Body: &record.Command_DeletePrefixStep{DeletePrefixStep: &record.DeletePrefixStep{
+			Job: j.Upto, Cursor: j.Cursor, Count: uint32(1 + w.n(2)),
+		}}}, nil)
 	}
 }
 

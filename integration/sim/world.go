@@ -13,7 +13,9 @@
 // within sessions. Nodes crash with unsynced writes lost, in the middle of an
 // operation too; they vanish, are removed, get rotten bytes, failing syncs and
 // disks restored from an old image. The metadata is restored from a backup and
-// starts a generation. Clocks differ, jump, stand still and run backwards.
+// starts a generation. Operators drain nodes and think better of it, change
+// weights and zones, stop nodes, balance and cancel sweeps, several at a time;
+// leaders take down of nodes whatever they like. Clocks differ, jump, stand still and run backwards.
 //
 // After every event the checkers look at everything at once (checkers.go):
 //
@@ -26,16 +28,27 @@
 //   - floors: fl(h) and W never fall.
 //   - once: a sequence of a session has one outcome.
 //   - agreement: replicas hold the same digest at the same index.
+//   - drops: a drop leaves R trusted copies on nodes that count for placement.
+//   - drained: a node that becomes drained holds no counted copy.
+//   - maintenance: a node that may stop leaves Q trusted copies of all it holds.
+//   - objects: what a client was told is stored stays, until something that was
+//     asked for later ends it; a delete of a prefix that is done has left nothing.
 //   - state: the invariants of package state, the recount of counters included.
 //   - quiet: after the faults stop, within a bounded number of events, nothing
-//     dead is left: no row, no file, no work, and what lives has R copies.
+//     dead is left: no row, no file, no work, and what lives has R copies; drains
+//     have ended, nothing is marked, no sweep runs, each block stands on its target
+//     set and nowhere else if there are R targets, and older layouts are retired.
 //
 // "Nothing waits on a clock" is not one of them: it is what the others show, since
 // every run has arbitrary clocks.
 //
 // [Run] runs one seed and tells what failed; the same seed runs the same way
 // again, and [Shrink] looks for less that still fails. [Mutants] lists what is
-// left out, one rule at a time, to see that the checkers notice.
+// left out, one rule at a time, to see that the checkers notice. Three checks of
+// package state are no rules there, since nothing is lost without them, and only
+// its own scenarios test them: the layout version of ChangeLayout, behind which the
+// table's digest says the same and more; and the cursors of SweepStep and
+// DeletePrefixStep, without which a step that comes twice does the next one's work.
 package sim
 
 import (
@@ -123,6 +136,9 @@ type shape struct {
 	// keepMs is what the bucket's trash keeps things for, while it is on; 0: this
 	// world has no trash. It follows from the seed alone.
 	keepMs uint64
+	// moves: in this world operators change the layout and leaders nodes' states.
+	// prefixes: clients delete prefixes. They follow from the seed alone, too.
+	moves, prefixes bool
 }
 
 // block is one content that clients store.
@@ -211,6 +227,7 @@ func (w *world) draw() {
 	if w.opt.Seed%3 == 0 {
 		w.shape.keepMs = 1 + w.opt.Seed*7919%1500
 	}
+	w.shape.moves, w.shape.prefixes = w.opt.Seed%4 < 2, w.opt.Seed%5 < 3
 	w.restless = w.chance(0.1)
 	for f := range faultEnd {
 		w.rates[f] = faultRates[f] * float64(w.n(3))

@@ -8,10 +8,14 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// sessionOpen opens a session under a random id. A retry after an unknown outcome
-// opens another one; the first then ends by being idle.
-func (a *API) sessionOpen(ctx context.Context, _ *pb.SessionOpenRequest) (*pb.SessionOpenAnswer, error) {
-	id := draw()
+// sessionOpen opens a session under the client's random id, which a retry repeats.
+// Where there is none it is drawn here: then a retry after an unknown outcome opens
+// another session, and the first ends by being idle.
+func (a *API) sessionOpen(ctx context.Context, q *pb.SessionOpenRequest) (*pb.SessionOpenAnswer, error) {
+	id := q.GetSession()
+	if len(id) == 0 {
+		id = draw()
+	}
 	res, err := a.propose(ctx, &record.Command{Body: &record.Command_OpenSession{OpenSession: &record.OpenSession{Session: id}}})
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -10,7 +9,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// Limits of deletes of prefixes.
+// Limits of deletes of prefixes, and of what else ends many objects.
 const (
 	// prefixNames is how many names one step looks at: commits wait for as long as
 	// a step is applied, so it is kept short, far below protocol.MaxPrefixStep.
@@ -25,7 +24,7 @@ const (
 // turn, so that a short one does not wait for a long one. Nil when nothing runs, or
 // when what the steps before have left behind has to be worked off first.
 func planPrefix(jobs []*record.PrefixJob, n *pb.Counters, last protocol.Version) *record.DeletePrefixStep {
-	if len(jobs) == 0 || n.GetUnreferenceJobs() >= MaxPendingJobs || n.GetUnreferenceLeft() >= MaxPendingReferences {
+	if len(jobs) == 0 || piledUp(n) {
 		return nil
 	}
 	next := jobs[0]
@@ -38,37 +37,25 @@ func planPrefix(jobs []*record.PrefixJob, n *pb.Counters, last protocol.Version)
 	return &record.DeletePrefixStep{Job: next.Upto, Cursor: next.Cursor, Count: prefixNames}
 }
 
+// piledUp: what has ended already has to be taken back before more ends.
+func piledUp(n *pb.Counters) bool {
+	return n.GetUnreferenceJobs() >= MaxPendingJobs || n.GetUnreferenceLeft() >= MaxPendingReferences
+}
+
 func versionOf(v *pb.Version) protocol.Version {
 	return protocol.Version{Generation: v.GetGeneration(), Counter: v.GetCounter()}
 }
 
-// deletePrefixes ends the objects of prefixes, one step after another, and rests
-// after each as the settings say. Where it has come to stands in the state: a new
-// leader goes on from there.
+// deletePrefixes ends the objects of prefixes, one step after another. Where it has
+// come to stands in the state: a new leader goes on from there.
 func (l *leading) deletePrefixes(ctx context.Context) {
 	var last protocol.Version
-	for {
-		begun := time.Now()
-		more, pace, err := l.prefixStep(ctx, &last)
-		l.complain(ctx, "delete of a prefix", err)
-		if more && err == nil {
-			if l.rest(ctx, time.Since(begun), pace) != nil {
-				return
-			}
-			continue
-		}
-		if !pause(ctx, l.bulk, l.cfg.Timing.UnreferenceTick) {
-			return
-		}
-	}
+	l.steps(ctx, "delete of a prefix", l.bulk, l.cfg.Timing.UnreferenceTick, func() (bool, int, error) { return l.prefixStep(ctx, &last) })
 }
 
 // prefixStep proposes one step and tells whether it was of use; last is whose
 // turn it was.
 func (l *leading) prefixStep(ctx context.Context, last *protocol.Version) (more bool, pace int, err error) {
-	if ctx.Err() != nil {
-		return false, 0, ctx.Err()
-	}
 	var step *record.DeletePrefixStep
 	err = l.look(ctx, func(r state.Reader) error {
 		cluster, err := state.ClusterRow(r)

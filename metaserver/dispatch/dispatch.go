@@ -249,6 +249,22 @@ func (d *Dispatcher) look(ctx context.Context, fn func(state.Reader) error) erro
 	return err
 }
 
+// steps takes one step of bulk work after another, each of which tells whether the
+// next is worth trying at once, and rests after each as the settings' pace says;
+// else it waits for a wake-up or a tick. It returns when ctx has ended.
+func (l *leading) steps(ctx context.Context, what string, wake <-chan struct{}, tick time.Duration, step func() (more bool, pace int, err error)) {
+	for ctx.Err() == nil {
+		begun := time.Now()
+		more, pace, err := step()
+		l.complain(ctx, what, err)
+		if more && err == nil {
+			_ = l.rest(ctx, time.Since(begun), pace)
+			continue
+		}
+		pause(ctx, wake, tick)
+	}
+}
+
 // complain logs a failed step, unless it failed because leadership ended.
 func (d *Dispatcher) complain(ctx context.Context, what string, err error) {
 	if err == nil || ctx.Err() != nil || protocol.KindOf(err) == protocol.NotLeader {

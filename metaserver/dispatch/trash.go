@@ -10,39 +10,32 @@ import (
 
 // trash empties what is due until nothing is, then waits for the next tick.
 func (l *leading) trash(ctx context.Context) {
-	for {
-		more, err := l.trashStep(ctx)
-		l.complain(ctx, "trash", err)
-		if more && err == nil {
-			continue
-		}
-		if !pause(ctx, nil, l.cfg.Timing.TrashTick) {
-			return
-		}
-	}
+	l.steps(ctx, "trash", nil, l.cfg.Timing.TrashTick, func() (bool, int, error) { return l.trashStep(ctx) })
 }
 
 // trashStep proposes one command for the objects that are due by this machine's
 // clock, and tells whether it was full and of use, so that looking again at once is
-// worth it.
-func (l *leading) trashStep(ctx context.Context) (more bool, err error) {
-	if ctx.Err() != nil {
-		return false, ctx.Err()
-	}
+// worth it. It waits while what ended before piles up.
+func (l *leading) trashStep(ctx context.Context) (more bool, pace int, err error) {
 	var due []*record.TrashItem
-	err = l.look(ctx, func(r state.Reader) (err error) {
+	err = l.look(ctx, func(r state.Reader) error {
+		cluster, err := state.ClusterRow(r)
+		if err != nil || piledUp(cluster.GetCounters()) {
+			return err
+		}
+		pace = int(cluster.GetSettings().GetTranquilityPercent())
 		due, err = state.DueTrash(r, l.cfg.Now().UnixMilli(), protocol.MaxTrashBatch)
 		return err
 	})
 	if err != nil || len(due) == 0 {
-		return false, err
+		return false, pace, err
 	}
 	res, err := l.propose(ctx, &record.Command{Body: &record.Command_EmptyTrash{EmptyTrash: &record.EmptyTrash{Items: due}}})
 	if err != nil {
-		return false, err
+		return false, pace, err
 	}
 	applied := res.GetEmptyTrash().GetApplied()
 	l.metrics.emptied.Add(float64(applied))
 	l.Wake()
-	return applied > 0 && len(due) == protocol.MaxTrashBatch, nil
+	return applied > 0 && len(due) == protocol.MaxTrashBatch, pace, nil
 }

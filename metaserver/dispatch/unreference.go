@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -47,29 +46,13 @@ func planUnreference(work []state.UnreferenceWork) *record.Unreference {
 // unreference takes references back until none are left, then waits for more.
 func (l *leading) unreference(ctx context.Context) {
 	var from protocol.Version
-	for {
-		begun := time.Now()
-		more, pace, err := l.unreferenceStep(ctx, &from)
-		l.complain(ctx, "unreference", err)
-		if more && err == nil {
-			if l.rest(ctx, time.Since(begun), pace) != nil {
-				return
-			}
-			continue
-		}
-		if !pause(ctx, l.wake, l.cfg.Timing.UnreferenceTick) {
-			return
-		}
-	}
+	l.steps(ctx, "unreference", l.wake, l.cfg.Timing.UnreferenceTick, func() (bool, int, error) { return l.unreferenceStep(ctx, &from) })
 }
 
 // unreferenceStep proposes one command and tells whether it was of use, so that
 // looking again at once is worth it. from is where this leadership saw the oldest
 // job last: a table may have to pass over many that are gone.
 func (l *leading) unreferenceStep(ctx context.Context, from *protocol.Version) (more bool, pace int, err error) {
-	if ctx.Err() != nil {
-		return false, 0, ctx.Err()
-	}
 	var plan *record.Unreference
 	err = l.look(ctx, func(r state.Reader) error {
 		work, err := state.JobsFrom(r, *from, unreferenceJobs)

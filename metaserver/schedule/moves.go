@@ -16,6 +16,8 @@ type mover struct {
 	*planner
 	drops   []*record.NodeBlock
 	settled []byte
+	// some of the marked blocks go on, or would if nodes were less busy.
+	some bool
 }
 
 // planMoves brings blocks that a sweep has marked in line with the placement,
@@ -34,12 +36,19 @@ func (p *planner) planMoves() error {
 			}
 			continue
 		}
-		if err := p.scan(state.ClassMove, lane, m.move); err != nil {
+		if err := p.scan(state.ClassMove, lane, m.see); err != nil {
 			return err
 		}
 	}
 	m.flush()
-	return p.planSweep()
+	return p.planSweep(m.some)
+}
+
+// see is move, and takes down whether any marked block goes on.
+func (m *mover) see(w state.DueWork) (verdict, error) {
+	v, err := m.move(w)
+	m.some = m.some || v != blocked
+	return v, err
 }
 
 // move sees one marked block a step on: a copy to each target that lacks one; when
@@ -148,8 +157,10 @@ func (m *mover) flush() {
 }
 
 // planSweep takes the next step of the sweep that runs, unless enough is marked
-// already: marks are rows, and a sweep must not fill the table with them.
-func (p *planner) planSweep() error {
+// already and some of it goes on: marks are rows, and a sweep need not fill the
+// table with them. Blocks that nothing can be done for, such as those of a node that
+// is gone, never hold up the others, however many they are.
+func (p *planner) planSweep(some bool) error {
 	number, s, err := state.RunningSweep(p.r)
 	if err != nil || s == nil || s.Walked {
 		return err
@@ -157,7 +168,7 @@ func (p *planner) planSweep() error {
 	switch marked := p.cluster.GetCounters().GetMovingBlocks(); {
 	case p.paused(state.ClassMove):
 		p.wait(state.ClassMove, 0, 1, fmt.Sprintf("sweep %d: the class is paused", number))
-	case marked >= uint64(p.obs.Limits.Marked):
+	case some && marked >= uint64(p.obs.Limits.Marked):
 		p.wait(state.ClassMove, 0, 1, fmt.Sprintf("sweep %d: marked blocks to be moved first, of which there are %d", number, marked))
 	default:
 		p.command(&record.Command{Body: &record.Command_SweepStep{SweepStep: &record.SweepStep{

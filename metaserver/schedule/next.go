@@ -233,7 +233,7 @@ func (p *planner) waitLane(class, lane uint32, why string) error {
 	return err
 }
 
-func turn(list []string, n uint64) []string {
+func turn[T any](list []T, n uint64) []T {
 	if len(list) < 2 {
 		return list
 	}

@@ -87,7 +87,8 @@ type Limits struct {
 	OrdersPerNode int
 	// Count bounds how far waiting work is counted: "at least so many".
 	Count int
-	// Marked is how many blocks may be marked to be moved before a sweep waits.
+	// Marked is how many blocks may be marked to be moved before a sweep waits for
+	// those of them that go on.
 	Marked int
 }
 

@@ -85,20 +85,21 @@ func (p *planner) copiesRoom() bool {
 }
 
 // candidates are the nodes that may take a copy: of the layout's that count for
-// placement and are not full, best first, and turned by the attempts made, so that
-// a broken node is passed over.
+// placement, best first, and turned by the attempts made, so that a broken node is
+// passed over. Those that take no more blocks of clients come last: what they keep
+// in reserve is for this.
 func (p *planner) candidates(b *record.Block, w state.DueWork) []uint32 {
-	var out []uint32
+	var roomy, scarce []uint32
 	for _, node := range p.placing.Places(w.Hash[:]) {
-		if p.member(node) && !p.away(node) && copyOn(b, node) == nil && !p.isFull(node) {
-			out = append(out, node)
+		switch {
+		case !p.member(node) || p.away(node) || copyOn(b, node) != nil:
+		case p.isFull(node):
+			scarce = append(scarce, node)
+		default:
+			roomy = append(roomy, node)
 		}
 	}
-	if len(out) < 2 {
-		return out
-	}
-	at := int(w.Attempts) % len(out)
-	return append(append([]uint32(nil), out[at:]...), out[:at]...)
+	return append(turn(roomy, uint64(w.Attempts)), turn(scarce, uint64(w.Attempts))...)
 }
 
 // orderCopy has node fetch the block: acted if it is or was ordered, full if the
@@ -146,11 +147,6 @@ func (p *planner) whyNoCopy(b *record.Block, w state.DueWork) string {
 	}
 	if len(silent) > 0 {
 		return "these nodes do not answer: " + strings.Join(silent, ", ")
-	}
-	for _, node := range p.placing.Places(w.Hash[:]) {
-		if copyOn(b, node) == nil && p.isFull(node) {
-			return fmt.Sprintf("node %d is full", node)
-		}
 	}
 	return fmt.Sprintf("fewer than %d nodes can hold it", p.cluster.GetSettings().GetRedundancy())
 }

@@ -13,7 +13,8 @@ import (
 const Leader = "leader"
 
 // AuditTrim bounds the rows of the audit that one command lets go, so that a
-// lowered limit is reached by and by.
+// lowered limit is reached by and by. While the audit has too many bytes it is at
+// least as many bytes as the command has added, however many rows that takes.
 const AuditTrim = 64
 
 // asked is who a command came from.
@@ -49,26 +50,29 @@ func (a *applier) audit(row *pb.AuditRow) {
 	if len(a.cluster.AuditFirst) == 0 {
 		a.cluster.AuditFirst = key
 	}
-	a.trimAudit()
+	a.trimAudit(len(key) + len(value))
 }
 
 // trimAudit lets the oldest rows go while there are more than the settings say,
-// or more bytes than protocol.MaxAuditBytes, as far as the entry has room. It
-// begins at the oldest row that is left: what stood before is gone, but a table
+// or more bytes than protocol.MaxAuditBytes, as far as the entry has room; added is
+// what has just come. It begins at the oldest row that is left: what stood before is gone, but a table
 // may still have to pass over it.
-func (a *applier) trimAudit() {
+func (a *applier) trimAudit(added int) {
 	c, keep := a.cluster.Counters, uint64(AuditKeep(a.cluster.Settings))
 	over := func() bool { return c.AuditRows > keep || c.AuditBytes > protocol.MaxAuditBytes }
+	freed := 0
 	if !over() {
 		return
 	}
 	var gone [][]byte
 	a.fail(a.Scan(a.cluster.AuditFirst, keysAbove([]byte{tableAudit}), func(key, value []byte) bool {
-		if !over() || len(gone) == AuditTrim || !a.room(len(gone)+1) {
+		enough := len(gone) >= AuditTrim && (freed >= added || c.AuditBytes <= protocol.MaxAuditBytes)
+		if !over() || enough || !a.room(len(gone)+1) {
 			a.cluster.AuditFirst = append([]byte(nil), key...)
 			return false
 		}
 		countAudit(c, key, value, ^uint64(0))
+		freed += len(key) + len(value)
 		gone = append(gone, append([]byte(nil), key...))
 		return true
 	}))

@@ -81,7 +81,7 @@ func (a *applier) endNext(key []byte, job *record.PrefixJob, count int, out *rec
 			break
 		}
 		job.Cursor = n.name
-		if fromPB(job.Upto).Less(fromPB(n.object.Version)) {
+		if fromPB(job.Upto).Less(fromPB(n.object.Version)) && a.m.holds(PrefixUpto) {
 			out.Kept++
 			continue
 		}

@@ -146,10 +146,17 @@ func TestPrefixJobsLimits(t *testing.T) {
 	}
 }
 
-// TestAuditBytes: long rows push the oldest out before the bytes are too many, and
-// what is left is the newest.
+// TestAuditBytes: long rows push the oldest out before the bytes are too many, also
+// where those are short and many, and what is left is the newest.
 func TestAuditBytes(t *testing.T) {
 	b := newBulk(t, 1)
+	for range 40 {
+		var commits []*record.Command
+		for range 200 {
+			commits = append(commits, commitCommand(inline("short", 1)))
+		}
+		b.apply(commits...)
+	}
 	name := func(i int) string { return fmt.Sprintf("%04d%s", i, strings.Repeat("n", protocol.MaxNameLength-4)) }
 	var last protocol.Version
 	for range protocol.MaxAuditBytes/(protocol.MaxDeleteBatch*protocol.MaxNameLength) + 20 {

@@ -36,6 +36,9 @@ func (a *applier) surplus(d *draft, node uint32) bool {
 	}
 	redundancy := a.cluster.Settings.Redundancy
 	places := a.placing().Wanted(d.hash)
+	if !a.m.holds(DropTargets) {
+		places = heldNodes(d.row.Copies)
+	}
 	others := 0
 	for _, c := range d.row.Copies {
 		if c.Node != node && slices.Contains(places, c.Node) && a.trusts(c.Node, heldVersion(c)) {

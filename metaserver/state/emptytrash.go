@@ -39,7 +39,7 @@ func (a *applier) emptyTrash(q *record.EmptyTrash) *record.Result {
 		a.untrash(key, trashed)
 		ended := a.next()
 		a.startJob(jobOf(objectOf(trashed)), ended)
-		row = a.auditEmptied(row, item.Bucket, &pb.AuditObject{Name: item.Name, Version: item.Version, Ended: toPB(ended)})
+		row = a.auditEmptied(row, item.Bucket, &pb.AuditObject{Name: item.Name, Version: toPB(fromPB(item.Version)), Ended: toPB(ended)})
 		out.Applied++
 		out.Bytes += objectOf(trashed).Size
 	}

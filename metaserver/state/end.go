@@ -28,7 +28,9 @@ func (a *applier) endObject(bucket, name string, o *record.Object, ended protoco
 		a.trash(bucket, name, &record.Trashed{
 			Object: o, Cause: cause, Ended: toPB(ended), DeletedUnixMs: a.nowUnixMs, DueUnixMs: due,
 		})
-		return
+		if a.m.holds(TrashKeepsReferences) {
+			return
+		}
 	}
 	a.startJob(jobOf(o), ended)
 }

@@ -61,6 +61,21 @@ const (
 	DropRaisesFloor
 	// ExactlyOnce: a sequence of a session runs at most once.
 	ExactlyOnce
+	// DropTargets: Drop counts copies on the target set only, and so none on a node
+	// that is away.
+	DropTargets
+	// DrainedGuard: a node is drained when no copy is counted on it and it owes no
+	// delete.
+	DrainedGuard
+	// MaintenanceGuard: a node stops by an operator's word only if no other one has,
+	// and if every referenced block keeps Q trusted copies.
+	MaintenanceGuard
+	// AwayMarked: what is stored on a node that is away is marked to be moved.
+	AwayMarked
+	// PrefixUpto: a delete of a prefix leaves what was written after it began.
+	PrefixUpto
+	// TrashKeepsReferences: an object in the trash is no job's.
+	TrashKeepsReferences
 
 	ruleEnd
 )
@@ -73,6 +88,8 @@ var ruleNames = [ruleEnd]string{
 	RegisterIncarnation: "RegisterIncarnation", RegisterCounts: "RegisterCounts", DistinctNodes: "DistinctNodes",
 	GenerationFloor: "GenerationFloor", StrayCounted: "StrayCounted", RemoveAtOnce: "RemoveAtOnce", RemoveGuard: "RemoveGuard",
 	SuspectUntrusted: "SuspectUntrusted", DropRaisesFloor: "DropRaisesFloor", ExactlyOnce: "ExactlyOnce",
+	DropTargets: "DropTargets", DrainedGuard: "DrainedGuard", MaintenanceGuard: "MaintenanceGuard", AwayMarked: "AwayMarked",
+	PrefixUpto: "PrefixUpto", TrashKeepsReferences: "TrashKeepsReferences",
 }
 
 // String returns the rule's name.

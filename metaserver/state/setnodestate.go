@@ -72,12 +72,12 @@ func (a *applier) guardState(n *record.Node, q *record.SetNodeState) error {
 			return nil
 		}
 	case step{draining, drained, false}:
-		if n.Copies > 0 || n.OwedDeletes > 0 {
+		if (n.Copies > 0 || n.OwedDeletes > 0) && a.m.holds(DrainedGuard) {
 			return protocol.Errorf(protocol.PreconditionFailed, "node %d still holds %d copies and owes %d deletes", q.Node, n.Copies, n.OwedDeletes)
 		}
 		return nil
 	case step{up, maintenance, false}:
-		if q.AcceptRisk {
+		if q.AcceptRisk || !a.m.holds(MaintenanceGuard) {
 			return nil
 		}
 		return guardStop(a.cluster, a.m.nodes, q.Node)

@@ -20,12 +20,14 @@ const maxSweeps = 32
 
 // startSweep begins to bring every block in line with the placement, as it has
 // just changed. It supersedes one that runs: a sweep goes by the placement at each
-// of its steps. Where there is no block it has nothing to do.
+// of its steps. Where there is no block it has nothing to do, and none stands by an
+// older layout.
 func (a *applier) startSweep(cause, node uint32) {
 	if a.m.sweep != nil {
 		a.endSweep(record.Sweep_SUPERSEDED)
 	}
 	if records(a.cluster.Counters) == 0 {
+		a.retireLayouts(a.cluster.LayoutVersion)
 		return
 	}
 	a.cluster.LastSweep++

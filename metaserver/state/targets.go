@@ -162,7 +162,7 @@ func (a *applier) markOf(d *draft, all bool) uint32 {
 
 // touchesAway: a copy is counted on a node that is away.
 func (a *applier) touchesAway(b *record.Block) bool {
-	return slices.ContainsFunc(b.Copies, func(h *record.Held) bool { return slices.Contains(a.cluster.Away, h.Node) })
+	return a.m.holds(AwayMarked) && slices.ContainsFunc(b.Copies, func(h *record.Held) bool { return slices.Contains(a.cluster.Away, h.Node) })
 }
 
 // records counts the block records of all phases.

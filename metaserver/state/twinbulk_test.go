@@ -16,9 +16,8 @@ import (
 type twinBulk struct {
 	prefixes []*twinPrefix
 	lines    []string
-	// auditKeep is the setting; now and asking are the command's clock and session.
+	// auditKeep is the setting, asking the command's session.
 	auditKeep int
-	now       int64
 	asking    string
 }
 

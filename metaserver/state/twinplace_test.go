@@ -103,8 +103,19 @@ func (w *twin) startSweep(cause, node uint64) {
 	if s := w.running(); s != nil {
 		s.state = "SUPERSEDED"
 	}
-	if len(w.blocks) > 0 {
-		w.sweeps = append(w.sweeps, &twinSweep{state: "RUNNING", cause: cause, node: node, layout: w.layouts[len(w.layouts)-1].version})
+	present := w.layouts[len(w.layouts)-1].version
+	if len(w.blocks) == 0 {
+		w.retireLayouts(present)
+		return
+	}
+	w.sweeps = append(w.sweeps, &twinSweep{state: "RUNNING", cause: cause, node: node, layout: present})
+}
+
+func (w *twin) retireLayouts(version uint64) {
+	for i := range w.layouts {
+		if w.layouts[i].version < version {
+			w.layouts[i].state = "retired"
+		}
 	}
 }
 
@@ -120,11 +131,7 @@ func (w *twin) settleSweep() {
 		}
 	}
 	s.state = "DONE"
-	for i := range w.layouts {
-		if w.layouts[i].version < s.layout {
-			w.layouts[i].state = "retired"
-		}
-	}
+	w.retireLayouts(s.layout)
 }
 
 // newLayout files the one before, if blocks may stand by it.

@@ -1262,7 +1262,10 @@ func (x *PrepareAnswer) GetLayoutVersion() uint64 {
 }
 
 type SessionOpenRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 16 random bytes of the client's, so that a retry opens the same session; the
+	// server draws them if absent. An id that is in use is refused.
+	Session       []byte `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1295,6 +1298,13 @@ func (x *SessionOpenRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use SessionOpenRequest.ProtoReflect.Descriptor instead.
 func (*SessionOpenRequest) Descriptor() ([]byte, []int) {
 	return file_wire_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SessionOpenRequest) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
 }
 
 type SessionOpenAnswer struct {
@@ -9248,8 +9258,9 @@ const file_wire_proto_rawDesc = "" +
 	"\rPrepareAnswer\x12\x12\n" +
 	"\x04live\x18\x01 \x03(\bR\x04live\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12%\n" +
-	"\x0elayout_version\x18\x03 \x01(\x04R\rlayoutVersion\"\x14\n" +
-	"\x12SessionOpenRequest\"s\n" +
+	"\x0elayout_version\x18\x03 \x01(\x04R\rlayoutVersion\".\n" +
+	"\x12SessionOpenRequest\x12\x18\n" +
+	"\asession\x18\x01 \x01(\fR\asession\"s\n" +
 	"\x11SessionOpenAnswer\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x16\n" +
 	"\x06window\x18\x02 \x01(\rR\x06window\x12,\n" +

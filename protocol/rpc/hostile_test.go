@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -101,35 +102,39 @@ func readAnswers(t testing.TB, conn net.Conn) (statuses []int, bodies []string) 
 // smuggling are requests whose end two readers may place differently; %s is the
 // request hidden in them.
 var smuggling = map[string]string{
-	"length and chunks":         "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n%s",
-	"chunks and length":         "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n%s",
-	"two lengths":               "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 60\r\n\r\n%s",
-	"two equal lengths":         "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n%s",
-	"lengths in a list":         "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0, 60\r\n\r\n%s",
-	"signed length":             "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: +0\r\n\r\n%s",
-	"negative length":           "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n%s",
-	"hexadecimal length":        "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0x0\r\n\r\n%s",
-	"empty length":              "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n%s",
-	"huge length":               "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n%s",
-	"space before colon":        "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length : 60\r\n\r\n%s",
-	"space before chunks colon": "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n%s",
-	"unknown coding":            "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n%s",
-	"list of codings":           "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n%s",
-	"coding that is none":       "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n%s",
-	"coding twice":              "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n%s",
-	"chunks in HTTP/1.0":        "POST /v1/raw/x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n%s",
-	"folded header":             "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nX: a\r\n Content-Length: 60\r\n\r\n%s",
-	"bare LF":                   "POST /v1/raw/x HTTP/1.1\r\nHost: a\nX: b\r\n\r\n%s",
-	"bare LF at the end":        "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\n\n%s",
-	"folded coding":             "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n%s",
-	"NUL in a header":           "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n%s",
-	"bare CR in a header":       "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nX: a\rContent-Length: 60\r\n\r\n%s",
-	"no name":                   "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\n: 60\r\n\r\n%s",
-	"chunk size not a number":   "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n%s",
-	"chunk size too long":       "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n%s",
-	"chunk longer than said":    "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc%s",
-	"no version":                "POST /v1/raw/x\r\nHost: a\r\n\r\n%s",
-	"two hosts":                 "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n%s",
+	"length and chunks":          "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n%s",
+	"chunks and length":          "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n%s",
+	"two lengths":                "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 60\r\n\r\n%s",
+	"two equal lengths":          "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n%s",
+	"lengths in a list":          "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0, 60\r\n\r\n%s",
+	"signed length":              "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: +0\r\n\r\n%s",
+	"negative length":            "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n%s",
+	"hexadecimal length":         "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0x0\r\n\r\n%s",
+	"empty length":               "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n%s",
+	"huge length":                "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n%s",
+	"space before colon":         "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nContent-Length : 60\r\n\r\n%s",
+	"space before chunks colon":  "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n%s",
+	"unknown coding":             "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n%s",
+	"list of codings":            "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n%s",
+	"coding that is none":        "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n%s",
+	"coding twice":               "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n%s",
+	"chunks in HTTP/1.0":         "POST /v1/raw/x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n%s",
+	"empty list of codings":      "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n%s",
+	"empty xchunks":              "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n%s",
+	"empty identity":             "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n%s",
+	"empty chunks, coding twice": "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n%s",
+	"folded header":              "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nX: a\r\n Content-Length: 60\r\n\r\n%s",
+	"bare LF":                    "POST /v1/raw/x HTTP/1.1\r\nHost: a\nX: b\r\n\r\n%s",
+	"bare LF at the end":         "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\n\n%s",
+	"folded coding":              "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n%s",
+	"NUL in a header":            "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n%s",
+	"bare CR in a header":        "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nX: a\rContent-Length: 60\r\n\r\n%s",
+	"no name":                    "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\n: 60\r\n\r\n%s",
+	"chunk size not a number":    "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n%s",
+	"chunk size too long":        "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n%s",
+	"chunk longer than said":     "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc%s",
+	"no version":                 "POST /v1/raw/x\r\nHost: a\r\n\r\n%s",
+	"two hosts":                  "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n%s",
 }
 
 // TestOneRequest: never a second request on a connection whose first is in doubt.
@@ -147,6 +152,18 @@ func TestOneRequest(t *testing.T) {
 		}
 		if h.server.Stats().Malformed == 0 {
 			t.Error("nothing was counted as malformed")
+		}
+	})
+}
+
+// TestEmptyChunks: a body of no chunks is one, and ends before what follows it.
+func TestEmptyChunks(t *testing.T) {
+	bothWays(t, ServerConfig{}, func(t *testing.T, h *hostile) {
+		for _, coding := range []string{"chunked", " Chunked \t"} {
+			text := "POST /v1/raw/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:" + coding + "\r\n%s\r\n0\r\n\r\n"
+			if statuses, bodies := answers(t, h.addr, fmt.Sprintf(text, "")+fmt.Sprintf(text, "Connection: close\r\n")); !slices.Equal(statuses, []int{200, 200}) {
+				t.Errorf("two requests with %q: answered %v, %q", coding, statuses, bodies)
+			}
 		}
 	})
 }

@@ -106,7 +106,7 @@ func (x *exchange) run(inFlight int64) error {
 // differently (RFC 9112: 2.2, 5.2, 6.1): both a length and chunks, a coding that
 // is not chunks, a folded header, a line that does not end in CRLF. fasthttp reads all of them.
 func (x *exchange) framing() error {
-	length, chunks := false, false
+	length, chunks, plain := false, 0, false
 	for raw := x.http.Request.Header.RawHeaders(); len(raw) > 0; {
 		i := bytes.IndexByte(raw, '\n')
 		if i < 1 || raw[i-1] != '\r' {
@@ -118,14 +118,21 @@ func (x *exchange) framing() error {
 		case 'c', 'C':
 			length = length || named(raw[:i], fasthttp.HeaderContentLength)
 		case 't', 'T':
-			chunks = chunks || named(raw[:i], fasthttp.HeaderTransferEncoding)
+			if named(raw[:i], fasthttp.HeaderTransferEncoding) {
+				chunks++
+				value := bytes.Trim(raw[len(fasthttp.HeaderTransferEncoding)+1:i], " \t\r")
+				plain = bytes.EqualFold(value, []byte("chunked"))
+			}
 		}
 		raw = raw[i+1:]
 	}
+	h := &x.http.Request.Header
+	// Chunks that hold nothing were read already, and left a length of 0.
+	empty := chunks == 1 && plain && h.IsHTTP11() && h.ContentLength() == 0
 	switch {
-	case length && chunks:
+	case length && chunks > 0:
 		return protocol.Errorf(protocol.InvalidArgument, "a request has Content-Length or Transfer-Encoding, not both")
-	case chunks && x.http.Request.Header.ContentLength() != chunked:
+	case chunks > 0 && h.ContentLength() != chunked && !empty:
 		return protocol.Errorf(protocol.InvalidArgument, "the only Transfer-Encoding is chunked")
 	}
 	return nil

@@ -10,7 +10,8 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// store puts a block of its own and returns who acknowledged it.
+// store puts a block of its own and returns who acknowledged it, once nobody else is
+// asked any more.
 func (w *world) store(i int) []protocol.NodeID {
 	w.t.Helper()
 	p, _ := w.parcel([]byte{byte(i), byte(i >> 8)})
@@ -19,7 +20,19 @@ func (w *world) store(i int) []protocol.NodeID {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.settle()
 	return nodesOf(claims)
+}
+
+// settle waits for the writes that go on behind a store.
+func (w *world) settle() {
+	w.t.Helper()
+	late := &w.fleet.stragglers
+	eventually(w.t, "no straggler is left", func() bool {
+		late.mu.Lock()
+		defer late.mu.Unlock()
+		return late.count == 0
+	})
 }
 
 // TestWritersAvoid: blocks go to nodes that are up, and to others only where there

@@ -234,10 +234,19 @@ func (d *delivery) failure(ctx context.Context) error {
 	return protocol.Errorf(kind, "block %s was acknowledged by %d nodes, which are too few: %w", d.parcel.Hash.Short(), len(d.claims), joinSome(d.causes))
 }
 
-// joinSome joins the last few causes; a block that failed for long has many.
+// joinSome joins the last few causes, each once; a block that failed for long has
+// many that say the same.
 func joinSome(causes []error) error {
 	const most = 6
-	return errors.Join(causes[max(0, len(causes)-most):]...)
+	var some []error
+	for _, c := range slices.Backward(causes) {
+		same := func(e error) bool { return e.Error() == c.Error() }
+		if len(some) < most && !slices.ContainsFunc(some, same) {
+			some = append(some, c)
+		}
+	}
+	slices.Reverse(some)
+	return errors.Join(some...)
 }
 
 // send does one PUT and checks that the acknowledgement means what was sent.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -126,6 +127,7 @@ func TestFallback(t *testing.T) {
 		if err != nil || len(claims) < 2 || slices.ContainsFunc(claims, func(c protocol.Claim) bool { return c.Node < 3 }) {
 			t.Errorf("put %d: %v, %v", i, nodesOf(claims), err)
 		}
+		w.settle()
 	}
 	if a, b := w.nodes[0].count(), w.nodes[1].count(); a != 1 || b != 1 {
 		t.Errorf("the failed nodes were asked %d and %d times", a, b)
@@ -320,5 +322,16 @@ func TestBuffers(t *testing.T) {
 		if err != nil || !bytes.Equal(got, noise) {
 			t.Errorf("%d bytes came back as %d, %v", n, len(got), err)
 		}
+	}
+}
+
+// TestJoinSome: what many attempts say alike is told once, and not more than a few.
+func TestJoinSome(t *testing.T) {
+	var causes []error
+	for i := range 30 {
+		causes = append(causes, fmt.Errorf("cause %d", i/3))
+	}
+	if got, want := joinSome(causes).Error(), "cause 4\ncause 5\ncause 6\ncause 7\ncause 8\ncause 9"; got != want {
+		t.Errorf("joined %q, not %q", got, want)
 	}
 }

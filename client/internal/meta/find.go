@@ -3,8 +3,13 @@ package meta
 import (
 	"context"
 
+	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
 )
+
+// maxFinds bounds how often Find asks all: with the pauses between, some ten
+// seconds where nobody listens.
+const maxFinds = 18
 
 // found is one endpoint's answer.
 type found[PA any] struct {
@@ -21,21 +26,21 @@ func Find[A any, PA interface {
 	rpc.Message
 }](ctx context.Context, g *Group, path string, req rpc.Message) (PA, error) {
 	var last error
-	for n := range MaxAttempts {
+	for n := range maxFinds {
 		ans, err := findOnce[A, PA](ctx, g, path, req)
 		if err == nil {
 			return ans, nil
 		}
+		last = telling(last, err)
 		if ctx.Err() != nil {
-			return nil, gaveUp(ctx, path, err, false)
+			return nil, gaveUp(ctx, path, last, false)
 		}
 		if !again(err) {
 			return nil, err
 		}
-		last = err
 		g.cfg.Pause(ctx, backoff(n))
 	}
-	return nil, exhausted(path, last, false)
+	return nil, protocol.Errorf(protocol.Unavailable, "%s: gave up after asking all %d times: %w", path, maxFinds, last)
 }
 
 func findOnce[A any, PA interface {

@@ -2,6 +2,7 @@ package meta
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -17,9 +18,10 @@ import (
 
 // Limits of a group.
 const (
-	// MaxAttempts bounds how often one request is sent. With the backoff below
-	// they last some ten seconds, which is longer than an election.
-	MaxAttempts = 18
+	// DefaultPatience bounds how long one request is asked again, unless its context
+	// ends before; it outlasts several elections. Pauses (backoff) and MaxHops bound
+	// the attempts within.
+	DefaultPatience = 30 * time.Second
 	// MaxHops bounds not-leader answers followed in a row without a pause.
 	MaxHops = 3
 	// MaxEndpoints bounds the addresses remembered, learned ones included.
@@ -54,10 +56,17 @@ type Config struct {
 	MaxSessions int
 	// AttemptTimeout bounds one attempt; 0 means DefaultAttemptTimeout.
 	AttemptTimeout time.Duration
-	Logger         *slog.Logger
+	// Patience bounds how long one request is asked again; 0 means DefaultPatience.
+	Patience time.Duration
+	Logger   *slog.Logger
 	// Pause waits for d or the end of ctx, whichever comes first; nil means a
 	// timer. Tests hand in one that does not wait.
 	Pause func(ctx context.Context, d time.Duration)
+	// Quiet waits for the moment after which a client without uploads counts as
+	// idle, or the end of ctx; nil means a timer.
+	Quiet func(ctx context.Context)
+	// DrawID draws the id of a session; nil means at random.
+	DrawID func() protocol.ID
 }
 
 // Group is the metaservers as one client sees them. It is safe for concurrent
@@ -69,11 +78,24 @@ type Group struct {
 	mu        sync.Mutex
 	endpoints []string
 	preferred string
-	seen      protocol.Version
+	// silent are the endpoints that let an attempt time out and have not answered
+	// since (walk.go).
+	silent map[string]struct{}
+	seen   protocol.Version
 	// uploads counts those under way by the version that they began at.
 	uploads map[protocol.Version]int
 	// ends counts the requests under way that are the end of one of them.
 	ends int
+	// begun counts all uploads; settling says that settle runs.
+	begun    uint64
+	settling bool
+	// unheard is the id of a session that may be open and that nobody uses.
+	unheard []byte
+
+	// life ends with Close, settlers before Close returns.
+	life     context.Context
+	end      context.CancelFunc
+	settlers sync.WaitGroup
 }
 
 // NewGroup returns a group that has not spoken to anybody yet.
@@ -87,13 +109,23 @@ func NewGroup(cfg Config) (*Group, error) {
 	if cfg.AttemptTimeout <= 0 {
 		cfg.AttemptTimeout = DefaultAttemptTimeout
 	}
+	if cfg.Patience <= 0 {
+		cfg.Patience = DefaultPatience
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Pause == nil {
 		cfg.Pause = pause
 	}
+	if cfg.Quiet == nil {
+		cfg.Quiet = quiet
+	}
+	if cfg.DrawID == nil {
+		cfg.DrawID = drawID
+	}
 	g := &Group{cfg: cfg}
+	g.life, g.end = context.WithCancel(context.Background())
 	g.sessions = newPool(cfg.MaxSessions, g.openSession)
 	g.Learn(cfg.Endpoints)
 	if len(g.endpoints) == 0 {
@@ -148,22 +180,21 @@ func (g *Group) Read(ctx context.Context, path string, req, ans rpc.Message) err
 // ask sends req until it is answered. unknown tells, with an error, that some
 // attempt may have been executed or may still be.
 func (g *Group) ask(ctx context.Context, path string, req, ans rpc.Message) (err error, unknown bool) {
-	w := walk{group: g, addr: g.prefer("")}
+	w := g.newWalk()
+	p := g.newPatience()
 	var last error
 	foreign := 0
-	for n := range MaxAttempts {
-		if ctx.Err() != nil {
+	for ; ; p.attempts++ {
+		switch {
+		case ctx.Err() != nil:
 			return gaveUp(ctx, path, last, unknown), unknown
-		}
-		if n > 0 {
+		case p.ended():
+			return p.exhausted(path, last, unknown), unknown
+		case p.attempts > 0:
 			// An answer that could not be read may have left something behind.
 			proto.Reset(ans)
 		}
-		timeout := g.cfg.AttemptTimeout
-		if n == 0 {
-			timeout = min(timeout, firstTimeout)
-		}
-		err := g.attempt(ctx, timeout, w.addr, path, req, ans)
+		err := g.attempt(ctx, w.timeout(p.attempts), w.addr, path, req, ans)
 		if err == nil {
 			g.answered(w.addr, ans)
 			return nil, false
@@ -174,7 +205,7 @@ func (g *Group) ask(ctx context.Context, path string, req, ans rpc.Message) (err
 			if foreign++; foreign == len(g.Endpoints()) {
 				return err, unknown
 			}
-			last = err
+			last = telling(last, err)
 			w.skip()
 			continue
 		}
@@ -184,28 +215,39 @@ func (g *Group) ask(ctx context.Context, path string, req, ans rpc.Message) (err
 			return err, unknown
 		}
 		unknown = unknown || maybeRan(err)
-		last = err
+		last = telling(last, err)
 		if !w.follow(err) {
-			g.cfg.Pause(ctx, backoff(n))
+			p.pause(ctx)
 		}
 	}
-	return exhausted(path, last, unknown), unknown
 }
 
-func exhausted(path string, last error, unknown bool) error {
-	kind := protocol.Unavailable
-	if unknown {
-		kind = protocol.UnknownOutcome
+// telling returns the one of two errors in a row that tells people more: that no
+// leader is known says more than that another server could not be reached, and
+// either says more than that the time was up.
+func telling(before, now error) error {
+	b, n := protocol.AsError(before), protocol.AsError(now)
+	switch {
+	case before == nil:
+	case n.Kind == protocol.Canceled, n.Kind == protocol.Unavailable && b.Kind == protocol.NotLeader && b.Leader == "":
+		return before
 	}
-	return protocol.Errorf(kind, "%s: gave up after %d attempts: %w", path, MaxAttempts, last)
+	return now
 }
 
+// attempt asks addr once. Whether it lets the time run out is remembered.
 func (g *Group) attempt(ctx context.Context, timeout time.Duration, addr, path string, req, ans rpc.Message) error {
 	attempt, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := g.cfg.Caller.Call(attempt, addr, path, req, ans)
 	if err != nil {
 		g.cfg.Logger.Debug("metaserver call failed", "addr", addr, "path", path, "err", err)
+	}
+	switch kind := protocol.KindOf(err); {
+	case err == nil || kind != protocol.Unavailable && !maybeRan(err):
+		g.spoke(addr)
+	case errors.Is(attempt.Err(), context.DeadlineExceeded):
+		g.fellSilent(addr)
 	}
 	return err
 }
@@ -252,41 +294,6 @@ func (g *Group) prefer(addr string) string {
 		g.preferred = addr
 	}
 	return g.preferred
-}
-
-// walk is one request's way through the endpoints.
-type walk struct {
-	group *Group
-	addr  string
-	hops  int
-}
-
-// follow moves on to the next address. It reports whether to go there at once:
-// only to a leader that was just named, and only MaxHops times in a row.
-func (w *walk) follow(err error) bool {
-	e := protocol.AsError(err)
-	if e.Kind == protocol.NotLeader && e.Leader != "" && e.Leader != w.addr && w.hops < MaxHops {
-		w.hops++
-		w.addr = e.Leader
-		w.group.Learn([]string{e.Leader})
-		return true
-	}
-	if e.Kind != protocol.Busy {
-		w.skip()
-	}
-	w.hops = 0
-	return false
-}
-
-// skip moves on to the next endpoint.
-func (w *walk) skip() { w.hops, w.addr = 0, w.group.after(w.addr) }
-
-// after returns the endpoint that follows addr.
-func (g *Group) after(addr string) string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	i := slices.Index(g.endpoints, addr)
-	return g.endpoints[(i+1)%len(g.endpoints)]
 }
 
 // backoff draws the pause after attempt n: exponential up to maxBackoff, with

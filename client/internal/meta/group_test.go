@@ -28,6 +28,8 @@ type script struct {
 	lines []string
 	calls []*pb.Call
 	opens int
+	// closed are the ids of sessions that were closed.
+	closed []string
 	// always, if set, answers instead of lines.
 	always func(addr string, req rpc.Message) error
 }
@@ -44,6 +46,7 @@ func (s *script) Call(ctx context.Context, addr, path string, req, ans rpc.Messa
 		ans.(*pb.SessionOpenAnswer).Session = fmt.Append(nil, "session-", s.opens)
 		return nil
 	case protocol.PathSessionClose:
+		s.closed = append(s.closed, string(req.(*pb.SessionCloseRequest).GetSession()))
 		return nil
 	}
 	if q, ok := req.(interface{ GetCall() *pb.Call }); ok {
@@ -81,6 +84,7 @@ func newScript(t *testing.T, lines ...string) (*script, *Group) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = g.Close(context.Background()) })
 	return s, g
 }
 
@@ -128,7 +132,9 @@ func TestExactlyOnce(t *testing.T) {
 	}
 }
 
-func TestAttemptsAreCapped(t *testing.T) {
+// TestPatienceIsBounded: a request is asked again until its time is used up, by
+// pauses here, however often that is.
+func TestPatienceIsBounded(t *testing.T) {
 	for _, tc := range []struct {
 		fails, read, change protocol.Kind
 	}{
@@ -149,8 +155,9 @@ func TestAttemptsAreCapped(t *testing.T) {
 		if err := g.testDelete(t.Context()); protocol.KindOf(err) != tc.change {
 			t.Errorf("%v: a change ends with %v", tc.fails, err)
 		}
-		if attempts != 2*MaxAttempts {
-			t.Errorf("%v: %d attempts", tc.fails, attempts)
+		// Pauses are at most maxBackoff, and MaxHops hops lie between two of them.
+		if least, most := int(2*DefaultPatience/maxBackoff), 2*(MaxHops+1)*(16+int(2*DefaultPatience/maxBackoff)); attempts < least || attempts > most {
+			t.Errorf("%v: %d attempts, not %d to %d", tc.fails, attempts, least, most)
 		}
 	}
 }
@@ -332,5 +339,26 @@ func TestForeignServer(t *testing.T) {
 	}
 	if err := g.Read(t.Context(), protocol.PathDelete, &pb.DeleteRequest{}, &pb.DeleteAnswer{}); err != nil {
 		t.Errorf("the address asked first has changed: %v", err)
+	}
+}
+
+// TestTelling: of two errors in a row the one is told that helps: that none leads
+// more than that a server is not there, and either more than that the time was up.
+func TestTelling(t *testing.T) {
+	leaderless := protocol.Errorf(protocol.NotLeader, "no leader is known")
+	gone, late := protocol.Errorf(protocol.Unavailable, "refused"), protocol.Errorf(protocol.Canceled, "late")
+	led := &protocol.Error{Kind: protocol.NotLeader, Leader: "b"}
+	for _, tc := range []struct{ before, now, want error }{
+		{nil, late, late},
+		{gone, late, gone},
+		{leaderless, late, leaderless},
+		{leaderless, gone, leaderless},
+		{gone, leaderless, leaderless},
+		{led, gone, gone},
+		{late, gone, gone},
+	} {
+		if got := telling(tc.before, tc.now); got != tc.want {
+			t.Errorf("%v, then %v: told %v", tc.before, tc.now, got)
+		}
 	}
 }

@@ -15,12 +15,18 @@ func (g *Group) Uploading() (end func()) {
 		g.uploads = map[protocol.Version]int{}
 	}
 	g.uploads[v]++
+	g.begun++
 	return func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.uploads[v]--; g.uploads[v] == 0 {
-			delete(g.uploads, v)
-		}
+		g.endUpload(v)
+		g.settleSoon()
+	}
+}
+
+func (g *Group) endUpload(v protocol.Version) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.uploads[v]--; g.uploads[v] == 0 {
+		delete(g.uploads, v)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 func TestLowWater(t *testing.T) {
 	at := func(c uint64) protocol.Version { return protocol.Version{Generation: 1, Counter: c} }
-	g := &Group{}
+	_, g := newScript(t)
 	g.Saw(at(5))
 	first := g.Uploading()
 	second := g.Uploading()

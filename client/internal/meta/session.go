@@ -2,6 +2,7 @@ package meta
 
 import (
 	"context"
+	"crypto/rand"
 	"sync"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 // after the one before was certainly never used for it.
 const maxFreshSessions = 3
 
+// closeTimeout bounds the close of one session, which is best effort.
+const closeTimeout = 2 * time.Second
+
 // Session is one session of the client, open at the metaservers. A caller that
 // needs several changes under one session pins it (Group.Pin).
 type Session struct {
@@ -24,11 +28,17 @@ type Session struct {
 	next, lowest uint64
 	done         map[uint64]struct{}
 	dead         bool
+	// owes: the last that the metaservers heard under it may be that an upload is
+	// in flight.
+	owes bool
 }
 
 func (s *Session) free() bool {
 	return !s.dead && s.next-s.lowest < protocol.SessionWindow
 }
+
+// quiet tells whether every request of the session was answered or given up.
+func (s *Session) quiet() bool { return s.next == s.lowest }
 
 // pool gives out sequence numbers of open sessions.
 type pool struct {
@@ -114,10 +124,15 @@ func (p *pool) openOne(ctx context.Context) error {
 	return err
 }
 
-// finish marks a sequence number answered or given up.
-func (p *pool) finish(s *Session, sequence uint64) {
+// finish marks a sequence number answered or given up. told says that the answer
+// was to a request that knew of no upload in flight; beside others, nobody knows
+// which the metaservers heard last.
+func (p *pool) finish(s *Session, sequence uint64, told bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if told && sequence == s.lowest && s.next == sequence+1 {
+		s.owes = false
+	}
 	s.done[sequence] = struct{}{}
 	for {
 		if _, ok := s.done[s.lowest]; !ok {
@@ -158,17 +173,48 @@ func (p *pool) close() []*Session {
 	return open
 }
 
+// openSession opens a session under an id that is drawn here, so that every retry
+// opens the same one. An id whose outcome stays unknown is the next session's: a
+// session that nobody owns would hold back Reap until it expires.
 func (g *Group) openSession(ctx context.Context) ([]byte, error) {
-	var ans pb.SessionOpenAnswer
-	err, _ := g.ask(ctx, protocol.PathSessionOpen, &pb.SessionOpenRequest{}, &ans)
-	if err != nil {
-		// A session that was opened unheard of does nothing and expires.
-		if protocol.KindOf(err) == protocol.UnknownOutcome {
-			return nil, protocol.Errorf(protocol.Unavailable, "no session: %w", err)
-		}
-		return nil, err
+	id := g.takeUnheard()
+	if id == nil {
+		drawn := g.cfg.DrawID()
+		id = drawn[:]
 	}
-	return ans.GetSession(), nil
+	var ans pb.SessionOpenAnswer
+	err, unknown := g.ask(ctx, protocol.PathSessionOpen, &pb.SessionOpenRequest{Session: id}, &ans)
+	if err == nil {
+		return ans.GetSession(), nil
+	}
+	if unknown {
+		g.leaveUnheard(id)
+	}
+	if protocol.KindOf(err) == protocol.UnknownOutcome {
+		return nil, protocol.Errorf(protocol.Unavailable, "no session: %w", err)
+	}
+	return nil, err
+}
+
+// drawID draws an id that nobody else will.
+func drawID() (id protocol.ID) {
+	// It never fails (crypto/rand.Read).
+	_, _ = rand.Read(id[:])
+	return id
+}
+
+func (g *Group) takeUnheard() []byte {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	id := g.unheard
+	g.unheard = nil
+	return id
+}
+
+func (g *Group) leaveUnheard(id []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unheard = id
 }
 
 // Pin returns a session for several changes that must share one, such as the
@@ -178,7 +224,7 @@ func (g *Group) Pin(ctx context.Context) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.sessions.finish(s, call.GetSequence())
+	g.sessions.finish(s, call.GetSequence(), false)
 	return s, nil
 }
 
@@ -198,11 +244,15 @@ func (g *Group) Mutate(ctx context.Context, pinned *Session, path string, build 
 		}
 		low, uploading := g.lowWater()
 		call.NoneUploading = uploading <= 0
+		if !call.NoneUploading {
+			g.sessions.owe(s)
+		}
 		if !low.IsZero() {
 			call.OldestUpload = &pb.Version{Generation: low.Generation, Counter: low.Counter}
 		}
 		err, unknown := g.ask(ctx, path, build(call), ans)
-		g.sessions.finish(s, call.GetSequence())
+		g.sessions.finish(s, call.GetSequence(), call.NoneUploading && !unknown)
+		g.settleSoon()
 		kind := protocol.KindOf(err)
 		if kind != protocol.SessionExpired && kind != protocol.StaleRequest {
 			return err
@@ -221,10 +271,19 @@ func (g *Group) Mutate(ctx context.Context, pinned *Session, path string, build 
 
 // Close closes the sessions as far as ctx allows; what it cannot close expires.
 func (g *Group) Close(ctx context.Context) error {
+	open := g.sessions.close()
+	g.end()
+	g.settlers.Wait()
+	g.closeSessions(ctx, open)
+	return nil
+}
+
+// closeSessions closes sessions that no request uses any more.
+func (g *Group) closeSessions(ctx context.Context, sessions []*Session) {
 	var wg sync.WaitGroup
-	for _, s := range g.sessions.close() {
+	for _, s := range sessions {
 		wg.Go(func() {
-			closing, cancel := context.WithTimeout(ctx, 2*time.Second)
+			closing, cancel := context.WithTimeout(ctx, closeTimeout)
 			defer cancel()
 			err, _ := g.ask(closing, protocol.PathSessionClose, &pb.SessionCloseRequest{Session: s.id}, &pb.SessionCloseAnswer{})
 			if err != nil {
@@ -233,5 +292,4 @@ func (g *Group) Close(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	return nil
 }

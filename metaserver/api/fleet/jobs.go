@@ -10,7 +10,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// JobList lists what moves blocks. The leader answers, since it alone has measured
+// JobList lists what moves blocks, and the deletes of prefixes. The leader answers, since it alone has measured
 // how fast that goes.
 func (v *Verbs) JobList(ctx context.Context, q *pb.JobListRequest) (*pb.JobListAnswer, error) {
 	ans := &pb.JobListAnswer{}
@@ -24,18 +24,13 @@ func (v *Verbs) JobList(ctx context.Context, q *pb.JobListRequest) (*pb.JobListA
 	return ans, err
 }
 
-// JobCancel stops a sweep from marking more blocks, or takes a drain back. Blocks
-// that were marked are still brought to where they belong.
+// JobCancel stops a sweep from marking more blocks, takes a drain back, or stops a
+// delete of a prefix. Blocks that were marked are still brought to where they belong,
+// and what was deleted stays deleted.
 func (v *Verbs) JobCancel(ctx context.Context, q *pb.JobCancelRequest) (*pb.JobCancelAnswer, error) {
-	sweep, node, err := health.ParseID(q.GetId())
+	cmd, err := v.cancel(ctx, q.GetId())
 	if err != nil {
 		return nil, err
-	}
-	cmd := &record.Command{Body: &record.Command_CancelSweep{CancelSweep: &record.CancelSweep{Sweep: sweep}}}
-	if node != 0 {
-		if cmd, err = v.cancelDrain(ctx, node); err != nil {
-			return nil, err
-		}
 	}
 	res, err := v.cfg.Propose(ctx, cmd)
 	if protocol.KindOf(err) == protocol.Changed {
@@ -46,6 +41,22 @@ func (v *Verbs) JobCancel(ctx context.Context, q *pb.JobCancelRequest) (*pb.JobC
 	}
 	v.cfg.Leader.Nudge()
 	return &pb.JobCancelAnswer{Version: res.GetVersion()}, nil
+}
+
+// cancel is the command that ends the job of an id.
+func (v *Verbs) cancel(ctx context.Context, id string) (*record.Command, error) {
+	if begun, ok := health.ParseDelete(id); ok {
+		job := &pb.Version{Generation: begun.Generation, Counter: begun.Counter}
+		return &record.Command{Body: &record.Command_CancelPrefixJob{CancelPrefixJob: &record.CancelPrefixJob{Job: job}}}, nil
+	}
+	sweep, node, err := health.ParseID(id)
+	if err != nil {
+		return nil, err
+	}
+	if node != 0 {
+		return v.cancelDrain(ctx, node)
+	}
+	return &record.Command{Body: &record.Command_CancelSweep{CancelSweep: &record.CancelSweep{Sweep: sweep}}}, nil
 }
 
 func (v *Verbs) cancelDrain(ctx context.Context, node uint32) (*record.Command, error) {

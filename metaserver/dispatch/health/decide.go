@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -79,15 +80,15 @@ func (v View) step(id protocol.NodeID, n *record.Node) *record.SetNodeState {
 	return nil
 }
 
-// Joining lists the joining nodes that answer, for automatic layout; none if the
-// settings leave it to an operator.
+// Joining lists the joining nodes that answer, for automatic layout, as many as one
+// change may hold; none if the settings leave it to an operator.
 func Joining(v View) (changes []*pb.NodeChange) {
 	for i, n := range v.Nodes {
 		if v.Settings.GetAutoLayout() && n.State == pb.NodeState_NODE_STATE_JOINING && v.See(protocol.NodeID(i+1)).Answers {
 			changes = append(changes, &pb.NodeChange{Node: uint32(i + 1), Kind: pb.NodeChange_ADD})
 		}
 	}
-	return changes
+	return changes[:min(len(changes), state.MaxLayoutChanges)]
 }
 
 // elsewhere tells whether copies of a node can be made again on others.

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -117,6 +118,18 @@ func TestDefaultsAndJoining(t *testing.T) {
 	}
 }
 
+// TestManyJoining: automatic layout never asks for more than one change may hold.
+func TestManyJoining(t *testing.T) {
+	v := view(&record.Node{State: joining}, answers, 0)
+	v.Settings.AutoLayout = true
+	for range state.MaxLayoutChanges {
+		v.Nodes = append(v.Nodes, &record.Node{State: joining})
+	}
+	if got := Joining(v); len(got) != state.MaxLayoutChanges {
+		t.Errorf("%d changes, of at most %d", len(got), state.MaxLayoutChanges)
+	}
+}
+
 // TestPace: speed and time left follow from what was left at two moments.
 func TestPace(t *testing.T) {
 	var p paces
@@ -162,7 +175,15 @@ func TestParseID(t *testing.T) {
 	if s, n, err := ParseID(DrainID(3)); s != 0 || n != 3 || err != nil {
 		t.Error(s, n, err)
 	}
-	for _, bad := range []string{"", "sweep", "sweep-", "sweep-0", "drain--1", "drain-99999999999", "x-1", "12"} {
+	if v, ok := ParseDelete(DeleteID(protocol.Version{Generation: 1, Counter: 77})); v != (protocol.Version{Generation: 1, Counter: 77}) || !ok {
+		t.Error(v, ok)
+	}
+	for _, bad := range []string{"delete-", "delete-0.0", "delete-77", "delete-1.077", "1.77", "drain-3"} {
+		if v, ok := ParseDelete(bad); ok {
+			t.Errorf("%q is %s", bad, v)
+		}
+	}
+	for _, bad := range []string{"delete-77", "", "sweep", "sweep-", "sweep-0", "drain--1", "drain-99999999999", "x-1", "12"} {
 		if _, _, err := ParseID(bad); protocol.KindOf(err) != protocol.InvalidArgument {
 			t.Errorf("%q: %v", bad, err)
 		}

@@ -14,8 +14,9 @@ import (
 
 // The kinds of jobs as ids begin with them.
 const (
-	jobSweep = "sweep"
-	jobDrain = "drain"
+	jobSweep  = "sweep"
+	jobDrain  = "drain"
+	jobDelete = "delete"
 )
 
 // SweepID and DrainID are the ids of jobs.
@@ -24,7 +25,20 @@ func SweepID(number uint64) string { return fmt.Sprintf("%s-%d", jobSweep, numbe
 // DrainID names a node's drain.
 func DrainID(node uint32) string { return fmt.Sprintf("%s-%d", jobDrain, node) }
 
-// ParseID reads a job's id: exactly one of sweep and node is not 0.
+// DeleteID names the delete of a prefix that began at a version.
+func DeleteID(begun protocol.Version) string { return jobDelete + "-" + begun.String() }
+
+// ParseDelete reads the id of a delete of a prefix; ok is false for any other text.
+func ParseDelete(id string) (begun protocol.Version, ok bool) {
+	text, ok := strings.CutPrefix(id, jobDelete+"-")
+	if !ok {
+		return begun, false
+	}
+	begun, err := protocol.ParseVersion(text)
+	return begun, err == nil && !begun.IsZero()
+}
+
+// ParseID reads the id of a sweep or a drain: exactly one of sweep and node is not 0.
 func ParseID(id string) (sweep uint64, node uint32, err error) {
 	kind, digits, _ := strings.Cut(id, "-")
 	n, bad := strconv.ParseUint(digits, 10, 32)
@@ -35,10 +49,10 @@ func ParseID(id string) (sweep uint64, node uint32, err error) {
 	case kind == jobDrain:
 		return 0, uint32(n), nil
 	}
-	return 0, 0, protocol.Errorf(protocol.InvalidArgument, "a job is called as in %s or %s, not %s; `ashlar job list --ended` lists them", SweepID(12), DrainID(3), protocol.Quote(id))
+	return 0, 0, protocol.Errorf(protocol.InvalidArgument, "a job is called as in %s, %s or %s, not %s; `ashlar job list --ended` lists them", SweepID(12), DrainID(3), DeleteID(protocol.Version{Generation: 1, Counter: 77}), protocol.Quote(id))
 }
 
-// Jobs lists the sweeps and drains that run, and with ended those that do not any
+// Jobs lists the sweeps, drains and deletes of prefixes that run, and with ended those that do not any
 // more, from the state alone: no rates.
 func Jobs(r state.Reader, ended bool) ([]*pb.JobInfo, error) {
 	cluster, err := state.ClusterRow(r)
@@ -62,7 +76,24 @@ func Jobs(r state.Reader, ended bool) ([]*pb.JobInfo, error) {
 			out = append(out, drainJob(uint32(i+1), n))
 		}
 	}
+	if err != nil {
+		return nil, err
+	}
+	deletes, err := state.PrefixJobs(r, ended)
+	for _, d := range deletes {
+		out = append(out, deleteJob(d))
+	}
 	return out, err
+}
+
+// deleteJob is what the state says of a delete of a prefix. It counts objects, and
+// nobody has counted those that are left.
+func deleteJob(d *record.PrefixJob) *pb.JobInfo {
+	return &pb.JobInfo{
+		Id: DeleteID(protocol.Version{Generation: d.GetUpto().GetGeneration(), Counter: d.GetUpto().GetCounter()}), Kind: jobDelete,
+		State: state.PrefixStateName(d.State), StartedUnixMs: d.StartedUnixMs, EndedUnixMs: d.EndedUnixMs,
+		About: fmt.Sprintf("%s: %d objects deleted, %d kept", protocol.Quote(d.Bucket+"/"+d.Prefix), d.Objects, d.Kept),
+	}
 }
 
 func sweepJob(s state.NumberedSweep, c *pb.Counters) *pb.JobInfo {

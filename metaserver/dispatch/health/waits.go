@@ -23,7 +23,8 @@ func Explain(r state.Reader, obs schedule.Observation, jobs []*pb.JobInfo) error
 	}
 	moves := worst(plan.Waiting)
 	for _, j := range jobs {
-		if !Runs(j) {
+		// A delete of a prefix moves no block.
+		if !Runs(j) || j.GetKind() == jobDelete {
 			continue
 		}
 		j.WaitsFor = moves

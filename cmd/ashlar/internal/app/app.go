@@ -104,6 +104,26 @@ func (a *App) Settle(cmd *cobra.Command) error {
 	return nil
 }
 
+// Expect looks for the output format in a command line that was refused before its
+// flags were all read, so that a script is told in the form that it asked for.
+func (a *App) Expect(args []string) {
+	for i, arg := range args {
+		next := ""
+		if i+1 < len(args) {
+			next = args[i+1]
+		}
+		switch {
+		case arg == "--":
+			return
+		case (arg == "-o" || arg == "--output") && next == "json", arg == "-ojson", arg == "-o=json", arg == "--output=json":
+			a.output = "json"
+		}
+	}
+	if from, _ := a.Env(settings.EnvPrefix + "OUTPUT"); from == "json" && a.output == "table" {
+		a.output = "json"
+	}
+}
+
 // Places tells where settings come from. A file or ASHLAR_CONFIG that was named
 // must exist; the default file need not.
 func (a *App) Places() settings.Places {

@@ -118,3 +118,26 @@ func TestLogger(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestExpect: a command line that was refused before its flags were read is told of
+// in the form that it asked for.
+func TestExpect(t *testing.T) {
+	for line, want := range map[string]bool{
+		"status --bogus -o json":        true,
+		"status --bogus --output=json":  true,
+		"status --bogus --output json":  true,
+		"status -ojson --bogus":         true,
+		"status --bogus":                false,
+		"status --bogus -o":             false,
+		"status --bogus -o table":       false,
+		"status --bogus -- -o json":     false,
+		"put --bogus json docs/-o json": false,
+	} {
+		a, stderr := newApp(t)
+		a.Expect(strings.Fields(line))
+		a.Report(protocol.Errorf(protocol.InvalidArgument, "unknown flag"))
+		if got := strings.HasPrefix(stderr.String(), "{"); got != want {
+			t.Errorf("%s: told %s", line, stderr)
+		}
+	}
+}

@@ -82,7 +82,8 @@ var exits = map[protocol.Kind]int{
 
 // hints name the next step after an error of a kind.
 var hints = map[protocol.Kind]string{
-	protocol.Unavailable:   "is the cluster up? `ashlar status` shows it, --endpoints or ASHLAR_ENDPOINTS names it, `ashlar dev` starts one here",
+	protocol.Unavailable: "is the cluster up, with a majority of its metaservers? `ashlar status --stale` asks any one of them; " +
+		"--endpoints or ASHLAR_ENDPOINTS names the cluster, `ashlar dev` starts one here",
 	protocol.LayoutUnready: "start more blockservers, or wait until they have registered; `ashlar status` shows them",
 	protocol.Busy:          "try again later, or with less at once",
 	protocol.UnknownOutcome: "it may still take effect; `ashlar stat` shows whether it did. " +

@@ -38,17 +38,18 @@ func Run(ctx context.Context, cfg app.Config, args []string) int {
 	root.SetIn(cfg.In)
 	root.SetOut(cfg.Out)
 	root.SetErr(cfg.Err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = a.Screen.Broken()
 	}
 	if err == nil {
 		return app.ExitOK
 	}
-	err = usage(err)
+	err = usage(cmd, err)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = protocol.Errorf(protocol.Canceled, "stopped by a signal")
 	}
+	a.Expect(args)
 	a.Report(err)
 	return app.ExitCode(err)
 }
@@ -99,12 +100,12 @@ func completes(cmd *cobra.Command) bool {
 	return false
 }
 
-// usage gives cobra's own errors the kind of a wrong command line.
-func usage(err error) error {
+// usage gives cobra's own errors, about cmd, the kind of a wrong command line.
+func usage(cmd *cobra.Command, err error) error {
 	text := err.Error()
 	for _, beginning := range []string{"unknown command", "accepts ", "requires ", "required flag", "if any flags"} {
 		if strings.HasPrefix(text, beginning) {
-			return protocol.Errorf(protocol.InvalidArgument, "%s; see `ashlar --help`", text)
+			return protocol.Errorf(protocol.InvalidArgument, "%s; see `%s --help`", text, cmd.CommandPath())
 		}
 	}
 	return err

@@ -150,6 +150,9 @@ func printStatus(a *app.App, s report.Status) error {
 	if s.NotServing != "" {
 		a.Screen.Printf("NOT SERVING: %s\n\n", terminal.Safe(s.NotServing))
 	}
+	if !s.Led() {
+		a.Screen.Printf("WITHOUT THE LEADER: what metaserver %s has; ANSWERS, USED and FREE are not known\n\n", short(s.AnsweredBy))
+	}
 	n := s.Counters
 	if err := a.Screen.Table([][]string{
 		{"cluster", s.Cluster},

@@ -43,7 +43,8 @@ func TestChanges(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	for want, j := range map[string]report.Job{
-		"7 blocks left": {BlocksLeft: 7},
+		"7 blocks left":                   {BlocksLeft: 7},
+		`"b/": 3 objects deleted, 0 kept`: {Kind: "delete", About: `"b/": 3 objects deleted, 0 kept`},
 		"3 of 10 blocks, 7 left, 2.0 MiB to move, 1.0 MiB/s, about 1m5s": {BlocksDone: 3, BlocksTotal: 10, BlocksLeft: 7, BytesLeft: 2 << 20, BytesPerSecond: 1 << 20, ETASeconds: 65},
 	} {
 		if got := Progress(j); got != want {

@@ -59,8 +59,12 @@ func parseNode(text string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// Progress prints how far a job is: blocks, bytes, speed, time left.
+// Progress prints how far a job is: blocks, bytes, speed, time left. What a delete
+// of a prefix has come to is in what it is about.
 func Progress(j report.Job) string {
+	if j.Kind == "delete" {
+		return dash(j.About)
+	}
 	text := fmt.Sprintf("%d blocks left", j.BlocksLeft)
 	if j.BlocksTotal > 0 {
 		text = fmt.Sprintf("%d of %d blocks, %d left", j.BlocksDone, j.BlocksTotal, j.BlocksLeft)

@@ -15,9 +15,10 @@ import (
 func Job(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "job",
-		Short: "Show and cancel what moves blocks: sweeps and drains",
+		Short: "Show and cancel what runs for long: sweeps, drains and deletes of prefixes",
 		Long: "A sweep brings every block in line with the layout after a change; a drain is what is left on a\n" +
-			"node that is to go. Speeds and times left are measured by the leader.",
+			"node that is to go. Speeds and times left are measured by the leader. A delete is what `ashlar rm -r`\n" +
+			"has begun.",
 	}
 	cmd.AddCommand(jobList(a), jobShow(a), jobCancel(a))
 	return cmd
@@ -50,10 +51,10 @@ func JobRows(jobs []report.Job) [][]string {
 	rows := [][]string{{"JOB", "KIND", "ABOUT", "STATE", "PROGRESS", "WAITS FOR"}}
 	for _, j := range jobs {
 		progress := "-"
-		if j.State == "running" {
+		if j.State == "running" && j.Kind != "delete" {
 			progress = Progress(j)
 		}
-		rows = append(rows, []string{j.ID, j.Kind, j.About, j.State, progress, dash(j.WaitsFor)})
+		rows = append(rows, []string{j.ID, j.Kind, dash(j.About), j.State, progress, dash(j.WaitsFor)})
 	}
 	return rows
 }
@@ -97,9 +98,9 @@ func printJob(a *app.App, j report.Job) error {
 
 func jobCancel(a *app.App) *cobra.Command {
 	return &cobra.Command{
-		Use: "cancel ID", Short: "End a job: a sweep marks no more blocks, a drain is taken back", Args: cobra.ExactArgs(1),
+		Use: "cancel ID", Short: "End a job: a sweep marks no more blocks, a drain is taken back, a delete stops", Args: cobra.ExactArgs(1),
 		Long: "Blocks that a sweep has marked are still moved; the rest stays where it is until another change of\n" +
-			"the layout.",
+			"the layout. What a delete has deleted stays deleted.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return with(cmd.Context(), a, func(ctx context.Context, c *admin.Client) error {
 				if err := c.CancelJob(ctx, args[0]); err != nil {

@@ -46,6 +46,9 @@ func nodeList(a *app.App) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if stale && !a.Screen.JSON {
+					a.Screen.Notef("any metaserver may have answered: ANSWERS, USED and FREE count only if it leads")
+				}
 				return printNodes(a, report.NodesOf(list))
 			})
 		},
@@ -76,6 +79,8 @@ func StateOf(n report.Node) string {
 		return n.State + " (away)"
 	case n.Full:
 		return n.State + " (full)"
+	case n.Suspect:
+		return n.State + " (suspect)"
 	}
 	return n.State
 }

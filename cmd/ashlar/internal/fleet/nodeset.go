@@ -88,6 +88,15 @@ func pause(ctx context.Context, d time.Duration) error {
 func nodeMaintenance(a *app.App) *cobra.Command {
 	var end, risk bool
 	cmd := verb(a, "maintenance N", "Begin or end a node's maintenance", func(ctx context.Context, c *admin.Client, n uint32) error {
+		if !end && !risk {
+			why, err := silent(ctx, c, n)
+			if err != nil {
+				return err
+			}
+			if why != "" {
+				return protocol.Errorf(protocol.PreconditionFailed, "%s; wait until that has passed (`ashlar node may-stop %d` tells), or accept the risk with --accept-risk", why, n)
+			}
+		}
 		if err := c.Maintain(ctx, n, end, risk); err != nil {
 			return err
 		}
@@ -114,6 +123,9 @@ func showNode(ctx context.Context, a *app.App, c *admin.Client, n uint32) error 
 func nodeRemove(a *app.App) *cobra.Command {
 	var loss bool
 	cmd := verb(a, "remove N", "Remove a node that will not return", func(ctx context.Context, c *admin.Client, n uint32) error {
+		if err := mayRemove(ctx, c, n, loss); err != nil {
+			return err
+		}
 		err := c.Remove(ctx, n, loss)
 		if protocol.KindOf(err) == protocol.PreconditionFailed {
 			if stop, serr := c.MayStop(ctx, n, defaultCritical); serr == nil && stop.GetCriticalBlocks() > 0 {
@@ -129,10 +141,21 @@ func nodeRemove(a *app.App) *cobra.Command {
 	})
 	cmd.Long = "remove ends a node's membership with one entry of the log. Its identity is refused for ever; the\n" +
 		"same machine may join again as a new node once its data folder was emptied. It is refused, with the\n" +
-		"list, while blocks would be left with too few copies: drain the node first if it answers, or wait\n" +
-		"until its copies were made again elsewhere if it does not."
-	cmd.Flags().BoolVar(&loss, "accept-loss", false, "remove it although blocks are left with too few copies, or none")
+		"list, while blocks would be left with too few copies, and while the node answers and holds copies:\n" +
+		"drain it first if it answers, or wait until its copies were made again elsewhere if it does not."
+	cmd.Flags().BoolVar(&loss, "accept-loss", false, "remove it although it holds copies, and blocks may be left with too few, or none")
 	return cmd
+}
+
+// mayRemove refuses a node that answers and holds copies: its number may have been
+// mistaken, and a removal cannot be taken back. The log has the last word on what
+// is safe.
+func mayRemove(ctx context.Context, c *admin.Client, node uint32, loss bool) error {
+	n, err := find(ctx, c, node)
+	if err != nil || loss || !n.Answers || n.Copies == 0 || n.State == "removed" {
+		return err
+	}
+	return protocol.Errorf(protocol.PreconditionFailed, "node %d answers and holds %d copies: `ashlar node drain %d --wait` moves them first; if it will not return, stop it; --accept-loss removes it all the same", node, n.Copies, node)
 }
 
 func mayStop(a *app.App) *cobra.Command {
@@ -143,6 +166,12 @@ func mayStop(a *app.App) *cobra.Command {
 			return err
 		}
 		s := report.StopOf(n, ans)
+		if s.MayStop {
+			if s.Why, err = silent(ctx, c, n); err != nil {
+				return err
+			}
+			s.MayStop = s.Why == ""
+		}
 		if err := printStop(a, s); err != nil || s.MayStop {
 			return err
 		}
@@ -153,6 +182,21 @@ func mayStop(a *app.App) *cobra.Command {
 		"holds the answer."
 	cmd.Flags().IntVar(&limit, "limit", defaultCritical, "list this many `blocks`, at most")
 	return cmd
+}
+
+// silent names another node that does not answer just now: the log may not know
+// yet that it is down, and two that are gone are one too many.
+func silent(ctx context.Context, c *admin.Client, node uint32) (why string, err error) {
+	list, err := c.Nodes(ctx, false, false)
+	if err != nil {
+		return "", err
+	}
+	for _, n := range report.NodesOf(list) {
+		if n.Node != node && !n.Answers && !n.Away && n.State != "removed" {
+			return fmt.Sprintf("node %d does not answer (it is %s by the log)", n.Node, n.State), nil
+		}
+	}
+	return "", nil
 }
 
 func printStop(a *app.App, s report.Stop) error {

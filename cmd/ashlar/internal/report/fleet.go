@@ -167,7 +167,7 @@ func LayoutsOf(list []*pb.LayoutEvent) []Layout {
 // Job is what `ashlar job list` and `ashlar job show` print of a job.
 type Job struct {
 	ID string `json:"id"`
-	// Kind is "layout", "rebuild", "return", "rebalance" or "drain"; State is
+	// Kind is "layout", "rebuild", "return", "rebalance", "drain" or "delete"; State is
 	// "running", "done", "canceled" or "superseded".
 	Kind          string `json:"kind"`
 	State         string `json:"state"`

@@ -107,6 +107,17 @@ type Blockserver struct {
 	Away bool `json:"away"`
 }
 
+// Led tells whether the leader answered; what is observed of blockservers is
+// known to nobody else.
+func (s *Status) Led() bool {
+	for _, m := range s.Metaservers {
+		if m.Role == "leader" {
+			return m.ID == s.AnsweredBy
+		}
+	}
+	return false
+}
+
 // AddNodes completes the blockservers with what is told of nodes.
 func (s *Status) AddNodes(nodes []Node) {
 	for _, n := range nodes {
@@ -125,6 +136,8 @@ func (b *Blockserver) Words() string {
 		return b.State + " (away)"
 	case b.Full:
 		return b.State + " (full)"
+	case b.Suspect:
+		return b.State + " (suspect)"
 	}
 	return b.State
 }
