@@ -35,6 +35,9 @@ func run(m *testing.M) int {
 // start runs a cluster for one test.
 func start(t *testing.T, cfg cluster.Config) (*cluster.Cluster, context.Context) {
 	t.Helper()
+	if cluster.Raced {
+		t.Skip("the race detector does not see processes of their own")
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 	t.Cleanup(cancel)
 	cfg.Binary, cfg.Dir = binary, t.TempDir()

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -114,8 +115,37 @@ func (m *Member) Stop() error {
 	return m.exit
 }
 
-// Freeze stops the process's execution with SIGSTOP; Thaw lets it go on.
-func (m *Member) Freeze() { m.signal(syscall.SIGSTOP) }
+// Freeze stops the process's execution with SIGSTOP and waits until it stands
+// still; Thaw lets it go on. The wait matters: a signal stops the thread that it
+// was handed to and only that one stops the others, so that on a busy machine a
+// process goes on answering for a while after kill(2) has returned.
+func (m *Member) Freeze() {
+	m.signal(syscall.SIGSTOP)
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for pid := m.Pid(); pid != 0 && m.Running() && !still(pid); {
+		<-look.C
+	}
+}
+
+// still tells whether no thread of a process executes, as the kernel tells it: T
+// is stopped, t stopped under strace, Z and X have ended.
+func still(pid int) bool {
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return false
+	}
+	for _, path := range stats {
+		// The state follows the name of the command, which may hold anything but ends
+		// with the last bracket.
+		text, err := os.ReadFile(path)
+		end := bytes.LastIndexByte(text, ')')
+		if err == nil && (end < 0 || end+2 >= len(text) || !bytes.ContainsRune([]byte("TtZX"), rune(text[end+2]))) {
+			return false
+		}
+	}
+	return true
+}
 
 // Thaw lets a frozen process go on.
 func (m *Member) Thaw() { m.signal(syscall.SIGCONT) }

@@ -3,9 +3,11 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/machines"
 	"github.com/seed-7d21a5b5/ashlar/integration/proxy"
@@ -160,22 +162,34 @@ func (c *Cluster) release() {
 	c.proxies, c.disks, c.Network = nil, nil, nil
 }
 
-// freeAddresses finds loopback addresses that nobody listens on.
+// Members listen on ports from firstPort to lastPort, below those that systems
+// give to outgoing connections: a member that is down for a while would otherwise
+// find that a connection of another has taken its port.
+const firstPort, lastPort = 10_000, 32_000
+
+// given are the ports that this process has given out, to anybody.
+var given sync.Map
+
+// freeAddresses finds loopback addresses that nobody listens on, each once.
 func freeAddresses(n int) ([]string, error) {
-	var held []net.Listener
-	defer func() {
-		for _, l := range held {
-			_ = l.Close()
-		}
-	}()
+	const tries = 1000
 	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range tries {
+		if len(addresses) == n {
+			return addresses, nil
+		}
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		if _, before := given.LoadOrStore(port, true); before {
+			continue
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
+			continue
+		}
+		addresses = append(addresses, l.Addr().String())
+		if err := l.Close(); err != nil {
 			return nil, err
 		}
-		held = append(held, l)
-		addresses = append(addresses, l.Addr().String())
 	}
-	return addresses, nil
+	return nil, fmt.Errorf("no %d free ports between %d and %d", n, firstPort, lastPort)
 }

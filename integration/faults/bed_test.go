@@ -69,19 +69,28 @@ func (b *bed) under(t *testing.T, name string, during func(t *testing.T)) {
 }
 
 func (b *bed) one(t *testing.T, f faults.Fault, during func(t *testing.T)) {
-	began := time.Now()
-	b.load.more(t, b.ctx, progress)
-	if err := f.Inject(b.ctx); err != nil {
-		t.Errorf("inject: %v", err)
-	} else if during != nil {
-		during(t)
+	took := map[string]time.Duration{}
+	stage := func(name string, do func()) {
+		began := time.Now()
+		do()
+		took[name] = time.Since(began).Round(time.Millisecond)
 	}
-	if err := f.Heal(b.ctx); err != nil {
-		t.Fatalf("heal: %v", err)
-	}
-	b.load.more(t, b.ctx, progress)
-	b.agree(t)
-	t.Logf("%s: %v", f.Name(), time.Since(began).Round(time.Millisecond))
+	stage("before", func() { b.load.more(t, b.ctx, progress) })
+	stage("under it", func() {
+		if err := f.Inject(b.ctx); err != nil {
+			t.Errorf("inject: %v", err)
+		} else if during != nil {
+			during(t)
+		}
+	})
+	stage("heal", func() {
+		if err := f.Heal(b.ctx); err != nil {
+			t.Fatalf("heal: %v", err)
+		}
+	})
+	stage("after", func() { b.load.more(t, b.ctx, progress) })
+	stage("agree", func() { b.agree(t) })
+	t.Logf("%s: %v", f.Name(), took)
 }
 
 // works waits for some writes under the fault.

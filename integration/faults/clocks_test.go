@@ -10,9 +10,6 @@ import (
 // direction, serve and agree as with right ones; a leader whose clock is behind
 // follows one whose clock was ahead, and the reverse.
 func TestClocks(t *testing.T) {
-	if !long() {
-		t.Skip("ASHLAR_LONG=1 asks for it")
-	}
 	b := newBed(t, cluster.Config{})
 	defer b.load.check(b.ctx)
 	b.under(t, "shift-clock-of-leader", b.unharmed)

@@ -65,7 +65,12 @@ func syncs(c *cluster.Cluster, name string, choose victim, answer string) Fault 
 		}
 		f.undoes(func(context.Context) error {
 			end()
-			return begin(m)
+			if !strings.HasPrefix(answer, "error") {
+				return begin(m)
+			}
+			// A metaserver ends by a failed sync. A blockserver goes on, and its disk
+			// acknowledges nothing more, deletes neither, until it is started again.
+			return m.Restart()
 		})
 		return nil
 	}}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/api/admin"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -20,6 +21,9 @@ import (
 // start starts again on the same folder, and never begins a second cluster where
 // it had already begun one.
 func TestKilledAtFirstStart(t *testing.T) {
+	if cluster.Raced {
+		t.Skip("the race detector does not see processes of their own")
+	}
 	const latest = 300 * time.Millisecond
 	rounds := 3
 	if long() {

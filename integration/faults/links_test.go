@@ -11,9 +11,6 @@ import (
 
 // TestLinks: links that are slow, that lose answers and that repeat requests.
 func TestLinks(t *testing.T) {
-	if !long() {
-		t.Skip("ASHLAR_LONG=1 asks for it")
-	}
 	b := newBed(t, cluster.Config{Proxied: true})
 	defer b.load.check(b.ctx)
 

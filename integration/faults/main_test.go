@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 // start runs a cluster for one test.
 func start(t *testing.T, cfg cluster.Config) (*cluster.Cluster, context.Context) {
 	t.Helper()
+	if cluster.Raced {
+		t.Skip("the race detector does not see processes of their own")
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
 	t.Cleanup(cancel)
 	cfg.Binary, cfg.Dir = binary, t.TempDir()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -57,7 +58,8 @@ func (c Campaign) Do(ctx context.Context) (*Table, error) {
 			return table, keep(cfg.Dir, table, err)
 		}
 		c.Log("  clean: %d operations, %d ambiguous, %d searches", result.Verdict.Operations, result.Verdict.Ambiguous, result.Verdict.Keys+result.Verdict.Prefixes)
-		if err := os.RemoveAll(cfg.Dir); err != nil {
+		// After each run: a campaign of hours may be ended by anything.
+		if err := errors.Join(os.RemoveAll(cfg.Dir), table.Save(c.Dir)); err != nil {
 			return table, err
 		}
 	}

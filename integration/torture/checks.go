@@ -53,6 +53,7 @@ func (t *run) checkAll(ctx context.Context) error {
 func until(ctx context.Context, missing func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
+	var before error
 	for {
 		err := missing(ctx)
 		var final fatalError
@@ -60,8 +61,10 @@ func until(ctx context.Context, missing func(context.Context) error) error {
 			return err
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("not within %v: %w", settleTimeout, err)
+			// The last look may have been cut short and then tells nothing.
+			return fmt.Errorf("not within %v: %w; the look before: %w", settleTimeout, err, before)
 		}
+		before = err
 		wait(ctx, pollInterval)
 	}
 }

@@ -28,7 +28,8 @@ type Config struct {
 	// by +.
 	Bed   Bed
 	Fault string
-	// Load is how long clients work; the fault is in force for less than half of it.
+	// Load is how long clients work at least; the fault is in force for less than
+	// half of it.
 	Load time.Duration
 	// Clients do Rate operations a second each.
 	Clients int
@@ -130,7 +131,7 @@ func (t *run) load(ctx context.Context, fault Fault) (err error) {
 		return err
 	}
 	defer closing()
-	tenth := t.cfg.Load / 10
+	began, tenth := time.Now(), t.cfg.Load/10
 	wait(ctx, tenth)
 	if err := t.strike(ctx, fault, 4*tenth); err != nil {
 		return err
@@ -143,7 +144,7 @@ func (t *run) load(ctx context.Context, fault Fault) (err error) {
 	if err := t.strike(ctx, stopped, min(3*tenth, 500*time.Millisecond+time.Duration(t.r.Int64N(int64(2500*time.Millisecond))))); err != nil {
 		return err
 	}
-	wait(ctx, tenth)
+	wait(ctx, max(tenth, t.cfg.Load-time.Since(began)))
 	return ctx.Err()
 }
 
