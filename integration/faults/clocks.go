@@ -33,7 +33,7 @@ func clock(c *cluster.Cluster, r *rand.Rand, name string, choose victim) Fault {
 		for i, m := range victims {
 			f.undoes(func(context.Context) error {
 				m.Kill()
-				return m.Start()
+				return begin(m)
 			})
 			m.Kill()
 			if err := m.Start("--clock-offset", offsets[(first+i)%len(offsets)].String()); err != nil {

@@ -70,7 +70,8 @@ func syncs(c *cluster.Cluster, name string, choose victim, answer string) Fault 
 			}
 			// A metaserver ends by a failed sync. A blockserver goes on, and its disk
 			// acknowledges nothing more, deletes neither, until it is started again.
-			return m.Restart()
+			m.Kill()
+			return begin(m)
 		})
 		return nil
 	}}

@@ -72,12 +72,16 @@ func kill(c *cluster.Cluster, name string, choose victim) Fault {
 	}}
 }
 
-// begin starts a member that does not run.
+// begin starts a member that does not run. Another fault that is being healed may
+// start the same one at the same moment, which is as good.
 func begin(m *cluster.Member) error {
 	if m.Running() {
 		return nil
 	}
-	return m.Start()
+	if err := m.Start(); err != nil && !m.Running() {
+		return err
+	}
+	return nil
 }
 
 // freeze stops the victims' execution with SIGSTOP; healing lets them go on.
