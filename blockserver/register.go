@@ -55,15 +55,7 @@ func (s *Server) believable(ctx context.Context, v protocol.Version) error {
 	case <-ctx.Done():
 		return protocol.Errorf(protocol.Canceled, "waiting for the metaservers' version: %w", ctx.Err())
 	}
-	var failed error
-	for _, addr := range s.cfg.Metaservers {
-		if !s.told().Less(v) {
-			return nil
-		}
-		if err := s.askVersion(ctx, addr); err != nil {
-			failed = err
-		}
-	}
+	failed := s.askVersions(ctx, v)
 	switch {
 	case !s.told().Less(v):
 		return nil
@@ -81,18 +73,69 @@ func (s *Server) told() protocol.Version {
 	return protocol.Version{}
 }
 
-// askVersion learns the applied version of one metaserver, leader or not; under
-// asking.
-func (s *Server) askVersion(ctx context.Context, addr string) error {
+// secondAsk is how long the metaserver that told the highest version last is waited
+// for before all others are asked too.
+const secondAsk = 100 * time.Millisecond
+
+// askVersions asks the metaserver that knew best last time, and all others when it
+// is slow, fails or knows too little: one that stands still costs a moment, not the
+// time of every request. It returns when v is known or all have ended, with the
+// last failure; under asking.
+func (s *Server) askVersions(ctx context.Context, v protocol.Version) (failed error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	addrs := s.cfg.Metaservers
+	ended := make(chan error, len(addrs))
+	ask := func(at int) { go func() { ended <- s.askVersion(ctx, at) }() }
+	first := int(s.best.Load()) % len(addrs)
+	ask(first)
+	others := func() {
+		for at := range addrs {
+			if at != first {
+				ask(at)
+			}
+		}
+	}
+	patience := time.NewTimer(secondAsk)
+	defer patience.Stop()
+	for left, alone := len(addrs), true; left > 0; {
+		select {
+		case err := <-ended:
+			if left--; !s.told().Less(v) {
+				return nil
+			}
+			if err != nil {
+				failed = err
+			}
+		case <-patience.C:
+		}
+		if alone {
+			others()
+			alone = false
+		}
+	}
+	return failed
+}
+
+// askVersion learns the applied version of one metaserver, leader or not.
+func (s *Server) askVersion(ctx context.Context, at int) error {
 	ctx, cancel := context.WithTimeout(ctx, registerTimeout)
 	defer cancel()
 	var answer pb.PrepareAnswer
-	if err := s.peers.Call(ctx, addr, protocol.PathPrepare, &pb.PrepareRequest{}, &answer); err != nil {
+	if err := s.peers.Call(ctx, s.cfg.Metaservers[at], protocol.PathPrepare, &pb.PrepareRequest{}, &answer); err != nil {
 		return err
 	}
-	v := s.told().Max(protocol.Version{Generation: answer.GetVersion().GetGeneration(), Counter: answer.GetVersion().GetCounter()})
-	s.newest.Store(&v)
-	return nil
+	v := protocol.Version{Generation: answer.GetVersion().GetGeneration(), Counter: answer.GetVersion().GetCounter()}
+	for {
+		old := s.newest.Load()
+		if old != nil && !old.Less(v) {
+			return nil
+		}
+		if s.newest.CompareAndSwap(old, &v) {
+			s.best.Store(int32(at))
+			return nil
+		}
+	}
 }
 
 // register asks until the node is admitted, refused for good, or ctx ends

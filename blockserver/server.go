@@ -38,6 +38,8 @@ type Server struct {
 	// newest is the highest version that a metaserver told; asking is held by the
 	// request that asks for a newer one.
 	newest atomic.Pointer[protocol.Version]
+	// best is the place of the metaserver that told newest.
+	best   atomic.Int32
 	asking chan struct{}
 
 	// life ends when Close gives up on what is still running.
