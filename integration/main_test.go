@@ -14,7 +14,7 @@ import (
 var binary string
 
 // scenarioTimeout bounds one scenario.
-const scenarioTimeout = 5 * time.Minute
+const scenarioTimeout = 15 * time.Minute
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
