@@ -76,6 +76,11 @@ func checkList(q *pb.ListRequest) error {
 }
 
 func checkPrepare(q *pb.PrepareRequest) error {
+	if q.GetBucket() != "" {
+		if err := protocol.CheckBucket(q.GetBucket()); err != nil {
+			return err
+		}
+	}
 	n := len(q.GetHashes())
 	if n%protocol.HashSize != 0 {
 		return invalid("packed hashes have a multiple of %d bytes, not %d", protocol.HashSize, n)

@@ -35,6 +35,8 @@ func TestCheckReads(t *testing.T) {
 		{"after", checkList(&pb.ListRequest{Bucket: "bucket", After: "\xff"}), protocol.InvalidArgument},
 		{"no hashes", checkPrepare(&pb.PrepareRequest{}), 0},
 		{"hashes", checkPrepare(&pb.PrepareRequest{Hashes: hash}), 0},
+		{"a bucket", checkPrepare(&pb.PrepareRequest{Hashes: hash, Bucket: "bucket"}), 0},
+		{"no bucket's name", checkPrepare(&pb.PrepareRequest{Hashes: hash, Bucket: "No"}), protocol.InvalidArgument},
 		{"report", checkReport(&pb.ReportRequest{Hash: hash, Node: 1, Cause: uint32(protocol.NotFound)}), 0},
 		{"cause beyond a kind", checkReport(&pb.ReportRequest{Hash: hash, Node: 1, Cause: 1<<16 + uint32(protocol.NotFound)}), protocol.InvalidArgument},
 		{"zero hash", checkBlockInfo(&pb.BlockInfoRequest{Hash: make([]byte, protocol.HashSize)}), protocol.InvalidArgument},

@@ -37,7 +37,7 @@ func (a *API) sessionClose(ctx context.Context, q *pb.SessionCloseRequest) (*pb.
 // uploadCreate begins an object that is larger than one log entry. The id is
 // drawn here; a retry of the same call is answered with the first one's.
 func (a *API) uploadCreate(ctx context.Context, q *pb.UploadCreateRequest) (*pb.UploadCreateAnswer, error) {
-	cmd := &record.CreateUpload{Call: q.GetCall(), Upload: draw()}
+	cmd := &record.CreateUpload{Call: q.GetCall(), Upload: draw(), Bucket: q.GetBucket()}
 	res, err := a.propose(ctx, &record.Command{Body: &record.Command_CreateUpload{CreateUpload: cmd}})
 	if err != nil {
 		return nil, err
