@@ -24,6 +24,12 @@ type BlockStat struct {
 	Drops      []BlockCopy `json:"drops,omitempty"`
 	Pending    []NodeID    `json:"pending,omitempty"`
 	Wanted     []NodeID    `json:"wanted,omitempty"`
+	// Redundancy is the copies that the block is to have: the most that any of its
+	// references asks for. ReferencesByRedundancy[r] counts the references that ask
+	// for r, and [0] those that ask for as many as the cluster makes; it is empty if
+	// all do.
+	Redundancy             int      `json:"redundancy"`
+	ReferencesByRedundancy []uint64 `json:"references_by_redundancy,omitempty"`
 }
 
 // BlockCopy is one node's copy at its version.
@@ -33,8 +39,8 @@ type BlockCopy struct {
 	Trusted bool    `json:"trusted"`
 }
 
-// PutBlock stores one block of 1 to protocol.MaxBlockSize bytes on W nodes and
-// returns its hash. No object refers to it, so it is kept only for a while.
+// PutBlock stores one block of 1 to protocol.MaxBlockSize bytes on as many nodes as
+// the cluster asks for and returns its hash. No object refers to it, so it is kept only for a while.
 func (c *Client) PutBlock(ctx context.Context, plain []byte) (Hash, error) {
 	if len(plain) == 0 || len(plain) > protocol.MaxBlockSize {
 		return Hash{}, protocol.Errorf(protocol.TooLarge, "a block has 1 to %d bytes, not %d", protocol.MaxBlockSize, len(plain))
@@ -53,7 +59,7 @@ func (c *Client) PutBlock(ctx context.Context, plain []byte) (Hash, error) {
 	parcel := c.wrap(protocol.HashOf(plain), pc)
 	parcel.Hold()
 	defer parcel.Release()
-	if _, err := c.fleet.Store(ctx, parcel, c.meta.Seen(), nil); err != nil {
+	if _, err := c.fleet.Store(ctx, parcel, c.meta.Seen(), blocks.Need{}, nil); err != nil {
 		return Hash{}, err
 	}
 	c.stats.sent(len(parcel.Body))
@@ -116,6 +122,7 @@ func (c *Client) StatBlock(ctx context.Context, h Hash, opts ...Option) (BlockSt
 		Hash: h, Phase: info.GetPhase(), References: info.GetReferences(), Floor: versionOf(info.GetFloor()),
 		PlainSize: int64(info.GetPlainSize()), StoredSize: int64(info.GetStoredSize()),
 		Copies: blockCopies(info.GetCopies()), Drops: blockCopies(info.GetDrops()),
+		Redundancy: int(info.GetRedundancy()), ReferencesByRedundancy: info.GetReferencesByRedundancy(),
 	}
 	for _, n := range info.GetPending() {
 		s.Pending = append(s.Pending, NodeID(n))

@@ -34,6 +34,10 @@ type Object struct {
 	// has otherwise.
 	Inline bool  `json:"inline,omitempty"`
 	Blocks int64 `json:"blocks,omitempty"`
+	// Redundancy is the copies of each block that the object asks for; 0: as many as
+	// the cluster makes. It is what the bucket asked for when the object was put, and
+	// 0 in Put's answer and for what lives in metadata.
+	Redundancy int `json:"redundancy,omitempty"`
 }
 
 // Entry is one line of a listing: an object, or a prefix that ends in the
@@ -67,6 +71,7 @@ func objectOf(i *pb.ObjectInfo) (Object, error) {
 		Bucket: i.GetBucket(), Name: i.GetName(), Version: versionOf(i.GetVersion()),
 		Size: int64(i.GetSize()), ContentType: i.GetContentType(), Digest: digest,
 		Modified: time.UnixMilli(i.GetModifiedUnixMs()), Inline: i.GetIsInline(), Blocks: int64(i.GetBlockCount()),
+		Redundancy: int(i.GetRedundancy()),
 	}
 	if len(i.GetUserMetadata()) > 0 {
 		o.UserMetadata = make(map[string]string, len(i.GetUserMetadata()))

@@ -131,7 +131,7 @@ func (p *put) latecomer(pg *page, b *block) func(protocol.Claim) {
 // parcel stays in p.only.
 func (p *put) carry(ctx context.Context, pg *page, b *block, pc *cut.Piece, keep bool) {
 	c := p.client
-	if !pg.claim(b, protocol.HashOf(pc.Plain)) || c.fleet.Live(ctx, b.hash) {
+	if !pg.claim(b, protocol.HashOf(pc.Plain)) || c.fleet.Live(ctx, p.request.GetBucket(), b.hash) {
 		c.drop(pc)
 		p.counters.same(b.size)
 		p.progress(b.size)
@@ -147,7 +147,8 @@ func (p *put) carry(ctx context.Context, pg *page, b *block, pc *cut.Piece, keep
 	pg.mu.Lock()
 	b.stored = len(parcel.Body)
 	pg.mu.Unlock()
-	claims, err := c.fleet.Store(ctx, parcel, c.meta.Seen(), p.latecomer(pg, b))
+	need := c.fleet.Need(ctx, p.request.GetBucket())
+	claims, err := c.fleet.Store(ctx, parcel, c.meta.Seen(), need, p.latecomer(pg, b))
 	if err != nil {
 		b.err = err
 		return
@@ -183,7 +184,7 @@ func (c *Client) drop(pc *cut.Piece) {
 // number, since a refusal is an answer. pg may be nil.
 func (p *put) settle(ctx context.Context, pg *page, send func() error) error {
 	var err error
-	for range MaxRefusedRounds {
+	for round := range MaxRefusedRounds {
 		err = send()
 		if err == nil && pg != nil {
 			p.client.fleet.Late(pg.settle()...)
@@ -195,7 +196,7 @@ func (p *put) settle(ctx context.Context, pg *page, send func() error) error {
 		if len(refused) == 0 {
 			return err
 		}
-		if mending := p.mend(ctx, pg, refused); mending != nil {
+		if mending := p.mend(ctx, pg, refused, round > 0); mending != nil {
 			return mending
 		}
 	}
@@ -204,15 +205,14 @@ func (p *put) settle(ctx context.Context, pg *page, send func() error) error {
 
 // mend gets fresh claims for refused blocks: from the copies that are still
 // there, by touching them, and else by sending the block again.
-func (p *put) mend(ctx context.Context, pg *page, refused []protocol.Hash) error {
+func (p *put) mend(ctx context.Context, pg *page, refused []protocol.Hash, again bool) error {
 	c := p.client
-	quorum, err := c.fleet.Quorum(ctx)
+	refused, need := p.wanting(ctx, refused, again)
+	quorum, err := c.fleet.Quorum(ctx, need)
 	if err != nil {
 		return err
 	}
-	// Asking brings a fresh version besides.
-	refused = p.stillDead(ctx, refused)
-	claims, err := c.fleet.Touch(ctx, refused, c.meta.Seen())
+	claims, err := c.fleet.Touch(ctx, refused, c.meta.Seen(), need)
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (p *put) mend(ctx context.Context, pg *page, refused []protocol.Hash) error
 		}
 		touched := claims[h]
 		if len(touched) < quorum {
-			if touched, err = p.resend(ctx, pg, b, touched); err != nil {
+			if touched, err = p.resend(ctx, pg, b, touched, need); err != nil {
 				return err
 			}
 		}
@@ -232,12 +232,29 @@ func (p *put) mend(ctx context.Context, pg *page, refused []protocol.Hash) error
 	return nil
 }
 
+// wanting returns which of the refused hashes need claims, and how many: those that
+// are not live by now, and what the bucket asks for by now. What is refused again
+// is held by a bucket that asks for more, or whoever was asked lags behind: then
+// all of them need what no block needs more than, the cluster's quorum.
+func (p *put) wanting(ctx context.Context, refused []protocol.Hash, again bool) ([]protocol.Hash, blocks.Need) {
+	fleet, bucket := p.client.fleet, p.request.GetBucket()
+	fleet.Forget(bucket)
+	// Asking brings a fresh version besides.
+	dead := p.stillDead(ctx, refused)
+	need := fleet.Need(ctx, bucket)
+	if again {
+		need.Quorum = 0
+		return slices.Compact(slices.SortedFunc(slices.Values(refused), protocol.Hash.Compare)), need
+	}
+	return dead, need
+}
+
 // stillDead returns the hashes that are not live by now.
 func (p *put) stillDead(ctx context.Context, hashes []protocol.Hash) []protocol.Hash {
 	dead := make([]bool, len(hashes))
 	var wg sync.WaitGroup
 	for i, h := range hashes {
-		wg.Go(func() { dead[i] = !p.client.fleet.Live(ctx, h) })
+		wg.Go(func() { dead[i] = !p.client.fleet.Live(ctx, p.request.GetBucket(), h) })
 	}
 	wg.Wait()
 	var out []protocol.Hash
@@ -251,10 +268,10 @@ func (p *put) stillDead(ctx context.Context, hashes []protocol.Hash) []protocol.
 
 // resend stores b again: from the parcel that is still here, from a copy that
 // was touched, or from the source.
-func (p *put) resend(ctx context.Context, pg *page, b *block, touched []protocol.Claim) ([]protocol.Claim, error) {
+func (p *put) resend(ctx context.Context, pg *page, b *block, touched []protocol.Claim, need blocks.Need) ([]protocol.Claim, error) {
 	c := p.client
 	if p.only != nil {
-		return c.fleet.Store(ctx, p.only, c.meta.Seen(), p.latecomer(pg, b))
+		return c.fleet.Store(ctx, p.only, c.meta.Seen(), need, p.latecomer(pg, b))
 	}
 	cost, err := c.putBudget.Take(ctx, b.size)
 	if err != nil {
@@ -271,7 +288,7 @@ func (p *put) resend(ctx context.Context, pg *page, b *block, touched []protocol
 	pg.mu.Lock()
 	b.stored = len(parcel.Body)
 	pg.mu.Unlock()
-	claims, err := c.fleet.Store(ctx, parcel, c.meta.Seen(), p.latecomer(pg, b))
+	claims, err := c.fleet.Store(ctx, parcel, c.meta.Seen(), need, p.latecomer(pg, b))
 	if err == nil {
 		p.counters.sent(len(parcel.Body))
 	}

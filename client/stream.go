@@ -210,7 +210,7 @@ func (u *upload) create(ctx context.Context) error {
 		through, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 		defer cancel()
 		err := c.meta.Mutate(through, session, protocol.PathUploadCreate, func(call *pb.Call) rpc.Message {
-			return &pb.UploadCreateRequest{Call: call}
+			return &pb.UploadCreateRequest{Call: call, Bucket: u.put.request.GetBucket()}
 		}, &ans)
 		select {
 		case created <- err:

@@ -18,9 +18,54 @@ type Bucket struct {
 	// TrashKeep is how long deleted and overwritten objects are kept; 0: not at
 	// all. It is in milliseconds, at most protocol.MaxTrashKeepMs of them.
 	TrashKeep time.Duration
+	// Redundancy is the number of copies of each block of the objects that come; 0:
+	// as many as the cluster makes.
+	Redundancy int
 	// Version is of the log entry that made the settings; zero if the bucket has
 	// the usual ones, as every bucket does at first.
 	Version Version
+}
+
+// BucketChange says what SetBucket is to change; what is nil stays as it is.
+type BucketChange struct {
+	// TrashKeep is how long objects that are deleted or overwritten from now on are
+	// kept, rounded up to milliseconds; 0 ends that. What is in the trash already
+	// stays as long as it was to stay.
+	TrashKeep *time.Duration
+	// Redundancy is the number of copies of each block of the objects that are put
+	// from now on, 1 to protocol.MaxRedundancy; 0: as many as the cluster makes. An
+	// object keeps what it was put with. A block of several objects has as many
+	// copies as the most demanding of them wants, and no block has more than there
+	// are nodes. A commit waits for as many as the cluster's quorum at most.
+	Redundancy *int
+}
+
+// wire checks ch and lists it for the metaservers.
+func (ch BucketChange) wire(bucket string) (*pb.BucketSetRequest, error) {
+	if err := protocol.CheckBucket(bucket); err != nil {
+		return nil, err
+	}
+	q := &pb.BucketSetRequest{Bucket: bucket}
+	if ch.TrashKeep == nil && ch.Redundancy == nil {
+		return nil, protocol.Errorf(protocol.InvalidArgument, "nothing of bucket %s is to change", bucket)
+	}
+	if keep := ch.TrashKeep; keep != nil {
+		if *keep < 0 {
+			return nil, protocol.Errorf(protocol.InvalidArgument, "a bucket keeps nothing for %v", *keep)
+		}
+		ms := uint64(*keep / time.Millisecond)
+		if *keep%time.Millisecond > 0 {
+			ms++
+		}
+		q.TrashKeepMs = &ms
+	}
+	if r := ch.Redundancy; r != nil {
+		if *r < 0 || *r > protocol.MaxRedundancy {
+			return nil, protocol.Errorf(protocol.InvalidArgument, "a bucket has 1 to %d copies, or 0 for as many as the cluster makes, not %d", protocol.MaxRedundancy, *r)
+		}
+		q.Redundancy = new(uint32(*r))
+	}
+	return q, nil
 }
 
 // DeletedObject is one line of a listing of the trash: an object as it was, or a
@@ -71,32 +116,30 @@ func (c *Client) Bucket(ctx context.Context, bucket string, opts ...Option) (Buc
 	return bucketOf(ans.GetBucket()), err
 }
 
-// SetBucket has a bucket keep deleted and overwritten objects for keep, rounded up
-// to milliseconds, from now on; 0 ends that. What is in the trash already stays as
-// long as it was to stay. With IfVersion it is ErrChanged unless the settings are of
-// that version; a try of before whose answer was lost may be what changed them.
-func (c *Client) SetBucket(ctx context.Context, bucket string, keep time.Duration, opts ...Option) (Bucket, error) {
+// SetBucket changes the settings of a bucket, for what happens in it from now on,
+// and returns all of them. With IfVersion it is ErrChanged unless the settings are
+// of that version; a try of before whose answer was lost may be what changed them.
+func (c *Client) SetBucket(ctx context.Context, bucket string, change BucketChange, opts ...Option) (Bucket, error) {
 	o, err := collect(verbSetBucket, opts)
-	if err == nil && keep < 0 {
-		err = protocol.Errorf(protocol.InvalidArgument, "a bucket keeps nothing for %v", keep)
-	}
-	if err == nil {
-		err = protocol.CheckBucket(bucket)
-	}
 	if err != nil {
 		return Bucket{}, err
 	}
-	ms := uint64(keep / time.Millisecond)
-	if keep%time.Millisecond > 0 {
-		ms++
+	q, err := change.wire(bucket)
+	if err != nil {
+		return Bucket{}, err
 	}
+	q.IfVersion = o.ifVersion
 	var ans pb.BucketSetAnswer
-	err = c.Ask(ctx, protocol.PathBucketSet, &pb.BucketSetRequest{Bucket: bucket, TrashKeepMs: &ms, IfVersion: o.ifVersion}, &ans)
+	err = c.Ask(ctx, protocol.PathBucketSet, q, &ans)
+	c.fleet.Forget(bucket)
 	return bucketOf(ans.GetBucket()), err
 }
 
 func bucketOf(b *pb.BucketInfo) Bucket {
-	return Bucket{Name: b.GetBucket(), TrashKeep: time.Duration(b.GetTrashKeepMs()) * time.Millisecond, Version: versionOf(b.GetVersion())}
+	return Bucket{
+		Name: b.GetBucket(), TrashKeep: time.Duration(b.GetTrashKeepMs()) * time.Millisecond,
+		Redundancy: int(b.GetRedundancy()), Version: versionOf(b.GetVersion()),
+	}
 }
 
 // Undelete makes an object that is in the trash the live one of its name again, at a

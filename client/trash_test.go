@@ -38,13 +38,16 @@ func (w *world) wantTrash(want ...string) {
 	}
 }
 
+// keeping is a change of what a bucket keeps.
+func keeping(d time.Duration) client.BucketChange { return client.BucketChange{TrashKeep: &d} }
+
 // testTrash has a bucket keep things, and gets them back byte for byte.
 func testTrash(t *testing.T, w *world) {
 	ctx := t.Context()
 	if b, err := w.c.Bucket(ctx, w.bucket); err != nil || b.TrashKeep != 0 || !b.Version.IsZero() {
 		t.Fatal(b, err)
 	}
-	set, err := w.c.SetBucket(ctx, w.bucket, 2*time.Hour-time.Microsecond)
+	set, err := w.c.SetBucket(ctx, w.bucket, keeping(2*time.Hour-time.Microsecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +55,7 @@ func testTrash(t *testing.T, w *world) {
 	if err != nil || got != set || got.TrashKeep != 2*time.Hour || got.Name != w.bucket {
 		t.Fatal(got, set, err)
 	}
-	if _, err := w.c.SetBucket(ctx, w.bucket, time.Hour, client.IfVersion(client.Version{})); !errors.Is(err, client.ErrChanged) {
+	if _, err := w.c.SetBucket(ctx, w.bucket, keeping(time.Hour), client.IfVersion(client.Version{})); !errors.Is(err, client.ErrChanged) {
 		t.Fatal(err)
 	}
 
@@ -123,11 +126,11 @@ func testEmptyTrash(t *testing.T, w *world) {
 	if _, err := w.c.EmptyTrash(ctx, w.bucket, client.WithPageSize(1)); !errors.Is(err, client.ErrInvalidArgument) {
 		t.Error(err)
 	}
-	if b, err := w.c.SetBucket(ctx, w.bucket, 0); err != nil || b.TrashKeep != 0 || !b.Version.IsZero() {
+	if b, err := w.c.SetBucket(ctx, w.bucket, keeping(0)); err != nil || b.TrashKeep != 0 || !b.Version.IsZero() {
 		t.Error(b, err)
 	}
 	for _, keep := range []time.Duration{-1, 11 * 365 * 24 * time.Hour} {
-		if _, err := w.c.SetBucket(ctx, w.bucket, keep); !errors.Is(err, client.ErrInvalidArgument) {
+		if _, err := w.c.SetBucket(ctx, w.bucket, keeping(keep)); !errors.Is(err, client.ErrInvalidArgument) {
 			t.Error(keep, err)
 		}
 	}

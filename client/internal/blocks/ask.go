@@ -12,11 +12,11 @@ import (
 // under way shares the next.
 const maxAsk = 256
 
-// asks gathers the callers of Live.
+// asks gathers the callers of Live, by bucket.
 type asks struct {
-	mu      sync.Mutex
-	waiting []*question
-	running bool
+	mu sync.Mutex
+	// waiting has an entry for each bucket that a goroutine sends requests for.
+	waiting map[string][]*question
 }
 
 type question struct {
@@ -25,20 +25,20 @@ type question struct {
 	done chan struct{}
 }
 
-// Live reports whether a commit needs no upload of h. It is a hint: whatever
-// goes wrong is answered with false. Callers at the same time share requests,
-// and nobody waits for company.
-func (f *Fleet) Live(ctx context.Context, h protocol.Hash) bool {
+// Live reports whether a commit to bucket needs no upload of h. It is a hint:
+// whatever goes wrong is answered with false. Callers for one bucket at the same
+// time share requests, and nobody waits for company.
+func (f *Fleet) Live(ctx context.Context, bucket string, h protocol.Hash) bool {
 	q := &question{hash: h, done: make(chan struct{})}
 	f.asks.mu.Lock()
-	f.asks.waiting = append(f.asks.waiting, q)
-	start := !f.asks.running
-	if start {
-		f.asks.running = true
+	if f.asks.waiting == nil {
+		f.asks.waiting = map[string][]*question{}
 	}
+	list, running := f.asks.waiting[bucket]
+	f.asks.waiting[bucket] = append(list, q)
 	f.asks.mu.Unlock()
-	if start {
-		f.work.Go(f.answer)
+	if !running {
+		f.work.Go(func() { f.answer(bucket) })
 	}
 	select {
 	case <-q.done:
@@ -48,37 +48,45 @@ func (f *Fleet) Live(ctx context.Context, h protocol.Hash) bool {
 	}
 }
 
-// answer sends batches until nobody waits.
-func (f *Fleet) answer() {
+// answer sends batches until nobody waits for bucket.
+func (f *Fleet) answer(bucket string) {
 	for {
 		f.asks.mu.Lock()
-		n := min(len(f.asks.waiting), maxAsk)
-		batch := f.asks.waiting[:n:n]
-		f.asks.waiting = f.asks.waiting[n:]
+		list := f.asks.waiting[bucket]
+		n := min(len(list), maxAsk)
 		if n == 0 {
-			f.asks.waiting, f.asks.running = nil, false
+			delete(f.asks.waiting, bucket)
 			f.asks.mu.Unlock()
 			return
 		}
+		f.asks.waiting[bucket] = list[n:]
 		f.asks.mu.Unlock()
-		f.prepare(batch)
+		f.prepare(bucket, list[:n:n])
 	}
 }
 
-func (f *Fleet) prepare(batch []*question) {
+func (f *Fleet) prepare(bucket string, batch []*question) {
 	ctx, cancel := context.WithTimeout(f.ctx, f.cfg.ExchangeTimeout)
 	defer cancel()
 	packed := make([]byte, 0, len(batch)*protocol.HashSize)
 	for _, q := range batch {
 		packed = append(packed, q.hash[:]...)
 	}
-	var a pb.PrepareAnswer
-	err := f.meta.Read(ctx, protocol.PathPrepare, &pb.PrepareRequest{Hashes: packed}, &a)
-	if err == nil {
-		f.layouts.heard(a.GetLayoutVersion())
-	}
+	live, err := f.askPrepare(ctx, bucket, packed)
 	for i, q := range batch {
-		q.live = err == nil && len(a.GetLive()) == len(batch) && a.GetLive()[i]
+		q.live = err == nil && len(live) == len(batch) && live[i]
 		close(q.done)
 	}
+}
+
+// askPrepare asks which of the packed hashes are live for bucket, and learns what
+// else the answer tells.
+func (f *Fleet) askPrepare(ctx context.Context, bucket string, packed []byte) ([]bool, error) {
+	var a pb.PrepareAnswer
+	if err := f.meta.Read(ctx, protocol.PathPrepare, &pb.PrepareRequest{Hashes: packed, Bucket: bucket}, &a); err != nil {
+		return nil, err
+	}
+	f.layouts.heard(a.GetLayoutVersion())
+	f.needs.learn(bucket, &a)
+	return a.GetLive(), nil
 }

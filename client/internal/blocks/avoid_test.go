@@ -16,7 +16,7 @@ func (w *world) store(i int) []protocol.NodeID {
 	w.t.Helper()
 	p, _ := w.parcel([]byte{byte(i), byte(i >> 8)})
 	defer p.Release()
-	claims, err := w.fleet.Store(w.t.Context(), p, testVersion, nil)
+	claims, err := w.fleet.Store(w.t.Context(), p, testVersion, Need{}, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -39,9 +39,12 @@ type world struct {
 	reports  map[string]int
 	told     []*pb.ClaimsRequest
 	prepared []int
-	live     map[protocol.Hash]bool
-	layout   *pb.Layout
-	layouts  int
+	// wants is what prepare tells of a bucket; failing has it fail.
+	wants   map[string]*pb.PrepareAnswer
+	failing bool
+	live    map[protocol.Hash]bool
+	layout  *pb.Layout
+	layouts int
 	// hold, if set, is waited for by prepare.
 	hold chan struct{}
 }
@@ -197,6 +200,15 @@ func (w *world) Call(_ context.Context, _, path string, req, ans rpc.Message) er
 			w.mu.Unlock()
 			<-w.hold
 			w.mu.Lock()
+		}
+		if w.failing {
+			return protocol.Errorf(protocol.InvalidArgument, "says the fake")
+		}
+		if wants := w.wants[req.(*pb.PrepareRequest).GetBucket()]; wants != nil {
+			body, _ := wants.MarshalVT()
+			if err := ans.UnmarshalVT(body); err != nil {
+				return err
+			}
 		}
 		for ; len(hashes) > 0; hashes = hashes[protocol.HashSize:] {
 			a := ans.(*pb.PrepareAnswer)

@@ -56,6 +56,7 @@ type Fleet struct {
 	local   map[string]bool
 	pace    pace
 	asks    asks
+	needs   needs
 	tell    *teller
 
 	// ctx ends when the fleet closes for good; work counts what runs behind the

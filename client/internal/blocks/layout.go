@@ -195,12 +195,3 @@ func (c *layouts) heard(version uint64) {
 		}
 	}
 }
-
-// Quorum returns W, the acknowledgements that a store waits for.
-func (f *Fleet) Quorum(ctx context.Context) (int, error) {
-	l, err := f.place(ctx, false)
-	if err != nil {
-		return 0, err
-	}
-	return max(1, int(l.answer.GetQuorum())), nil
-}

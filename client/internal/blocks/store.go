@@ -50,6 +50,7 @@ type delivery struct {
 	fleet   *Fleet
 	parcel  *Parcel
 	version protocol.Version
+	need    Need
 	layout  *layout
 	// line is whom to ask next, best first; its first well entries are in good
 	// health.
@@ -64,13 +65,13 @@ type delivery struct {
 	causes  []error
 }
 
-// Store sends p to its R nodes at version u and returns the claims of the first
-// W that acknowledged it. Claims that come later go to late, from another
-// goroutine. Where a wanted node fails, the next in the layout is asked. The
-// error is Full, Unavailable or LayoutUnready with the causes in words, or
-// Canceled. The caller holds p.
-func (f *Fleet) Store(ctx context.Context, p *Parcel, u protocol.Version, late func(protocol.Claim)) ([]protocol.Claim, error) {
-	d := &delivery{fleet: f, parcel: p, version: u}
+// Store sends p to as many nodes as need says at version u and returns the claims
+// of the first that acknowledged it, a quorum. Claims that come later go to late,
+// from another goroutine. Where a wanted node fails, the next in the layout is
+// asked. The error is Full, Unavailable or LayoutUnready with the causes in words,
+// or Canceled. The caller holds p.
+func (f *Fleet) Store(ctx context.Context, p *Parcel, u protocol.Version, need Need, late func(protocol.Claim)) ([]protocol.Claim, error) {
+	d := &delivery{fleet: f, parcel: p, version: u, need: need}
 	d.ctx, d.cancel = context.WithCancel(f.ctx)
 	unlink := context.AfterFunc(ctx, d.cancel)
 	for round := range maxRounds {
@@ -104,7 +105,7 @@ func rest(ctx context.Context, round int) {
 	}
 }
 
-// round asks every candidate that has not acknowledged yet, until W have. The
+// round asks every candidate that has not acknowledged yet, until a quorum has. The
 // error is one that another round cannot mend.
 func (d *delivery) round(ctx context.Context, refresh bool) (done bool, err error) {
 	l, err := d.fleet.place(ctx, refresh)
@@ -118,8 +119,8 @@ func (d *delivery) round(ctx context.Context, refresh bool) (done bool, err erro
 		// Whoever returns takes every result first, so any capacity is enough.
 		d.results = make(chan sent, protocol.MaxRedundancy)
 	}
-	quorum := max(1, int(l.answer.GetQuorum()))
-	redundancy := max(quorum, int(l.answer.GetRedundancy()))
+	need := d.need.in(l)
+	quorum, redundancy := need.Quorum, need.Redundancy
 	d.line, d.well = append(well, ill...), len(well)
 	if len(d.line)+len(d.claims)+d.pending < quorum {
 		d.causes = append(d.causes, protocol.Errorf(protocol.LayoutUnready, "%d blockservers are known, a write needs %d", len(d.line), quorum))

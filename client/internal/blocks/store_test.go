@@ -54,7 +54,7 @@ func TestQuorumAndStragglers(t *testing.T) {
 	plain := bytes.Repeat([]byte("block"), 1000)
 	p, freed := w.parcel(plain)
 	late := make(chan protocol.Claim, 1)
-	claims, err := w.fleet.Store(t.Context(), p, testVersion, func(c protocol.Claim) { late <- c })
+	claims, err := w.fleet.Store(t.Context(), p, testVersion, Need{}, func(c protocol.Claim) { late <- c })
 	if err != nil || !slices.Equal(nodesOf(claims), []protocol.NodeID{1, 3}) {
 		t.Fatalf("claims %v, %v", claims, err)
 	}
@@ -91,7 +91,7 @@ func TestStragglersAreBounded(t *testing.T) {
 		return slow.honest(ctx)
 	})
 	first, _ := w.parcel([]byte("one is always let through"))
-	if claims, err := w.fleet.Store(t.Context(), first, testVersion, nil); err != nil || len(claims) != 2 {
+	if claims, err := w.fleet.Store(t.Context(), first, testVersion, Need{}, nil); err != nil || len(claims) != 2 {
 		t.Fatalf("%v, %v", claims, err)
 	}
 	first.Release()
@@ -99,7 +99,7 @@ func TestStragglersAreBounded(t *testing.T) {
 	defer second.Release()
 	done := make(chan []protocol.Claim, 1)
 	go func() {
-		claims, _ := w.fleet.Store(t.Context(), second, testVersion, nil)
+		claims, _ := w.fleet.Store(t.Context(), second, testVersion, Need{}, nil)
 		done <- claims
 	}()
 	eventually(t, "all nodes are asked", func() bool { return slow.count() == 2 })
@@ -122,7 +122,7 @@ func TestFallback(t *testing.T) {
 	w.nodes[1].takes(fails(protocol.Disk))
 	for i := range 5 {
 		p, _ := w.parcel([]byte{byte(i)})
-		claims, err := w.fleet.Store(t.Context(), p, testVersion, nil)
+		claims, err := w.fleet.Store(t.Context(), p, testVersion, Need{}, nil)
 		p.Release()
 		if err != nil || len(claims) < 2 || slices.ContainsFunc(claims, func(c protocol.Claim) bool { return c.Node < 3 }) {
 			t.Errorf("put %d: %v, %v", i, nodesOf(claims), err)
@@ -151,7 +151,7 @@ func TestBadAcknowledgements(t *testing.T) {
 			return rpc.Reply(ctx, 201, a)
 		})
 		p, _ := w.parcel([]byte(name))
-		claims, err := w.fleet.Store(t.Context(), p, testVersion, nil)
+		claims, err := w.fleet.Store(t.Context(), p, testVersion, Need{}, nil)
 		p.Release()
 		if err != nil || !slices.Equal(nodesOf(claims), []protocol.NodeID{2, 3}) {
 			t.Errorf("%s: %v, %v", name, claims, err)
@@ -173,7 +173,7 @@ func TestTooFewNodes(t *testing.T) {
 		}
 		return protocol.Errorf(protocol.Full, "says the fake")
 	})
-	_, err := w.fleet.Store(ctx, p, testVersion, nil)
+	_, err := w.fleet.Store(ctx, p, testVersion, Need{}, nil)
 	if protocol.KindOf(err) != protocol.Canceled || !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled between rounds: %v", err)
 	}
@@ -202,7 +202,7 @@ func TestLive(t *testing.T) {
 			if i%2 == 0 {
 				h = known
 			}
-			if got := w.fleet.Live(t.Context(), h); got != (i%2 == 0) {
+			if got := w.fleet.Live(t.Context(), "bucket", h); got != (i%2 == 0) {
 				t.Errorf("hash %d is live: %v", i, got)
 			}
 		})
@@ -212,7 +212,7 @@ func TestLive(t *testing.T) {
 		defer w.mu.Unlock()
 		w.fleet.asks.mu.Lock()
 		defer w.fleet.asks.mu.Unlock()
-		return len(w.prepared) == 1 && w.prepared[0]+len(w.fleet.asks.waiting) == 500
+		return len(w.prepared) == 1 && w.prepared[0]+len(w.fleet.asks.waiting["bucket"]) == 500
 	})
 	close(w.hold)
 	wg.Wait()
@@ -223,7 +223,7 @@ func TestLive(t *testing.T) {
 	w.mu.Unlock()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if w.fleet.Live(ctx, protocol.HashOf(nil)) {
+	if w.fleet.Live(ctx, "bucket", protocol.HashOf(nil)) {
 		t.Error("a canceled question was answered yes")
 	}
 }

@@ -13,14 +13,14 @@ import (
 
 // Touch asks the nodes that may hold the hashes to verify their copies and to
 // raise them to u, and returns what they claim: wanted nodes first, then, for a
-// hash with fewer than W claims, all others. A node that cannot be asked claims
-// nothing.
-func (f *Fleet) Touch(ctx context.Context, hashes []protocol.Hash, u protocol.Version) (map[protocol.Hash][]protocol.Claim, error) {
+// hash with fewer claims than a quorum, all others. A node that cannot be asked
+// claims nothing.
+func (f *Fleet) Touch(ctx context.Context, hashes []protocol.Hash, u protocol.Version, need Need) (map[protocol.Hash][]protocol.Claim, error) {
 	l, err := f.place(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	quorum := max(1, int(l.answer.GetQuorum()))
+	quorum := need.in(l).Quorum
 	claims := map[protocol.Hash][]protocol.Claim{}
 	f.touchAt(ctx, l, l.wanted, hashes, u, claims)
 	short := slices.DeleteFunc(slices.Clone(hashes), func(h protocol.Hash) bool { return len(claims[h]) >= quorum })
