@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/client"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/app"
+	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/report"
 	"github.com/seed-7d21a5b5/ashlar/cmd/ashlar/internal/terminal"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -31,6 +32,7 @@ func blockStat(ctx context.Context, a *app.App, digits string) error {
 		{"hash", s.Hash.String()},
 		{"phase", s.Phase + ", " + plural(int64(s.References), "reference")},
 		{"size", terminal.Bytes(uint64(s.PlainSize)) + ", stored as " + terminal.Bytes(uint64(s.StoredSize))},
+		{"copies", report.CopiesText(uint32(s.Redundancy), s.ReferencesByRedundancy)},
 		{"floor", s.Floor.String()},
 		{"wanted on", fmt.Sprint(s.Wanted)},
 	}

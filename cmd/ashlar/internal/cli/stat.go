@@ -2,6 +2,7 @@ package cli
 
 import (
 	"sort"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,6 +52,9 @@ func statRows(o client.Object) [][]string {
 		{"version", o.Version.String()},
 		{"modified", o.Modified.Local().Format(time.RFC3339)},
 		{"digest", o.Digest.String()},
+	}
+	if o.Redundancy != 0 {
+		rows = append(rows, []string{"copies", strconv.Itoa(o.Redundancy) + " of each block"})
 	}
 	if o.ContentType != "" {
 		rows = append(rows, []string{"content type", o.ContentType})

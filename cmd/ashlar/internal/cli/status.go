@@ -157,12 +157,12 @@ func printStatus(a *app.App, s report.Status) error {
 	if err := a.Screen.Table([][]string{
 		{"cluster", s.Cluster},
 		{"version", s.Version + ", index " + count(s.AppliedIndex) + ", term " + count(s.Term)},
-		{"copies", count(uint64(s.Redundancy)) + " of each block, writes wait for " + count(uint64(s.Quorum))},
+		{"copies", copiesOf(s)},
 		{"objects", count(n.Objects) + ", " + terminal.Bytes(n.LogicalBytes) + " (" + terminal.Bytes(n.InlineBytes) + " inline)"},
 		{"trash", count(n.TrashObjects) + ", " + terminal.Bytes(n.TrashLogicalBytes) + " (" + terminal.Bytes(n.TrashInlineBytes) + " inline)"},
 		{"blocks", count(n.LiveBlocks) + " live, " + terminal.Bytes(n.StoredBytes) + " stored once, " + terminal.Bytes(n.CopiesStoredBytes) + " over all copies"},
 		{"garbage", count(n.UnreferencedBlocks) + " blocks, " + terminal.Bytes(n.UnreferencedStoredBytes) + ", " + count(n.UnreferenceLeft) + " references to take back"},
-		{"at risk", count(n.UnderReplicatedBlocks) + " blocks with fewer than " + count(uint64(s.Redundancy)) + " copies"},
+		{"at risk", count(n.UnderReplicatedBlocks) + " blocks with fewer copies than wanted"},
 		{"to move", count(n.MovingBlocks) + " blocks, " + terminal.Bytes(n.MovingStoredBytes)},
 	}); err != nil {
 		return err
@@ -188,6 +188,15 @@ func printStatus(a *app.App, s report.Status) error {
 	}
 	a.Screen.Printf("\n")
 	return a.Screen.Table(fleet.JobRows(s.Jobs))
+}
+
+// copiesOf tells how many copies are made, and who asks for other numbers.
+func copiesOf(s report.Status) string {
+	text := count(uint64(s.Redundancy)) + " of each block, writes wait for " + count(uint64(s.Quorum))
+	if own := report.OwnCopiesText(s.Counters.ReferencesByRedundancy); own != "" {
+		text += "; " + own
+	}
+	return text
 }
 
 func count(n uint64) string { return strconv.FormatUint(n, 10) }

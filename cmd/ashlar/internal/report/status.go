@@ -73,6 +73,9 @@ type Counters struct {
 	// MovingBlocks do not stand where the layout has them.
 	MovingBlocks      uint64 `json:"moving_blocks"`
 	MovingStoredBytes uint64 `json:"moving_stored_bytes"`
+	// ReferencesByRedundancy[r] counts the references that ask for r copies, [0]
+	// those that ask for the cluster's.
+	ReferencesByRedundancy []uint64 `json:"references_by_redundancy"`
 }
 
 // Metaserver is one member of the Raft group.
@@ -178,6 +181,7 @@ func countersOf(n *pb.Counters) Counters {
 		UnreferenceJobs: n.GetUnreferenceJobs(), UnreferenceLeft: n.GetUnreferenceLeft(),
 		PrefixJobs: n.GetPrefixJobs(), AuditRows: n.GetAuditRows(), AuditBytes: n.GetAuditBytes(),
 		MovingBlocks: n.GetMovingBlocks(), MovingStoredBytes: n.GetMovingStoredBytes(),
+		ReferencesByRedundancy: append([]uint64{}, n.GetReferencesByRedundancy()...),
 	}
 }
 

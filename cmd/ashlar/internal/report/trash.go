@@ -8,13 +8,15 @@ type Bucket struct {
 	// TrashKeepMs is how long deleted and overwritten objects are kept, in
 	// milliseconds; 0: not.
 	TrashKeepMs int64 `json:"trash_keep_ms"`
+	// Redundancy is the copies of each block of objects that come; 0: the cluster's.
+	Redundancy int `json:"redundancy"`
 	// Version is when the settings were made, 0.0 for the usual ones.
 	Version string `json:"version"`
 }
 
 // BucketOf turns the SDK's form into ours.
 func BucketOf(b client.Bucket) Bucket {
-	return Bucket{b.Name, b.TrashKeep.Milliseconds(), b.Version.String()}
+	return Bucket{b.Name, b.TrashKeep.Milliseconds(), b.Redundancy, b.Version.String()}
 }
 
 // Undeleted is what `ashlar undelete -o json` prints.

@@ -14,6 +14,12 @@ type Explanation struct {
 	// Phase is "none", "live", "unreferenced" or "condemned".
 	Phase      string `json:"phase"`
 	References uint64 `json:"references"`
+	// Redundancy is the copies that it is to have. ReferencesByRedundancy[r] counts
+	// the references that ask for r, [0] those that ask for the cluster's; it is
+	// empty if all do.
+	Redundancy             uint32   `json:"redundancy"`
+	ReferencesByRedundancy []uint64 `json:"references_by_redundancy,omitempty"`
+
 	Floor      string `json:"floor"`
 	PlainSize  uint32 `json:"plain_size"`
 	StoredSize uint32 `json:"stored_size"`
@@ -125,7 +131,7 @@ func ExplanationOf(a *pb.ExplainAnswer) Explanation {
 		PlainSize: b.GetPlainSize(), StoredSize: b.GetStoredSize(), Copies: copiesOf(b.GetCopies()), Drops: copiesOf(b.GetDrops()),
 		Pending: b.GetPending(), Wanted: b.GetWanted(), HoldersCut: a.GetCut(), RowsScanned: a.GetRowsScanned(),
 		Work: WorkOf(a.GetWork()), InFlight: a.GetInFlight(), SilentNodes: a.GetSilentNodes(), WaitsFor: a.GetWaitsFor(),
-		Version: version(b.GetVersion()),
+		Version: version(b.GetVersion()), Redundancy: b.GetRedundancy(), ReferencesByRedundancy: b.GetReferencesByRedundancy(),
 	}
 	for _, h := range a.GetHolders() {
 		holder := Holder{Kind: h.GetKind(), Bucket: h.GetBucket(), Name: h.GetName(), References: h.GetReferences()}

@@ -24,3 +24,17 @@ func TestKeep(t *testing.T) {
 		}
 	}
 }
+
+// TestCopies: what is read is printed so that it reads as the same.
+func TestCopies(t *testing.T) {
+	for text, want := range map[string]int{"default": 0, "1": 1, "5": 5} {
+		if got, err := parseCopies(text); err != nil || got != want || copiesText(got) != text {
+			t.Errorf("%s is %v, %v, printed as %s", text, got, err, copiesText(got))
+		}
+	}
+	for _, text := range []string{"", "0", "6", "-1", "1.5", "all", "99999999999999999999"} {
+		if got, err := parseCopies(text); err == nil {
+			t.Errorf("%s is taken as %v", text, got)
+		}
+	}
+}

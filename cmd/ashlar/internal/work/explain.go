@@ -64,6 +64,7 @@ func explanation(e report.Explanation) [][]string {
 		{"hash", e.Hash},
 		{"phase", fmt.Sprintf("%s, %d references", e.Phase, e.References)},
 		{"size", terminal.Bytes(uint64(e.PlainSize)) + ", stored as " + terminal.Bytes(uint64(e.StoredSize))},
+		{"copies", report.CopiesText(e.Redundancy, e.ReferencesByRedundancy)},
 		{"floor", e.Floor},
 		{"wanted on", nodes(e.Wanted)},
 	}
