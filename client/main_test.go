@@ -108,6 +108,8 @@ func TestCluster(t *testing.T) {
 		{"Ranges", testRanges},
 		{"CutByContent", testCutByContent},
 		{"Trash", testTrash},
+		{"Redundancy", testRedundancy},
+		{"RedundancyChanges", testRedundancyChanges},
 		{"ConcurrentPuts", testConcurrentPuts},
 	} {
 		t.Run(part.name, func(t *testing.T) {

@@ -1,0 +1,148 @@
+package client_test
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/seed-7d21a5b5/ashlar/client"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+// copying is a change of how many copies a bucket's objects have.
+func copying(n int) client.BucketChange { return client.BucketChange{Redundancy: &n} }
+
+func (w *world) set(c *client.Client, change client.BucketChange) client.Bucket {
+	w.t.Helper()
+	b, err := c.SetBucket(w.t.Context(), w.bucket, change)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return b
+}
+
+// stand counts the copies of each block of content, cut into blocks of size bytes.
+func (w *world) stand(content []byte, size int) (copies []int) {
+	w.t.Helper()
+	for block := range slices.Chunk(content, size) {
+		s, err := w.c.StatBlock(w.t.Context(), protocol.HashOf(block))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		copies = append(copies, len(s.Copies))
+	}
+	return copies
+}
+
+// stands waits until each block of content has n copies.
+func (w *world) stands(what string, content []byte, size, n int) {
+	w.t.Helper()
+	eventually(w.t, what, func() bool {
+		return !slices.ContainsFunc(w.stand(content, size), func(copies int) bool { return copies != n })
+	})
+}
+
+// testRedundancy: a bucket's blocks have as many copies as it asks for, whatever
+// this client believed before.
+func testRedundancy(t *testing.T, w *world) {
+	ctx := t.Context()
+	other := w.Open(client.Config{})
+	b := w.set(other, copying(1))
+	if b.Redundancy != 1 || b.TrashKeep != 0 || b.Version.IsZero() {
+		t.Fatal(b)
+	}
+	if got, err := w.c.Bucket(ctx, w.bucket); err != nil || got != b {
+		t.Fatal(got, b, err)
+	}
+	single := noise(w.rng, 3<<20)
+	w.put(w.bucket, "single", single)
+	if got := w.stand(single, 1<<20); !slices.Equal(got, []int{1, 1, 1}) {
+		t.Errorf("with one copy asked for there are %v", got)
+	}
+	if o, err := w.c.Stat(ctx, w.bucket, "single"); err != nil || o.Redundancy != 1 {
+		t.Errorf("%+v, %v", o, err)
+	}
+
+	w.set(other, copying(0))
+	tripled := noise(w.rng, 2<<20)
+	w.put(w.bucket, "tripled", tripled)
+	w.stands("three copies of what is put now", tripled, 1<<20, 3)
+	if got := w.stand(single, 1<<20); !slices.Equal(got, []int{1, 1, 1}) {
+		t.Errorf("what was put before has %v", got)
+	}
+	if o, err := w.c.Stat(ctx, w.bucket, "tripled"); err != nil || o.Redundancy != 0 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	w.put(w.bucket, "again", single)
+	w.stands("three copies of what is shared with one that asks for them", single, 1<<20, 3)
+	if s, err := w.c.StatBlock(ctx, protocol.HashOf(single[:1<<20])); err != nil || s.Redundancy != 3 || !slices.Equal(s.ReferencesByRedundancy[:2], []uint64{1, 1}) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	w.get(w.bucket, "single", single)
+	w.get(w.bucket, "tripled", tripled)
+	if b := w.set(w.c, copying(5)); b.Redundancy != 5 {
+		t.Error(b)
+	}
+	w.put(w.bucket, "five", single[:1<<20])
+	w.stands("as many copies as there are nodes", single[:1<<20], 1<<20, 3)
+	for _, change := range []client.BucketChange{{}, copying(-1), copying(6)} {
+		if _, err := w.c.SetBucket(ctx, w.bucket, change); !errors.Is(err, client.ErrInvalidArgument) {
+			t.Errorf("%+v: %v", change, err)
+		}
+	}
+	w.set(w.c, copying(0))
+}
+
+// testRedundancyChanges: between the blocks of one put its bucket asks for more, or
+// for less than its upload was begun with. What was stored by the old numbers is
+// refused and mended.
+func testRedundancyChanges(t *testing.T, w *world) {
+	other := w.Open(client.Config{})
+	w.set(other, copying(1))
+	content := noise(w.rng, 3<<20)
+	sent := w.c.Stats().BlocksSent
+	more := &gate{parts: [][]byte{bytes.Clone(content[:2<<20+1]), bytes.Clone(content[2<<20+1:])}, before: func(int) {
+		eventually(t, "two blocks are stored", func() bool { return w.c.Stats().BlocksSent == sent+2 })
+		w.set(other, copying(3))
+	}}
+	if _, err := w.c.Put(t.Context(), w.bucket, "more", more); err != nil {
+		t.Fatal(err)
+	}
+	w.stands("three copies of all blocks", content, 1<<20, 3)
+	w.get(w.bucket, "more", content)
+
+	const size, page = client.MinBlockSize, protocol.MaxBlocksPerPage
+	few := noise(w.rng, 20*size)
+	begun := bytes.Repeat(few, page/20+1)
+	tail := noise(w.rng, 10*size)
+	less := &gate{parts: [][]byte{bytes.Clone(begun), bytes.Clone(tail)}, before: func(int) {
+		eventually(t, "the upload is begun", func() bool { return w.counters().GetUploads() == 1 })
+		w.set(other, copying(1))
+	}}
+	if _, err := w.c.Put(t.Context(), w.bucket, "less", less, client.WithBlockSize(size)); err != nil {
+		t.Fatal(err)
+	}
+	w.stands("three copies of what was begun before", append(bytes.Clone(few), tail...), size, 3)
+	w.get(w.bucket, "less", append(begun, tail...))
+	if o, err := w.c.Stat(t.Context(), w.bucket, "less"); err != nil || o.Redundancy != 3 {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// TestRedundancyWithoutNodes: one copy is stored while a single node is left.
+func TestRedundancyWithoutNodes(t *testing.T) {
+	w := newWorld(t)
+	w.set(w.c, copying(1))
+	for i := range 2 {
+		if err := w.KillBlockserver(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content := noise(w.rng, 100_000)
+	w.put(w.bucket, "single", content)
+	w.get(w.bucket, "single", content)
+	if got := w.stand(content, len(content)); !slices.Equal(got, []int{1}) {
+		t.Errorf("%v copies", got)
+	}
+}
