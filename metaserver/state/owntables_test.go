@@ -125,3 +125,21 @@ func TestOwnTables(t *testing.T) {
 	}
 	m.check()
 }
+
+// TestTableOfBefore: a table that was written before references were counted by
+// what they ask for is gone on with.
+func TestTableOfBefore(t *testing.T) {
+	m := bootstrapped(t, 3)
+	m.must(commitCommand(withBlocks(blocksOf("A", "B"), claimsOf(2, m.Version(), 1, 2, 3))))
+	c, err := state.ClusterRow(m.table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Counters.ReferencesByRedundancy = nil
+	if err := m.table.Write([]state.Mutation{{Key: []byte("c"), Value: marshal(t, c)}}); err != nil {
+		t.Fatal(err)
+	}
+	m = newMachineOn(t, m.table)
+	m.must(&record.Command{Body: &record.Command_PutBucket{PutBucket: &record.PutBucket{Bucket: "photos", Redundancy: 1}}})
+	m.check()
+}
