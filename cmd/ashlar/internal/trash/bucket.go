@@ -78,12 +78,14 @@ func bucketSet(a *app.App) *cobra.Command {
 	cmd.Flags().StringVar(&f.keep, "trash", "", "keep what ends for this `time`, as in 7d or 36h, or off")
 	cmd.Flags().StringVar(&f.copies, "copies", "", fmt.Sprintf("keep this `number` of copies of what comes, 1 to %d, or default for the cluster's", protocol.MaxRedundancy))
 	cmd.Flags().StringVar(&f.ifVersion, "if-version", "", "only if the settings still are of this `version`; 0.0 for none")
-	cmd.MarkFlagsOneRequired("trash", "copies")
 	return cmd
 }
 
 // read reads the flags that were given.
 func (f settingFlags) read(cmd *cobra.Command) (change client.BucketChange, opts []client.Option, err error) {
+	if !cmd.Flags().Changed("trash") && !cmd.Flags().Changed("copies") {
+		return change, nil, protocol.Errorf(protocol.InvalidArgument, "nothing is to change: say --trash or --copies")
+	}
 	if cmd.Flags().Changed("trash") {
 		keep, err := parseKeep(f.keep)
 		if err != nil {
