@@ -81,24 +81,24 @@ func bucketSet(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// read reads the flags that were given.
+// read reads what was given, on the command line or, not empty, in another place.
 func (f settingFlags) read(cmd *cobra.Command) (change client.BucketChange, opts []client.Option, err error) {
-	if !cmd.Flags().Changed("trash") && !cmd.Flags().Changed("copies") {
-		return change, nil, protocol.Errorf(protocol.InvalidArgument, "nothing is to change: say --trash or --copies")
-	}
-	if cmd.Flags().Changed("trash") {
+	if f.keep != "" || cmd.Flags().Changed("trash") {
 		keep, err := parseKeep(f.keep)
 		if err != nil {
 			return change, nil, err
 		}
 		change.TrashKeep = &keep
 	}
-	if cmd.Flags().Changed("copies") {
+	if f.copies != "" || cmd.Flags().Changed("copies") {
 		copies, err := parseCopies(f.copies)
 		if err != nil {
 			return change, nil, err
 		}
 		change.Redundancy = &copies
+	}
+	if change == (client.BucketChange{}) {
+		return change, nil, protocol.Errorf(protocol.InvalidArgument, "nothing is to change: say --trash or --copies")
 	}
 	if f.ifVersion != "" {
 		v, err := protocol.ParseVersion(f.ifVersion)
