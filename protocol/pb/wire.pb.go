@@ -1156,8 +1156,10 @@ func (x *Layout) GetVersion() *Version {
 }
 
 type PrepareRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hashes        []byte                 `protobuf:"bytes,1,opt,name=hashes,proto3" json:"hashes,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Hashes []byte                 `protobuf:"bytes,1,opt,name=hashes,proto3" json:"hashes,omitempty"`
+	// Of the objects that are to have the hashes; absent: of one without settings.
+	Bucket        string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1199,6 +1201,13 @@ func (x *PrepareRequest) GetHashes() []byte {
 	return nil
 }
 
+func (x *PrepareRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
 type PrepareAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// live[i]: hash i is referenced or unreferenced with a quorum of trusted
@@ -1206,6 +1215,10 @@ type PrepareAnswer struct {
 	Live          []bool   `protobuf:"varint,1,rep,packed,name=live,proto3" json:"live,omitempty"`
 	Version       *Version `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	LayoutVersion uint64   `protobuf:"varint,3,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
+	// R of the bucket's objects, and the copies that a commit of one needs: a block
+	// that other buckets hold as well may need more.
+	Redundancy    uint32 `protobuf:"varint,4,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	Quorum        uint32 `protobuf:"varint,5,opt,name=quorum,proto3" json:"quorum,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1257,6 +1270,20 @@ func (x *PrepareAnswer) GetVersion() *Version {
 func (x *PrepareAnswer) GetLayoutVersion() uint64 {
 	if x != nil {
 		return x.LayoutVersion
+	}
+	return 0
+}
+
+func (x *PrepareAnswer) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
+func (x *PrepareAnswer) GetQuorum() uint32 {
+	if x != nil {
+		return x.Quorum
 	}
 	return 0
 }
@@ -1662,8 +1689,10 @@ func (x *CommitAnswer) GetRefused() []byte {
 }
 
 type UploadCreateRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Call  *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	// Whose redundancy the upload's references ask for.
+	Bucket        string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1703,6 +1732,13 @@ func (x *UploadCreateRequest) GetCall() *Call {
 		return x.Call
 	}
 	return nil
+}
+
+func (x *UploadCreateRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
 }
 
 type UploadCreateAnswer struct {
@@ -2090,8 +2126,10 @@ type ObjectInfo struct {
 	ModifiedUnixMs int64  `protobuf:"varint,8,opt,name=modified_unix_ms,json=modifiedUnixMs,proto3" json:"modified_unix_ms,omitempty"`
 	IsInline       bool   `protobuf:"varint,9,opt,name=is_inline,json=isInline,proto3" json:"is_inline,omitempty"`
 	BlockCount     uint64 `protobuf:"varint,10,opt,name=block_count,json=blockCount,proto3" json:"block_count,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the object's references ask for; 0: the cluster's redundancy.
+	Redundancy    uint32 `protobuf:"varint,11,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ObjectInfo) Reset() {
@@ -2190,6 +2228,13 @@ func (x *ObjectInfo) GetIsInline() bool {
 func (x *ObjectInfo) GetBlockCount() uint64 {
 	if x != nil {
 		return x.BlockCount
+	}
+	return 0
+}
+
+func (x *ObjectInfo) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
 	}
 	return 0
 }
@@ -2946,18 +2991,23 @@ type BlockInfoAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Hash  []byte                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
 	// none, live, unreferenced, condemned.
-	Phase         string       `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"`
-	References    uint64       `protobuf:"varint,3,opt,name=references,proto3" json:"references,omitempty"`
-	Floor         *Version     `protobuf:"bytes,4,opt,name=floor,proto3" json:"floor,omitempty"`
-	PlainSize     uint32       `protobuf:"varint,5,opt,name=plain_size,json=plainSize,proto3" json:"plain_size,omitempty"`
-	StoredSize    uint32       `protobuf:"varint,6,opt,name=stored_size,json=storedSize,proto3" json:"stored_size,omitempty"`
-	Copies        []*BlockCopy `protobuf:"bytes,7,rep,name=copies,proto3" json:"copies,omitempty"`
-	Drops         []*BlockCopy `protobuf:"bytes,8,rep,name=drops,proto3" json:"drops,omitempty"`
-	Pending       []uint32     `protobuf:"varint,9,rep,packed,name=pending,proto3" json:"pending,omitempty"`
-	Wanted        []uint32     `protobuf:"varint,10,rep,packed,name=wanted,proto3" json:"wanted,omitempty"`
-	Version       *Version     `protobuf:"bytes,11,opt,name=version,proto3" json:"version,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Phase      string       `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"`
+	References uint64       `protobuf:"varint,3,opt,name=references,proto3" json:"references,omitempty"`
+	Floor      *Version     `protobuf:"bytes,4,opt,name=floor,proto3" json:"floor,omitempty"`
+	PlainSize  uint32       `protobuf:"varint,5,opt,name=plain_size,json=plainSize,proto3" json:"plain_size,omitempty"`
+	StoredSize uint32       `protobuf:"varint,6,opt,name=stored_size,json=storedSize,proto3" json:"stored_size,omitempty"`
+	Copies     []*BlockCopy `protobuf:"bytes,7,rep,name=copies,proto3" json:"copies,omitempty"`
+	Drops      []*BlockCopy `protobuf:"bytes,8,rep,name=drops,proto3" json:"drops,omitempty"`
+	Pending    []uint32     `protobuf:"varint,9,rep,packed,name=pending,proto3" json:"pending,omitempty"`
+	Wanted     []uint32     `protobuf:"varint,10,rep,packed,name=wanted,proto3" json:"wanted,omitempty"`
+	Version    *Version     `protobuf:"bytes,11,opt,name=version,proto3" json:"version,omitempty"`
+	// R of the block: the highest that its references ask for.
+	Redundancy uint32 `protobuf:"varint,12,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	// [r] counts the references that ask for redundancy r; [0], those that ask for
+	// the cluster's. Empty if all are of these.
+	ReferencesByRedundancy []uint64 `protobuf:"varint,13,rep,packed,name=references_by_redundancy,json=referencesByRedundancy,proto3" json:"references_by_redundancy,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *BlockInfoAnswer) Reset() {
@@ -3063,6 +3113,20 @@ func (x *BlockInfoAnswer) GetWanted() []uint32 {
 func (x *BlockInfoAnswer) GetVersion() *Version {
 	if x != nil {
 		return x.Version
+	}
+	return nil
+}
+
+func (x *BlockInfoAnswer) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
+func (x *BlockInfoAnswer) GetReferencesByRedundancy() []uint64 {
+	if x != nil {
+		return x.ReferencesByRedundancy
 	}
 	return nil
 }
@@ -3452,8 +3516,11 @@ type Counters struct {
 	// Blocks that a sweep found out of line with the placement, one copy each.
 	MovingBlocks      uint64 `protobuf:"varint,30,opt,name=moving_blocks,json=movingBlocks,proto3" json:"moving_blocks,omitempty"`
 	MovingStoredBytes uint64 `protobuf:"varint,31,opt,name=moving_stored_bytes,json=movingStoredBytes,proto3" json:"moving_stored_bytes,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// [r] counts the references that ask for redundancy r; [0], those that ask for
+	// the cluster's.
+	ReferencesByRedundancy []uint64 `protobuf:"varint,32,rep,packed,name=references_by_redundancy,json=referencesByRedundancy,proto3" json:"references_by_redundancy,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *Counters) Reset() {
@@ -3673,6 +3740,13 @@ func (x *Counters) GetMovingStoredBytes() uint64 {
 		return x.MovingStoredBytes
 	}
 	return 0
+}
+
+func (x *Counters) GetReferencesByRedundancy() []uint64 {
+	if x != nil {
+		return x.ReferencesByRedundancy
+	}
+	return nil
 }
 
 type MetaMember struct {
@@ -6430,7 +6504,9 @@ type BucketInfo struct {
 	// How long deleted and overwritten objects are kept, in milliseconds; 0: not.
 	TrashKeepMs uint64 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
 	// When the settings were made.
-	Version       *Version `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	Version *Version `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Copies of each block of the bucket's objects, 1 to 5; 0: the cluster's.
+	Redundancy    uint32 `protobuf:"varint,4,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6486,10 +6562,19 @@ func (x *BucketInfo) GetVersion() *Version {
 	return nil
 }
 
+func (x *BucketInfo) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
 type BucketSetRequest struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Bucket      string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
-	TrashKeepMs uint64                 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Bucket string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// What is absent stays as it is.
+	TrashKeepMs *uint64 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3,oneof" json:"trash_keep_ms,omitempty"`
+	Redundancy  *uint32 `protobuf:"varint,4,opt,name=redundancy,proto3,oneof" json:"redundancy,omitempty"`
 	// The version of the settings that this was decided on; absent: whatever they
 	// are.
 	IfVersion     *Version `protobuf:"bytes,3,opt,name=if_version,json=ifVersion,proto3" json:"if_version,omitempty"`
@@ -6535,8 +6620,15 @@ func (x *BucketSetRequest) GetBucket() string {
 }
 
 func (x *BucketSetRequest) GetTrashKeepMs() uint64 {
-	if x != nil {
-		return x.TrashKeepMs
+	if x != nil && x.TrashKeepMs != nil {
+		return *x.TrashKeepMs
+	}
+	return 0
+}
+
+func (x *BucketSetRequest) GetRedundancy() uint32 {
+	if x != nil && x.Redundancy != nil {
+		return *x.Redundancy
 	}
 	return 0
 }
@@ -9252,13 +9344,18 @@ const file_wire_proto_rawDesc = "" +
 	"\x05width\x18\x04 \x01(\rR\x05width\x12\x14\n" +
 	"\x05table\x18\x05 \x03(\rR\x05table\x12*\n" +
 	"\x05nodes\x18\x06 \x03(\v2\x14.ashlar.v1.BlockNodeR\x05nodes\x12,\n" +
-	"\aversion\x18\a \x01(\v2\x12.ashlar.v1.VersionR\aversion\"(\n" +
+	"\aversion\x18\a \x01(\v2\x12.ashlar.v1.VersionR\aversion\"@\n" +
 	"\x0ePrepareRequest\x12\x16\n" +
-	"\x06hashes\x18\x01 \x01(\fR\x06hashes\"x\n" +
+	"\x06hashes\x18\x01 \x01(\fR\x06hashes\x12\x16\n" +
+	"\x06bucket\x18\x02 \x01(\tR\x06bucket\"\xb0\x01\n" +
 	"\rPrepareAnswer\x12\x12\n" +
 	"\x04live\x18\x01 \x03(\bR\x04live\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12%\n" +
-	"\x0elayout_version\x18\x03 \x01(\x04R\rlayoutVersion\".\n" +
+	"\x0elayout_version\x18\x03 \x01(\x04R\rlayoutVersion\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\x04 \x01(\rR\n" +
+	"redundancy\x12\x16\n" +
+	"\x06quorum\x18\x05 \x01(\rR\x06quorum\".\n" +
 	"\x12SessionOpenRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\"s\n" +
 	"\x11SessionOpenAnswer\x12\x18\n" +
@@ -9287,9 +9384,10 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x1a\n" +
 	"\breplaced\x18\x02 \x01(\bR\breplaced\x12=\n" +
 	"\x10replaced_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\x0freplacedVersion\x12\x18\n" +
-	"\arefused\x18\x04 \x01(\fR\arefused\":\n" +
+	"\arefused\x18\x04 \x01(\fR\arefused\"R\n" +
 	"\x13UploadCreateRequest\x12#\n" +
-	"\x04call\x18\x01 \x01(\v2\x0f.ashlar.v1.CallR\x04call\"Z\n" +
+	"\x04call\x18\x01 \x01(\v2\x0f.ashlar.v1.CallR\x04call\x12\x16\n" +
+	"\x06bucket\x18\x02 \x01(\tR\x06bucket\"Z\n" +
 	"\x12UploadCreateAnswer\x12\x16\n" +
 	"\x06upload\x18\x01 \x01(\fR\x06upload\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xbb\x01\n" +
@@ -9316,7 +9414,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x06length\x18\x06 \x01(\x04R\x06length\x12\x1b\n" +
 	"\tstat_only\x18\a \x01(\bR\bstatOnly\x121\n" +
 	"\n" +
-	"if_version\x18\b \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\"\xd3\x02\n" +
+	"if_version\x18\b \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\"\xf3\x02\n" +
 	"\n" +
 	"ObjectInfo\x12\x16\n" +
 	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x12\n" +
@@ -9330,7 +9428,10 @@ const file_wire_proto_rawDesc = "" +
 	"\tis_inline\x18\t \x01(\bR\bisInline\x12\x1f\n" +
 	"\vblock_count\x18\n" +
 	" \x01(\x04R\n" +
-	"blockCount\"J\n" +
+	"blockCount\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\v \x01(\rR\n" +
+	"redundancy\"J\n" +
 	"\x04Copy\x12\x14\n" +
 	"\x05block\x18\x01 \x01(\rR\x05block\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\rR\x04node\x12\x18\n" +
@@ -9383,7 +9484,7 @@ const file_wire_proto_rawDesc = "" +
 	"\fReportAnswer\"N\n" +
 	"\x10BlockInfoRequest\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12&\n" +
-	"\x05level\x18\x02 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xff\x02\n" +
+	"\x05level\x18\x02 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xd9\x03\n" +
 	"\x0fBlockInfoAnswer\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x12\x1e\n" +
@@ -9400,7 +9501,11 @@ const file_wire_proto_rawDesc = "" +
 	"\apending\x18\t \x03(\rR\apending\x12\x16\n" +
 	"\x06wanted\x18\n" +
 	" \x03(\rR\x06wanted\x12,\n" +
-	"\aversion\x18\v \x01(\v2\x12.ashlar.v1.VersionR\aversion\"g\n" +
+	"\aversion\x18\v \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\f \x01(\rR\n" +
+	"redundancy\x128\n" +
+	"\x18references_by_redundancy\x18\r \x03(\x04R\x16referencesByRedundancy\"g\n" +
 	"\tBlockCopy\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x18\n" +
@@ -9426,7 +9531,7 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12#\n" +
 	"\rinventory_due\x18\x06 \x01(\bR\finventoryDue\">\n" +
 	"\x14ClusterStatusRequest\x12&\n" +
-	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xd7\b\n" +
+	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\x91\t\n" +
 	"\bCounters\x12\x18\n" +
 	"\aobjects\x18\x01 \x01(\x04R\aobjects\x12#\n" +
 	"\rlogical_bytes\x18\x02 \x01(\x04R\flogicalBytes\x12\x1f\n" +
@@ -9461,7 +9566,8 @@ const file_wire_proto_rawDesc = "" +
 	"\vaudit_bytes\x18\x1b \x01(\x04R\n" +
 	"auditBytes\x12#\n" +
 	"\rmoving_blocks\x18\x1e \x01(\x04R\fmovingBlocks\x12.\n" +
-	"\x13moving_stored_bytes\x18\x1f \x01(\x04R\x11movingStoredBytes\"\xb9\x01\n" +
+	"\x13moving_stored_bytes\x18\x1f \x01(\x04R\x11movingStoredBytes\x128\n" +
+	"\x18references_by_redundancy\x18  \x03(\x04R\x16referencesByRedundancy\"\xb9\x01\n" +
 	"\n" +
 	"MetaMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
@@ -9710,17 +9816,25 @@ const file_wire_proto_rawDesc = "" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x12\n" +
 	"\x04next\x18\x03 \x01(\tR\x04next\x125\n" +
 	"\fnext_version\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\vnextVersion\x12,\n" +
-	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"v\n" +
+	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\x96\x01\n" +
 	"\n" +
 	"BucketInfo\x12\x16\n" +
 	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\"\n" +
 	"\rtrash_keep_ms\x18\x02 \x01(\x04R\vtrashKeepMs\x12,\n" +
-	"\aversion\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\x81\x01\n" +
-	"\x10BucketSetRequest\x12\x16\n" +
-	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\"\n" +
-	"\rtrash_keep_ms\x18\x02 \x01(\x04R\vtrashKeepMs\x121\n" +
+	"\aversion\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x1e\n" +
 	"\n" +
-	"if_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\"n\n" +
+	"redundancy\x18\x04 \x01(\rR\n" +
+	"redundancy\"\xcc\x01\n" +
+	"\x10BucketSetRequest\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12'\n" +
+	"\rtrash_keep_ms\x18\x02 \x01(\x04H\x00R\vtrashKeepMs\x88\x01\x01\x12#\n" +
+	"\n" +
+	"redundancy\x18\x04 \x01(\rH\x01R\n" +
+	"redundancy\x88\x01\x01\x121\n" +
+	"\n" +
+	"if_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\tifVersionB\x10\n" +
+	"\x0e_trash_keep_msB\r\n" +
+	"\v_redundancy\"n\n" +
 	"\x0fBucketSetAnswer\x12-\n" +
 	"\x06bucket\x18\x01 \x01(\v2\x15.ashlar.v1.BucketInfoR\x06bucket\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\x87\x01\n" +
@@ -10304,6 +10418,7 @@ func file_wire_proto_init() {
 		return
 	}
 	file_wire_proto_msgTypes[66].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[79].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

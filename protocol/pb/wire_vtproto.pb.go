@@ -624,6 +624,13 @@ func (m *PrepareRequest) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.Bucket) > 0 {
+		i -= len(m.Bucket)
+		copy(dAtA[i:], m.Bucket)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.Bucket)))
+		i--
+		dAtA[i] = 0x12
+	}
 	if len(m.Hashes) > 0 {
 		i -= len(m.Hashes)
 		copy(dAtA[i:], m.Hashes)
@@ -663,6 +670,16 @@ func (m *PrepareAnswer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.Quorum != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Quorum))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Redundancy != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Redundancy))
+		i--
+		dAtA[i] = 0x20
 	}
 	if m.LayoutVersion != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.LayoutVersion))
@@ -1107,6 +1124,13 @@ func (m *UploadCreateRequest) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.Bucket) > 0 {
+		i -= len(m.Bucket)
+		copy(dAtA[i:], m.Bucket)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.Bucket)))
+		i--
+		dAtA[i] = 0x12
+	}
 	if m.Call != nil {
 		size, err := m.Call.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -1504,6 +1528,11 @@ func (m *ObjectInfo) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.Redundancy != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Redundancy))
+		i--
+		dAtA[i] = 0x58
 	}
 	if m.BlockCount != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.BlockCount))
@@ -2326,6 +2355,31 @@ func (m *BlockInfoAnswer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.ReferencesByRedundancy) > 0 {
+		var pksize2 int
+		for _, num := range m.ReferencesByRedundancy {
+			pksize2 += protohelpers.SizeOfVarint(uint64(num))
+		}
+		i -= pksize2
+		j1 := i
+		for _, num := range m.ReferencesByRedundancy {
+			for num >= 1<<7 {
+				dAtA[j1] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j1++
+			}
+			dAtA[j1] = uint8(num)
+			j1++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i--
+		dAtA[i] = 0x6a
+	}
+	if m.Redundancy != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Redundancy))
+		i--
+		dAtA[i] = 0x60
+	}
 	if m.Version != nil {
 		size, err := m.Version.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -2337,33 +2391,13 @@ func (m *BlockInfoAnswer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0x5a
 	}
 	if len(m.Wanted) > 0 {
-		var pksize2 int
-		for _, num := range m.Wanted {
-			pksize2 += protohelpers.SizeOfVarint(uint64(num))
-		}
-		i -= pksize2
-		j1 := i
-		for _, num := range m.Wanted {
-			for num >= 1<<7 {
-				dAtA[j1] = uint8(uint64(num)&0x7f | 0x80)
-				num >>= 7
-				j1++
-			}
-			dAtA[j1] = uint8(num)
-			j1++
-		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
-		i--
-		dAtA[i] = 0x52
-	}
-	if len(m.Pending) > 0 {
 		var pksize4 int
-		for _, num := range m.Pending {
+		for _, num := range m.Wanted {
 			pksize4 += protohelpers.SizeOfVarint(uint64(num))
 		}
 		i -= pksize4
 		j3 := i
-		for _, num := range m.Pending {
+		for _, num := range m.Wanted {
 			for num >= 1<<7 {
 				dAtA[j3] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
@@ -2373,6 +2407,26 @@ func (m *BlockInfoAnswer) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 			j3++
 		}
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize4))
+		i--
+		dAtA[i] = 0x52
+	}
+	if len(m.Pending) > 0 {
+		var pksize6 int
+		for _, num := range m.Pending {
+			pksize6 += protohelpers.SizeOfVarint(uint64(num))
+		}
+		i -= pksize6
+		j5 := i
+		for _, num := range m.Pending {
+			for num >= 1<<7 {
+				dAtA[j5] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j5++
+			}
+			dAtA[j5] = uint8(num)
+			j5++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize6))
 		i--
 		dAtA[i] = 0x4a
 	}
@@ -2796,6 +2850,28 @@ func (m *Counters) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.ReferencesByRedundancy) > 0 {
+		var pksize2 int
+		for _, num := range m.ReferencesByRedundancy {
+			pksize2 += protohelpers.SizeOfVarint(uint64(num))
+		}
+		i -= pksize2
+		j1 := i
+		for _, num := range m.ReferencesByRedundancy {
+			for num >= 1<<7 {
+				dAtA[j1] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j1++
+			}
+			dAtA[j1] = uint8(num)
+			j1++
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0x82
+	}
 	if m.MovingStoredBytes != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.MovingStoredBytes))
 		i--
@@ -2853,22 +2929,22 @@ func (m *Counters) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		dAtA[i] = 0xa0
 	}
 	if len(m.ReferencedByCopies) > 0 {
-		var pksize2 int
+		var pksize4 int
 		for _, num := range m.ReferencedByCopies {
-			pksize2 += protohelpers.SizeOfVarint(uint64(num))
+			pksize4 += protohelpers.SizeOfVarint(uint64(num))
 		}
-		i -= pksize2
-		j1 := i
+		i -= pksize4
+		j3 := i
 		for _, num := range m.ReferencedByCopies {
 			for num >= 1<<7 {
-				dAtA[j1] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA[j3] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j1++
+				j3++
 			}
-			dAtA[j1] = uint8(num)
-			j1++
+			dAtA[j3] = uint8(num)
+			j3++
 		}
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize2))
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(pksize4))
 		i--
 		dAtA[i] = 0x1
 		i--
@@ -5487,6 +5563,11 @@ func (m *BucketInfo) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Redundancy != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Redundancy))
+		i--
+		dAtA[i] = 0x20
+	}
 	if m.Version != nil {
 		size, err := m.Version.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -5542,6 +5623,11 @@ func (m *BucketSetRequest) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Redundancy != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.Redundancy))
+		i--
+		dAtA[i] = 0x20
+	}
 	if m.IfVersion != nil {
 		size, err := m.IfVersion.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -5552,8 +5638,8 @@ func (m *BucketSetRequest) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x1a
 	}
-	if m.TrashKeepMs != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.TrashKeepMs))
+	if m.TrashKeepMs != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.TrashKeepMs))
 		i--
 		dAtA[i] = 0x10
 	}
@@ -8201,6 +8287,10 @@ func (m *PrepareRequest) SizeVT() (n int) {
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	l = len(m.Bucket)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -8220,6 +8310,12 @@ func (m *PrepareAnswer) SizeVT() (n int) {
 	}
 	if m.LayoutVersion != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.LayoutVersion))
+	}
+	if m.Redundancy != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Redundancy))
+	}
+	if m.Quorum != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Quorum))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -8382,6 +8478,10 @@ func (m *UploadCreateRequest) SizeVT() (n int) {
 	_ = l
 	if m.Call != nil {
 		l = m.Call.SizeVT()
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	l = len(m.Bucket)
+	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
@@ -8564,6 +8664,9 @@ func (m *ObjectInfo) SizeVT() (n int) {
 	}
 	if m.BlockCount != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.BlockCount))
+	}
+	if m.Redundancy != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Redundancy))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -8899,6 +9002,16 @@ func (m *BlockInfoAnswer) SizeVT() (n int) {
 		l = m.Version.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if m.Redundancy != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Redundancy))
+	}
+	if len(m.ReferencesByRedundancy) > 0 {
+		l = 0
+		for _, e := range m.ReferencesByRedundancy {
+			l += protohelpers.SizeOfVarint(uint64(e))
+		}
+		n += 1 + protohelpers.SizeOfVarint(uint64(l)) + l
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -9119,6 +9232,13 @@ func (m *Counters) SizeVT() (n int) {
 	}
 	if m.MovingStoredBytes != 0 {
 		n += 2 + protohelpers.SizeOfVarint(uint64(m.MovingStoredBytes))
+	}
+	if len(m.ReferencesByRedundancy) > 0 {
+		l = 0
+		for _, e := range m.ReferencesByRedundancy {
+			l += protohelpers.SizeOfVarint(uint64(e))
+		}
+		n += 2 + protohelpers.SizeOfVarint(uint64(l)) + l
 	}
 	n += len(m.unknownFields)
 	return n
@@ -10157,6 +10277,9 @@ func (m *BucketInfo) SizeVT() (n int) {
 		l = m.Version.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if m.Redundancy != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Redundancy))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -10171,12 +10294,15 @@ func (m *BucketSetRequest) SizeVT() (n int) {
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
-	if m.TrashKeepMs != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.TrashKeepMs))
+	if m.TrashKeepMs != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.TrashKeepMs))
 	}
 	if m.IfVersion != nil {
 		l = m.IfVersion.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.Redundancy != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.Redundancy))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -12680,6 +12806,38 @@ func (m *PrepareRequest) UnmarshalVT(dAtA []byte) error {
 				m.Hashes = []byte{}
 			}
 			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Bucket", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Bucket = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -12852,6 +13010,44 @@ func (m *PrepareAnswer) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.LayoutVersion |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Redundancy", wireType)
+			}
+			m.Redundancy = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Redundancy |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Quorum", wireType)
+			}
+			m.Quorum = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Quorum |= uint32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -13960,6 +14156,38 @@ func (m *UploadCreateRequest) UnmarshalVT(dAtA []byte) error {
 			if err := m.Call.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Bucket", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Bucket = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -15175,6 +15403,25 @@ func (m *ObjectInfo) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.BlockCount |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 11:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Redundancy", wireType)
+			}
+			m.Redundancy = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Redundancy |= uint32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -17417,6 +17664,101 @@ func (m *BlockInfoAnswer) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Redundancy", wireType)
+			}
+			m.Redundancy = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Redundancy |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 13:
+			if wireType == 0 {
+				var v uint64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.ReferencesByRedundancy = append(m.ReferencesByRedundancy, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.ReferencesByRedundancy) == 0 {
+					m.ReferencesByRedundancy = make([]uint64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.ReferencesByRedundancy = append(m.ReferencesByRedundancy, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field ReferencesByRedundancy", wireType)
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -18883,6 +19225,82 @@ func (m *Counters) UnmarshalVT(dAtA []byte) error {
 				if b < 0x80 {
 					break
 				}
+			}
+		case 32:
+			if wireType == 0 {
+				var v uint64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.ReferencesByRedundancy = append(m.ReferencesByRedundancy, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.ReferencesByRedundancy) == 0 {
+					m.ReferencesByRedundancy = make([]uint64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return protohelpers.ErrIntOverflow
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.ReferencesByRedundancy = append(m.ReferencesByRedundancy, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field ReferencesByRedundancy", wireType)
 			}
 		default:
 			iNdEx = preIndex
@@ -25727,6 +26145,25 @@ func (m *BucketInfo) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Redundancy", wireType)
+			}
+			m.Redundancy = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Redundancy |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -25814,7 +26251,7 @@ func (m *BucketSetRequest) UnmarshalVT(dAtA []byte) error {
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field TrashKeepMs", wireType)
 			}
-			m.TrashKeepMs = 0
+			var v uint64
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -25824,11 +26261,12 @@ func (m *BucketSetRequest) UnmarshalVT(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.TrashKeepMs |= uint64(b&0x7F) << shift
+				v |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.TrashKeepMs = &v
 		case 3:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field IfVersion", wireType)
@@ -25865,6 +26303,26 @@ func (m *BucketSetRequest) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Redundancy", wireType)
+			}
+			var v uint32
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Redundancy = &v
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
