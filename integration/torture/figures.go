@@ -30,6 +30,8 @@ type Result struct {
 type Figures struct {
 	Fault string `json:"fault"`
 	Times int    `json:"times"`
+	// Alone is how often one of several could not be put in force beside the others.
+	Alone int `json:"alone,omitempty"`
 	// Operations of clients of the SDK were under way or called while the fault was
 	// in force; Answered of them were served (a refusal is an answer) while it still
 	// was, and Ambiguous are writes of which the client could not be told whether
@@ -54,6 +56,9 @@ func (t *run) result(ops []history.Operation) *Result {
 
 func (p phase) figures(ops []history.Operation, clients int) Figures {
 	f := Figures{Fault: p.fault, Times: 1}
+	if p.alone {
+		f.Alone = 1
+	}
 	failover, recovery := map[int]int64{}, map[int]int64{}
 	for i := range ops {
 		o := &ops[i]

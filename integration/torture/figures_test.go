@@ -43,7 +43,7 @@ func shown() []*Result {
 	verdict := &history.Verdict{Operations: 10, Judged: 8, Ambiguous: 1, Keys: 2, Prefixes: 1}
 	return []*Result{
 		{Seed: 1, Verdict: verdict, Seconds: 30, Figures: []Figures{
-			{Fault: "z", Times: 1, Operations: 4, Answered: 2, Failover: time.Second}, {Fault: "a+b", Times: 1, Operations: 1, Answered: 1},
+			{Fault: "z", Times: 1, Operations: 4, Answered: 2, Failover: time.Second}, {Fault: "a+b", Times: 1, Alone: 1, Operations: 1, Answered: 1},
 		}},
 		{Seed: 2, Verdict: verdict, Seconds: 31, Figures: []Figures{
 			{Fault: "z", Times: 1, Operations: 4, Answered: 4, Ambiguous: 1}, {Fault: "b+c", Times: 1, Operations: 3, Answered: 1, Recovery: time.Second},
@@ -67,7 +67,7 @@ func TestTable(t *testing.T) {
 		}},
 		"Markdown": {table.Markdown, []string{
 			"| --- | --: |", "| z | 2 | 8 | 12.5 % | 75.0 % | 1.0 s | 0.0 s |", "| two at once, 2 pairs | 2 | 4 | 0.0 % | 50.0 % | 0.0 s | 1.0 s |",
-			"3 runs in 63 s, 2 of them clean",
+			"3 runs in 63 s, 2 of them clean", "beside the first 1 times",
 		}},
 	} {
 		var text strings.Builder
@@ -151,6 +151,9 @@ func TestTwoFaultsAtOnce(t *testing.T) {
 	}
 	if err := errors.Join(f.Inject(t.Context()), f.Heal(t.Context())); err != nil {
 		t.Errorf("what cannot be beside another fault failed the run: %v", err)
+	}
+	if missed := f.(*both).missed; len(missed) != 1 || missed[0] != "b: no leader to be found" {
+		t.Errorf("missed %q", missed)
 	}
 	if diff := cmp.Diff([][]string{{"inject", "heal"}, {"inject", "heal"}}, [][]string{a.done, b.done}); diff != "" {
 		t.Error(diff)

@@ -63,6 +63,7 @@ func include(all []Figures, f Figures) []Figures {
 	}
 	at := &all[i]
 	at.Times += f.Times
+	at.Alone += f.Alone
 	at.Operations += f.Operations
 	at.Answered += f.Answered
 	at.Ambiguous += f.Ambiguous
@@ -101,7 +102,11 @@ func (t *Table) Print(to io.Writer) error {
 
 // close writes what is said below a table.
 func (t *Table) close(to io.Writer) error {
-	_, err := fmt.Fprintln(to, t.Summary())
+	alone := 0
+	for _, f := range t.Faults {
+		alone += f.Alone
+	}
+	_, err := fmt.Fprintf(to, "%s\nof two at once, the second could not be put in force beside the first %d times\n", t.Summary(), alone)
 	for _, f := range t.Failed {
 		if err == nil {
 			_, err = fmt.Fprintf(to, "not clean: seed %d, %s: %s\n", f.Seed, f.Fault, strings.TrimSpace(strings.SplitN(f.Why, "\n", 2)[0]))
