@@ -9,9 +9,12 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// spareNodes is how many nodes beyond R a partition names, so that a writer has
-// somewhere to go when one is down.
+// spareNodes is how many nodes a partition names beyond those that any bucket's
+// redundancy asks for, so that a writer has somewhere to go when one is down.
 const spareNodes = 2
+
+// tableWidth is how many nodes a partition names where there are as many.
+const tableWidth = protocol.MaxRedundancy + spareNodes
 
 // LayoutAlgorithm numbers how a table follows from the nodes: placement.Compute.
 const LayoutAlgorithm = 1
@@ -70,7 +73,7 @@ func (s *site) share() uint64 {
 // inputFor is what the table of these sites follows from. A cluster without blocks
 // has nothing to move, so its table is made as if there had been none before.
 func inputFor(c *record.Cluster, l *record.Layout, sites []site, previousRedundancy uint32) placement.Input {
-	in := placement.Input{Redundancy: int(c.Settings.GetRedundancy()), Spares: spareNodes, Partitions: protocol.Partitions, PreviousRedundancy: int(previousRedundancy)}
+	in := placement.Input{Redundancy: int(c.Settings.GetRedundancy()), Spares: tableWidth - int(c.Settings.GetRedundancy()), Partitions: protocol.Partitions, PreviousRedundancy: int(previousRedundancy)}
 	for i := range sites {
 		if s := &sites[i]; s.placeable() {
 			in.Nodes = append(in.Nodes, placement.Node{ID: uint32(i + 1), Zone: s.zone, Weight: s.share()})

@@ -145,7 +145,9 @@ func describeBlock(i int, b *pb.BlockInfoAnswer) string {
 	if b.Phase == "none" {
 		return ""
 	}
-	out := fmt.Sprintf("block%d %s refs %d floor %s", i, b.Phase, b.References, v(b.Floor))
+	asked := [6]uint64{b.References}
+	copy(asked[:], b.ReferencesByRedundancy)
+	out := fmt.Sprintf("block%d %s refs %d%v floor %s", i, b.Phase, b.References, asked, v(b.Floor))
 	for _, c := range b.Copies {
 		out += fmt.Sprintf(" copy %d@%s trusted %v", c.Node, v(c.Version), c.Trusted)
 	}
@@ -169,7 +171,7 @@ func describeObject(rt *rapid.T, m *machine, name string) string {
 		}
 		hashes = append(hashes, answer.Blocks.GetHashes()...)
 		if !answer.More {
-			return fmt.Sprintf("%s at %s size %d blocks %x\n", name, v(answer.Object.Version), answer.Object.Size, hashes)
+			return fmt.Sprintf("%s at %s size %d asks for %d blocks %x\n", name, v(answer.Object.Version), answer.Object.Size, answer.Object.Redundancy, hashes)
 		}
 		q.Offset = uint64(100 * len(hashes) / protocol.HashSize)
 	}

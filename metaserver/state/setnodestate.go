@@ -101,7 +101,7 @@ func guardStop(cluster *record.Cluster, nodes []*record.Node, id uint32) error {
 		return err
 	}
 	if n := nodes[id-1].CriticalBlocks; n > 0 {
-		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer than %d copies without node %d", n, cluster.Settings.GetQuorum(), id)
+		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer copies than writes wait for (%d, or the redundancy of their buckets where that is less) without node %d", n, cluster.Settings.GetQuorum(), id)
 	}
 	return nil
 }

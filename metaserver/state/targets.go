@@ -14,7 +14,8 @@ type Placing struct {
 	// Nodes[i] is node i+1.
 	Nodes []*record.Node
 	// Away lists the nodes whose copies do not count for placement, sorted.
-	Away       []uint32
+	Away []uint32
+	// Redundancy is the cluster's.
 	Redundancy uint32
 }
 
@@ -55,9 +56,17 @@ func Wanted(l *record.Layout, away []uint32, redundancy uint32, hash []byte) []u
 // placeAt reads place i of a layout's table.
 func placeAt(l *record.Layout, i int) uint32 { return binary.BigEndian.Uint32(l.Table[i*placeSize:]) }
 
-// Wanted is the target set of a hash.
-func (p *Placing) Wanted(hash []byte) []uint32 {
-	return Wanted(p.Layout, p.Away, p.Redundancy, hash)
+// RedundancyOf is R of a block; of one without a record, the cluster's.
+func (p *Placing) RedundancyOf(b *record.Block) uint32 {
+	if b == nil {
+		return p.Redundancy
+	}
+	return redundancyOf(b, p.Redundancy)
+}
+
+// Wanted is the target set of a block; b is nil where there is no record.
+func (p *Placing) Wanted(hash []byte, b *record.Block) []uint32 {
+	return Wanted(p.Layout, p.Away, p.RedundancyOf(b), hash)
 }
 
 // Places are the nodes of a hash's partition, best first: the wanted, then spares.
@@ -82,8 +91,8 @@ type Standing struct {
 
 // StandingOf compares a record with the placement.
 func (p *Placing) StandingOf(hash []byte, b *record.Block) Standing {
-	s := Standing{Targets: p.Wanted(hash)}
-	s.Short = len(s.Targets) < int(p.Redundancy)
+	s := Standing{Targets: p.Wanted(hash, b)}
+	s.Short = len(s.Targets) < int(p.RedundancyOf(b))
 	for _, node := range s.Targets {
 		if _, counted := findHeld(b.Copies, node); !counted && len(b.Copies) > 0 {
 			s.Lacking = append(s.Lacking, node)

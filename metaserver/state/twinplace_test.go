@@ -44,7 +44,7 @@ func (w *twin) away(node uint32) bool {
 // targets are the first R places whose nodes are not away.
 func (w *twin) targets(hash string) (out []uint32) {
 	for _, node := range w.places(hash) {
-		if !w.away(node) && len(out) < w.redundancy {
+		if !w.away(node) && len(out) < w.redundancyOf(w.blocks[hash]) {
 			out = append(out, node)
 		}
 	}
@@ -67,14 +67,14 @@ func (w *twin) mark(hash string) (mark int, elsewhere bool) {
 			elsewhere = true
 		}
 	}
-	if !lacking && (!elsewhere || len(targets) < w.redundancy) {
+	if !lacking && (!elsewhere || len(targets) < w.redundancyOf(b)) {
 		return 0, elsewhere
 	}
 	return 1 + counting, elsewhere
 }
 
-// rejudge looks at a block that a command has changed.
-func (w *twin) rejudge(hash string) {
+// rejudge looks at a block that a command has changed, which had redundancy had.
+func (w *twin) rejudge(hash string, had int) {
 	b := w.blocks[hash]
 	if b.refs == 0 {
 		b.moving = 0
@@ -87,7 +87,9 @@ func (w *twin) rejudge(hash string) {
 	}
 	s := w.running()
 	swept := s != nil && (s.walked || hash <= s.cursor)
-	if b.moving > 0 || onAway || elsewhere && swept {
+	r := w.redundancyOf(b)
+	surplus := len(b.copies) > r && (had == 0 || r < had)
+	if b.moving > 0 || onAway || elsewhere && swept || surplus {
 		b.moving = mark
 	}
 }
@@ -197,7 +199,7 @@ func (w *twin) changeLayout(q *record.ChangeLayout) string {
 			left++
 		}
 	}
-	if drains && left < w.redundancy {
+	if drains && left < w.highest() {
 		return w.say(protocol.PreconditionFailed)
 	}
 	if strings.Trim(string(q.TableDigest), "\x00") == "" {
