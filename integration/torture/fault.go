@@ -50,7 +50,9 @@ func (b *both) Inject(ctx context.Context) error {
 	for _, f := range b.all[1:] {
 		bounded, cancel := context.WithTimeout(ctx, secondTimeout)
 		if err := f.Inject(bounded); err != nil {
-			b.missed = append(b.missed, fmt.Sprintf("%s: %v", f.Name(), err))
+			// What a cluster that did not come up says besides is in its logs.
+			why, _, _ := strings.Cut(err.Error(), "\n")
+			b.missed = append(b.missed, f.Name()+": "+why)
 		}
 		cancel()
 	}
