@@ -90,7 +90,7 @@ func (p *planner) copiesRoom() bool {
 // in reserve is for this.
 func (p *planner) candidates(b *record.Block, w state.DueWork) []uint32 {
 	var roomy, scarce []uint32
-	for _, node := range p.placing.Places(w.Hash[:]) {
+	for _, node := range p.placing.Places(w.Hash[:], b) {
 		switch {
 		case !p.member(node) || p.away(node) || copyOn(b, node) != nil:
 		case p.isFull(node):

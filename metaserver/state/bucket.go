@@ -29,6 +29,7 @@ func (a *applier) putBucket(q *record.PutBucket) *record.Result {
 	}
 	switch {
 	case q.TrashKeepMs > 0 || q.Redundancy > 0:
+		a.ask(q.Redundancy)
 		a.store(key, &record.Bucket{TrashKeepMs: q.TrashKeepMs, Redundancy: q.Redundancy, Version: toPB(a.next())})
 	case exists:
 		a.next()

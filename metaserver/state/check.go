@@ -149,9 +149,18 @@ func checkNodes(w *world) error {
 // checkLayout: every partition names the same number of distinct nodes that blocks
 // are placed on.
 func checkLayout(w *world) error {
-	width, table := int(w.layout.Width), w.layout.Table
-	if w.layout.LayoutVersion != w.cluster.LayoutVersion || len(table) != protocol.Partitions*width*placeSize {
-		return broken("layout", "version %d of width %d has %d bytes; the cluster is at %d", w.layout.LayoutVersion, width, len(table), w.cluster.LayoutVersion)
+	if w.layout.LayoutVersion != w.cluster.LayoutVersion {
+		return broken("layout", "it is of version %d; the cluster is at %d", w.layout.LayoutVersion, w.cluster.LayoutVersion)
+	}
+	if err := checkOwnTables(w); err != nil {
+		return err
+	}
+	return checkTable(w, w.layout.Table, int(w.layout.Width))
+}
+
+func checkTable(w *world, table []byte, width int) error {
+	if len(table) != protocol.Partitions*width*placeSize {
+		return broken("layout", "a table of width %d has %d bytes", width, len(table))
 	}
 	// partition[i] is the last partition, plus one, that named node i+1.
 	partition := make([]int, len(w.nodes))

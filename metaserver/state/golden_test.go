@@ -48,7 +48,7 @@ func sampleRows() []sample {
 			AppliedIndex: 3, AppliedTerm: 4, LastNode: 5, Mark: sampleVersion(), MarkDigest: []byte("mark"), LayoutVersion: 6,
 			Suspects: []*record.Suspect{{Node: 1, Below: sampleVersion()}},
 			Indexed:  &record.Settings{Redundancy: 2, Quorum: 1}, ReindexCursor: []byte("cursor"), Met: sampleVersion(),
-			LastSweep: 30, Away: []uint32{1, 2},
+			LastSweep: 30, Away: []uint32{1, 2}, AskedRedundancies: 32,
 		}},
 		{"row object", &record.Object{
 			Version: sampleVersion(), Size: 1, ContentType: "text/plain", UserMetadata: []*pb.Meta{{Key: "k", Value: "v"}}, Digest: []byte("digest"),
@@ -84,6 +84,7 @@ func sampleRows() []sample {
 		{"row layout", &record.Layout{
 			LayoutVersion: 1, Width: 2, Table: []byte{0, 0, 0, 1}, Applied: sampleVersion(), AppliedUnixMs: 5, Reason: "reason", Retired: sampleVersion(),
 			Changes: []*pb.NodeChange{{Node: 1, Kind: pb.NodeChange_ZONE, Weight: 3, Zone: "z"}}, Cause: 9, Node: 10,
+			Own: []*record.OwnTable{{Redundancy: 1, Width: 2, Table: []byte{0, 0, 0, 1}}},
 		}},
 		{"row sweep", &record.Sweep{
 			Cause: 1, Node: 2, LayoutVersion: 3, State: record.Sweep_SUPERSEDED, Cursor: []byte("cursor"), Walked: true, BlocksSeen: 7, BlocksMarked: 8,

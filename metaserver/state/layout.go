@@ -1,35 +1,21 @@
 package state
 
 import (
-	"encoding/binary"
-
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/placement"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// spareNodes is how many nodes a partition names beyond those that any bucket's
-// redundancy asks for, so that a writer has somewhere to go when one is down.
+// spareNodes is how many nodes beyond R a partition names, so that a writer has
+// somewhere to go when one is down.
 const spareNodes = 2
-
-// tableWidth is how many nodes a partition names where there are as many.
-const tableWidth = protocol.MaxRedundancy + spareNodes
 
 // LayoutAlgorithm numbers how a table follows from the nodes: placement.Compute.
 const LayoutAlgorithm = 1
 
 // placeSize is the bytes of one node in a layout's table.
 const placeSize = 4
-
-// placesOf reads count nodes from place from on.
-func placesOf(l *record.Layout, from, count int) []uint32 {
-	out := make([]uint32, count)
-	for i := range out {
-		out[i] = placeAt(l, from+i)
-	}
-	return out
-}
 
 // site is a node as placement sees it, and as a change of layout leaves it.
 type site struct {
@@ -73,7 +59,7 @@ func (s *site) share() uint64 {
 // inputFor is what the table of these sites follows from. A cluster without blocks
 // has nothing to move, so its table is made as if there had been none before.
 func inputFor(c *record.Cluster, l *record.Layout, sites []site, previousRedundancy uint32) placement.Input {
-	in := placement.Input{Redundancy: int(c.Settings.GetRedundancy()), Spares: tableWidth - int(c.Settings.GetRedundancy()), Partitions: protocol.Partitions, PreviousRedundancy: int(previousRedundancy)}
+	in := placement.Input{Redundancy: int(c.Settings.GetRedundancy()), Spares: spareNodes, Partitions: protocol.Partitions, PreviousRedundancy: int(previousRedundancy)}
 	for i := range sites {
 		if s := &sites[i]; s.placeable() {
 			in.Nodes = append(in.Nodes, placement.Node{ID: uint32(i + 1), Zone: s.zone, Weight: s.share()})
@@ -85,17 +71,12 @@ func inputFor(c *record.Cluster, l *record.Layout, sites []site, previousRedunda
 	return in
 }
 
-// tableOf and rowOf are a table as placement and as the layout's row has it.
-func tableOf(l *record.Layout) placement.Table {
-	return placement.Table{Width: int(l.GetWidth()), Places: placesOf(l, 0, len(l.GetTable())/placeSize)}
-}
+// tableOf and rowOf are the cluster's table as placement and as the layout's row
+// has it.
+func tableOf(l *record.Layout) placement.Table { return unpackTable(l.GetTable(), l.GetWidth()) }
 
-func rowOf(t placement.Table) *record.Layout {
-	row := &record.Layout{Width: uint32(t.Width)}
-	for _, node := range t.Places {
-		row.Table = binary.BigEndian.AppendUint32(row.Table, node)
-	}
-	return row
+func rowOf(t placement.Table, own []*record.OwnTable) *record.Layout {
+	return &record.Layout{Width: uint32(t.Width), Table: packTable(t), Own: own}
 }
 
 // Why a layout was made; persisted, so numbers never change meaning.
@@ -111,7 +92,8 @@ const (
 // redundancy changes.
 func (a *applier) relayout(cause, node, previousRedundancy uint32) {
 	in := inputFor(a.cluster, a.m.layout, sitesOf(a.m.nodes), previousRedundancy)
-	row := rowOf(placement.Compute(in))
+	table := placement.Compute(in)
+	row := rowOf(table, ownTables(a.cluster, a.m.layout, in, table))
 	row.Cause, row.Node = cause, node
 	a.setLayout(row)
 }
@@ -144,7 +126,7 @@ func Layout(r Reader) (*pb.Layout, error) {
 		return nil, err
 	}
 	return &pb.Layout{
-		LayoutVersion: row.LayoutVersion, Width: row.Width, Table: placesOf(row, 0, len(row.Table)/placeSize), Nodes: memberInfos(nodes),
+		LayoutVersion: row.LayoutVersion, Width: row.Width, Table: tableOf(row).Places, Own: layoutTables(row), Nodes: memberInfos(nodes),
 		Redundancy: cluster.Settings.GetRedundancy(), Quorum: cluster.Settings.GetQuorum(),
 		Version: toPB(versionOf(cluster)),
 	}, nil

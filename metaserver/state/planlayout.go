@@ -16,6 +16,7 @@ type plannedChange struct {
 	sites []site
 	input placement.Input
 	table placement.Table
+	own   []*record.OwnTable
 	// restored: it is the table from before a drain that is canceled.
 	restored bool
 }
@@ -40,13 +41,17 @@ func planChange(r Reader, cluster *record.Cluster, nodes []*record.Node, layout 
 	if err != nil {
 		return nil, err
 	}
-	if c.restored = before != nil; c.restored {
-		c.table = tableOf(before)
+	if c.restored = before != nil && haveOwn(cluster, before); c.restored {
+		c.table, c.own = tableOf(before), before.Own
 	} else {
 		c.table = placement.Compute(c.input)
+		c.own = ownTables(cluster, layout, c.input, c.table)
 	}
 	return c, nil
 }
+
+// row is the layout that follows.
+func (c *plannedChange) row() *record.Layout { return rowOf(c.table, c.own) }
 
 // left counts the nodes that blocks are placed on and that are not away: with
 // fewer than R of them no copy of a block could be dropped, so that a drain would not end.
@@ -125,7 +130,7 @@ func fits(l *record.Layout, in *placement.Input) bool {
 		return false
 	}
 	var named []uint32
-	for _, node := range placesOf(l, 0, len(l.Table)/placeSize) {
+	for _, node := range tableOf(l).Places {
 		if at, found := slices.BinarySearch(named, node); !found {
 			named = slices.Insert(named, at, node)
 		}
@@ -160,7 +165,7 @@ func PlanLayout(r Reader, changes []*pb.NodeChange) (*LayoutPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest := placement.Digest(c.table)
+	digest := digestOf(c.row())
 	before := tableOf(p.Layout)
 	moved := placement.Moved(before, c.table, c.input.Redundancy)
 	answer := &pb.LayoutPlanAnswer{

@@ -49,12 +49,12 @@ func newTwin(m *machine) *twin {
 		uploads: map[string]*twinUpload{}, jobs: map[uint64]*twinJob{}, sessions: map[string]*twinSession{},
 		trash: map[string]map[uint64]*twinTrashed{}, identities: map[string]uint32{}, work: map[twinRow]*twinWork{}, quorum: 2, redundancy: 3, settings: 1,
 	}
-	w.places = func(hash string) []uint32 {
+	w.places = func(hash string, redundancy int) []uint32 {
 		p, err := state.PlacingOf(m.table)
 		if err != nil {
 			m.tb.Fatal(err)
 		}
-		return p.Places([]byte(hash))
+		return p.Places([]byte(hash), &record.Block{Refs: 1, Levels: []*record.Level{{Redundancy: uint32(redundancy), Refs: 1}}})
 	}
 	w.layouts = []twinLayout{{someNodes + 1, "current"}}
 	for i := range uint32(someNodes) {

@@ -40,21 +40,21 @@ func LayoutRow(r Reader) (*record.Layout, error) {
 	return row, err
 }
 
-// Wanted is the target set of a hash: the first R nodes of its partition's places
-// that are not away. It is shorter if there are fewer.
+// Wanted is the target set of a hash: the first R nodes of its partition's places,
+// in the table of that R, that are not away. It is shorter if there are fewer.
 func Wanted(l *record.Layout, away []uint32, redundancy uint32, hash []byte) []uint32 {
-	width := int(l.GetWidth())
+	table, width := tableFor(l, redundancy)
 	out := make([]uint32, 0, min(int(redundancy), width))
 	for at := partitionOf(hash) * width; at < (partitionOf(hash)+1)*width && len(out) < int(redundancy); at++ {
-		if node := placeAt(l, at); !slices.Contains(away, node) {
+		if node := placeAt(table, at); !slices.Contains(away, node) {
 			out = append(out, node)
 		}
 	}
 	return out
 }
 
-// placeAt reads place i of a layout's table.
-func placeAt(l *record.Layout, i int) uint32 { return binary.BigEndian.Uint32(l.Table[i*placeSize:]) }
+// placeAt reads place i of a table.
+func placeAt(table []byte, i int) uint32 { return binary.BigEndian.Uint32(table[i*placeSize:]) }
 
 // RedundancyOf is R of a block; of one without a record, the cluster's.
 func (p *Placing) RedundancyOf(b *record.Block) uint32 {
@@ -69,9 +69,10 @@ func (p *Placing) Wanted(hash []byte, b *record.Block) []uint32 {
 	return Wanted(p.Layout, p.Away, p.RedundancyOf(b), hash)
 }
 
-// Places are the nodes of a hash's partition, best first: the wanted, then spares.
-func (p *Placing) Places(hash []byte) []uint32 {
-	return placesOf(p.Layout, partitionOf(hash)*int(p.Layout.GetWidth()), int(p.Layout.GetWidth()))
+// Places are the nodes of a block's partition, best first: the wanted, then spares.
+func (p *Placing) Places(hash []byte, b *record.Block) []uint32 {
+	table, width := tableFor(p.Layout, p.RedundancyOf(b))
+	return unpackTable(table[partitionOf(hash)*width*placeSize:][:width*placeSize], uint32(width)).Places
 }
 
 // Standing is how a block's counted copies compare with the placement.

@@ -35,8 +35,8 @@ type twin struct {
 	now   int64
 	trash map[string]map[uint64]*twinTrashed
 	twinBulk
-	// places is what the layout's table says of a hash.
-	places func(hash string) []uint32
+	// places is what the layout's table of a redundancy says of a hash.
+	places func(hash string, redundancy int) []uint32
 	// layouts are those kept, the present one last; sweeps all there were.
 	layouts []twinLayout
 	sweeps  []*twinSweep

@@ -43,8 +43,9 @@ func (w *twin) away(node uint32) bool {
 
 // targets are the first R places whose nodes are not away.
 func (w *twin) targets(hash string) (out []uint32) {
-	for _, node := range w.places(hash) {
-		if !w.away(node) && len(out) < w.redundancyOf(w.blocks[hash]) {
+	redundancy := w.redundancyOf(w.blocks[hash])
+	for _, node := range w.places(hash, redundancy) {
+		if !w.away(node) && len(out) < redundancy {
 			out = append(out, node)
 		}
 	}

@@ -126,7 +126,7 @@ func (x Sweep_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Sweep_State.Descriptor instead.
 func (Sweep_State) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{60, 0}
+	return file_record_proto_rawDescGZIP(), []int{61, 0}
 }
 
 type PrefixJob_State int32
@@ -175,7 +175,7 @@ func (x PrefixJob_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PrefixJob_State.Descriptor instead.
 func (PrefixJob_State) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{63, 0}
+	return file_record_proto_rawDescGZIP(), []int{64, 0}
 }
 
 // Entry is one log entry: commands applied in order in one atomic batch.
@@ -3647,9 +3647,11 @@ type Cluster struct {
 	LastSweep uint64 `protobuf:"varint,30,opt,name=last_sweep,json=lastSweep,proto3" json:"last_sweep,omitempty"`
 	// Derived from the nodes' rows, sorted: nodes whose copies do not count for
 	// placement (away, draining, drained).
-	Away          []uint32 `protobuf:"varint,31,rep,packed,name=away,proto3" json:"away,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Away []uint32 `protobuf:"varint,31,rep,packed,name=away,proto3" json:"away,omitempty"`
+	// Bit r: a bucket has asked for redundancy r.
+	AskedRedundancies uint32 `protobuf:"varint,32,opt,name=asked_redundancies,json=askedRedundancies,proto3" json:"asked_redundancies,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Cluster) Reset() {
@@ -3834,6 +3836,13 @@ func (x *Cluster) GetAway() []uint32 {
 		return x.Away
 	}
 	return nil
+}
+
+func (x *Cluster) GetAskedRedundancies() uint32 {
+	if x != nil {
+		return x.AskedRedundancies
+	}
+	return 0
 }
 
 type Suspect struct {
@@ -5023,8 +5032,10 @@ type Layout struct {
 	Changes       []*pb.NodeChange `protobuf:"bytes,8,rep,name=changes,proto3" json:"changes,omitempty"`
 	// 1 asked for, 2 a node came to a cluster without blocks, 3 a node was removed,
 	// 4 the redundancy changed; with the node.
-	Cause         uint32 `protobuf:"varint,9,opt,name=cause,proto3" json:"cause,omitempty"`
-	Node          uint32 `protobuf:"varint,10,opt,name=node,proto3" json:"node,omitempty"`
+	Cause uint32 `protobuf:"varint,9,opt,name=cause,proto3" json:"cause,omitempty"`
+	Node  uint32 `protobuf:"varint,10,opt,name=node,proto3" json:"node,omitempty"`
+	// Tables of redundancies that buckets ask for beside the cluster's, ascending.
+	Own           []*OwnTable `protobuf:"bytes,11,rep,name=own,proto3" json:"own,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5129,6 +5140,74 @@ func (x *Layout) GetNode() uint32 {
 	return 0
 }
 
+func (x *Layout) GetOwn() []*OwnTable {
+	if x != nil {
+		return x.Own
+	}
+	return nil
+}
+
+// OwnTable is the partition table of one redundancy, as Layout has the cluster's.
+type OwnTable struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Redundancy    uint32                 `protobuf:"varint,1,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	Width         uint32                 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
+	Table         []byte                 `protobuf:"bytes,3,opt,name=table,proto3" json:"table,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnTable) Reset() {
+	*x = OwnTable{}
+	mi := &file_record_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnTable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnTable) ProtoMessage() {}
+
+func (x *OwnTable) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnTable.ProtoReflect.Descriptor instead.
+func (*OwnTable) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *OwnTable) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
+func (x *OwnTable) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *OwnTable) GetTable() []byte {
+	if x != nil {
+		return x.Table
+	}
+	return nil
+}
+
 // Sweep brings every block in line with the placement, in hash order. It goes by
 // the placement at the time of each step, so a later one supersedes it.
 type Sweep struct {
@@ -5156,7 +5235,7 @@ type Sweep struct {
 
 func (x *Sweep) Reset() {
 	*x = Sweep{}
-	mi := &file_record_proto_msgTypes[60]
+	mi := &file_record_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5168,7 +5247,7 @@ func (x *Sweep) String() string {
 func (*Sweep) ProtoMessage() {}
 
 func (x *Sweep) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[60]
+	mi := &file_record_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5181,7 +5260,7 @@ func (x *Sweep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sweep.ProtoReflect.Descriptor instead.
 func (*Sweep) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{60}
+	return file_record_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Sweep) GetCause() uint32 {
@@ -5295,7 +5374,7 @@ type Bucket struct {
 
 func (x *Bucket) Reset() {
 	*x = Bucket{}
-	mi := &file_record_proto_msgTypes[61]
+	mi := &file_record_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5307,7 +5386,7 @@ func (x *Bucket) String() string {
 func (*Bucket) ProtoMessage() {}
 
 func (x *Bucket) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[61]
+	mi := &file_record_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5320,7 +5399,7 @@ func (x *Bucket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bucket.ProtoReflect.Descriptor instead.
 func (*Bucket) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{61}
+	return file_record_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Bucket) GetTrashKeepMs() uint64 {
@@ -5360,7 +5439,7 @@ type Trashed struct {
 
 func (x *Trashed) Reset() {
 	*x = Trashed{}
-	mi := &file_record_proto_msgTypes[62]
+	mi := &file_record_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5372,7 +5451,7 @@ func (x *Trashed) String() string {
 func (*Trashed) ProtoMessage() {}
 
 func (x *Trashed) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[62]
+	mi := &file_record_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5385,7 +5464,7 @@ func (x *Trashed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trashed.ProtoReflect.Descriptor instead.
 func (*Trashed) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{62}
+	return file_record_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Trashed) GetObject() *Object {
@@ -5451,7 +5530,7 @@ type PrefixJob struct {
 
 func (x *PrefixJob) Reset() {
 	*x = PrefixJob{}
-	mi := &file_record_proto_msgTypes[63]
+	mi := &file_record_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5463,7 +5542,7 @@ func (x *PrefixJob) String() string {
 func (*PrefixJob) ProtoMessage() {}
 
 func (x *PrefixJob) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[63]
+	mi := &file_record_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5476,7 +5555,7 @@ func (x *PrefixJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefixJob.ProtoReflect.Descriptor instead.
 func (*PrefixJob) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{63}
+	return file_record_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *PrefixJob) GetBucket() string {
@@ -5810,7 +5889,7 @@ const file_record_proto_rawDesc = "" +
 	"\fDigestResult\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x1a\n" +
-	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\xdc\x06\n" +
+	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\x8b\a\n" +
 	"\aCluster\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12\x1e\n" +
 	"\n" +
@@ -5839,7 +5918,8 @@ const file_record_proto_rawDesc = "" +
 	"auditFirst\x12\x1d\n" +
 	"\n" +
 	"last_sweep\x18\x1e \x01(\x04R\tlastSweep\x12\x12\n" +
-	"\x04away\x18\x1f \x03(\rR\x04away\"G\n" +
+	"\x04away\x18\x1f \x03(\rR\x04away\x12-\n" +
+	"\x12asked_redundancies\x18  \x01(\rR\x11askedRedundancies\"G\n" +
 	"\aSuspect\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12(\n" +
 	"\x05below\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x05below\"P\n" +
@@ -5965,7 +6045,7 @@ const file_record_proto_rawDesc = "" +
 	"\tpages_end\x18\x05 \x01(\x04R\bpagesEnd\x12\x1e\n" +
 	"\n" +
 	"redundancy\x18\x06 \x01(\rR\n" +
-	"redundancy\"\xd2\x02\n" +
+	"redundancy\"\x80\x03\n" +
 	"\x06Layout\x12%\n" +
 	"\x0elayout_version\x18\x01 \x01(\x04R\rlayoutVersion\x12\x14\n" +
 	"\x05width\x18\x02 \x01(\rR\x05width\x12\x14\n" +
@@ -5977,7 +6057,14 @@ const file_record_proto_rawDesc = "" +
 	"\achanges\x18\b \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\x12\x14\n" +
 	"\x05cause\x18\t \x01(\rR\x05cause\x12\x12\n" +
 	"\x04node\x18\n" +
-	" \x01(\rR\x04node\"\xab\x04\n" +
+	" \x01(\rR\x04node\x12,\n" +
+	"\x03own\x18\v \x03(\v2\x1a.ashlar.record.v1.OwnTableR\x03own\"V\n" +
+	"\bOwnTable\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\x01 \x01(\rR\n" +
+	"redundancy\x12\x14\n" +
+	"\x05width\x18\x02 \x01(\rR\x05width\x12\x14\n" +
+	"\x05table\x18\x03 \x01(\fR\x05table\"\xab\x04\n" +
 	"\x05Sweep\x12\x14\n" +
 	"\x05cause\x18\x01 \x01(\rR\x05cause\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\rR\x04node\x12%\n" +
@@ -6048,7 +6135,7 @@ func file_record_proto_rawDescGZIP() []byte {
 }
 
 var file_record_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
+var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_record_proto_goTypes = []any{
 	(Block_Phase)(0),               // 0: ashlar.record.v1.Block.Phase
 	(Sweep_State)(0),               // 1: ashlar.record.v1.Sweep.State
@@ -6113,47 +6200,48 @@ var file_record_proto_goTypes = []any{
 	(*MetaMember)(nil),             // 60: ashlar.record.v1.MetaMember
 	(*Job)(nil),                    // 61: ashlar.record.v1.Job
 	(*Layout)(nil),                 // 62: ashlar.record.v1.Layout
-	(*Sweep)(nil),                  // 63: ashlar.record.v1.Sweep
-	(*Bucket)(nil),                 // 64: ashlar.record.v1.Bucket
-	(*Trashed)(nil),                // 65: ashlar.record.v1.Trashed
-	(*PrefixJob)(nil),              // 66: ashlar.record.v1.PrefixJob
-	(*pb.CommitRequest)(nil),       // 67: ashlar.v1.CommitRequest
-	(*pb.DeleteRequest)(nil),       // 68: ashlar.v1.DeleteRequest
-	(*pb.UploadAppendRequest)(nil), // 69: ashlar.v1.UploadAppendRequest
-	(*pb.UploadAbortRequest)(nil),  // 70: ashlar.v1.UploadAbortRequest
-	(*pb.ClaimsRequest)(nil),       // 71: ashlar.v1.ClaimsRequest
-	(*pb.RegisterRequest)(nil),     // 72: ashlar.v1.RegisterRequest
-	(*pb.UndeleteRequest)(nil),     // 73: ashlar.v1.UndeleteRequest
-	(*pb.DeletePrefixRequest)(nil), // 74: ashlar.v1.DeletePrefixRequest
-	(*pb.Version)(nil),             // 75: ashlar.v1.Version
-	(*pb.Call)(nil),                // 76: ashlar.v1.Call
-	(*pb.Ack)(nil),                 // 77: ashlar.v1.Ack
-	(*pb.NodeChange)(nil),          // 78: ashlar.v1.NodeChange
-	(pb.NodeState)(0),              // 79: ashlar.v1.NodeState
-	(*pb.CommitAnswer)(nil),        // 80: ashlar.v1.CommitAnswer
-	(*pb.DeleteAnswer)(nil),        // 81: ashlar.v1.DeleteAnswer
-	(*pb.UploadCreateAnswer)(nil),  // 82: ashlar.v1.UploadCreateAnswer
-	(*pb.RegisterAnswer)(nil),      // 83: ashlar.v1.RegisterAnswer
-	(*pb.ClaimsAnswer)(nil),        // 84: ashlar.v1.ClaimsAnswer
-	(*pb.UndeleteAnswer)(nil),      // 85: ashlar.v1.UndeleteAnswer
-	(*pb.Counters)(nil),            // 86: ashlar.v1.Counters
-	(*pb.Meta)(nil),                // 87: ashlar.v1.Meta
-	(*pb.Blocks)(nil),              // 88: ashlar.v1.Blocks
-	(pb.TrashCause)(0),             // 89: ashlar.v1.TrashCause
+	(*OwnTable)(nil),               // 63: ashlar.record.v1.OwnTable
+	(*Sweep)(nil),                  // 64: ashlar.record.v1.Sweep
+	(*Bucket)(nil),                 // 65: ashlar.record.v1.Bucket
+	(*Trashed)(nil),                // 66: ashlar.record.v1.Trashed
+	(*PrefixJob)(nil),              // 67: ashlar.record.v1.PrefixJob
+	(*pb.CommitRequest)(nil),       // 68: ashlar.v1.CommitRequest
+	(*pb.DeleteRequest)(nil),       // 69: ashlar.v1.DeleteRequest
+	(*pb.UploadAppendRequest)(nil), // 70: ashlar.v1.UploadAppendRequest
+	(*pb.UploadAbortRequest)(nil),  // 71: ashlar.v1.UploadAbortRequest
+	(*pb.ClaimsRequest)(nil),       // 72: ashlar.v1.ClaimsRequest
+	(*pb.RegisterRequest)(nil),     // 73: ashlar.v1.RegisterRequest
+	(*pb.UndeleteRequest)(nil),     // 74: ashlar.v1.UndeleteRequest
+	(*pb.DeletePrefixRequest)(nil), // 75: ashlar.v1.DeletePrefixRequest
+	(*pb.Version)(nil),             // 76: ashlar.v1.Version
+	(*pb.Call)(nil),                // 77: ashlar.v1.Call
+	(*pb.Ack)(nil),                 // 78: ashlar.v1.Ack
+	(*pb.NodeChange)(nil),          // 79: ashlar.v1.NodeChange
+	(pb.NodeState)(0),              // 80: ashlar.v1.NodeState
+	(*pb.CommitAnswer)(nil),        // 81: ashlar.v1.CommitAnswer
+	(*pb.DeleteAnswer)(nil),        // 82: ashlar.v1.DeleteAnswer
+	(*pb.UploadCreateAnswer)(nil),  // 83: ashlar.v1.UploadCreateAnswer
+	(*pb.RegisterAnswer)(nil),      // 84: ashlar.v1.RegisterAnswer
+	(*pb.ClaimsAnswer)(nil),        // 85: ashlar.v1.ClaimsAnswer
+	(*pb.UndeleteAnswer)(nil),      // 86: ashlar.v1.UndeleteAnswer
+	(*pb.Counters)(nil),            // 87: ashlar.v1.Counters
+	(*pb.Meta)(nil),                // 88: ashlar.v1.Meta
+	(*pb.Blocks)(nil),              // 89: ashlar.v1.Blocks
+	(pb.TrashCause)(0),             // 90: ashlar.v1.TrashCause
 }
 var file_record_proto_depIdxs = []int32{
 	4,   // 0: ashlar.record.v1.Entry.commands:type_name -> ashlar.record.v1.Command
 	5,   // 1: ashlar.record.v1.Command.bootstrap:type_name -> ashlar.record.v1.Bootstrap
 	8,   // 2: ashlar.record.v1.Command.open_session:type_name -> ashlar.record.v1.OpenSession
 	9,   // 3: ashlar.record.v1.Command.close_session:type_name -> ashlar.record.v1.CloseSession
-	67,  // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
-	68,  // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
+	68,  // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
+	69,  // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
 	10,  // 6: ashlar.record.v1.Command.create_upload:type_name -> ashlar.record.v1.CreateUpload
-	69,  // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
-	70,  // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
+	70,  // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
+	71,  // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
 	11,  // 9: ashlar.record.v1.Command.unreference:type_name -> ashlar.record.v1.Unreference
-	71,  // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
-	72,  // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
+	72,  // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
+	73,  // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
 	13,  // 12: ashlar.record.v1.Command.put_meta_member:type_name -> ashlar.record.v1.PutMetaMember
 	14,  // 13: ashlar.record.v1.Command.remove_meta_member:type_name -> ashlar.record.v1.RemoveMetaMember
 	7,   // 14: ashlar.record.v1.Command.put_settings:type_name -> ashlar.record.v1.PutSettings
@@ -6172,9 +6260,9 @@ var file_record_proto_depIdxs = []int32{
 	28,  // 27: ashlar.record.v1.Command.retry_now:type_name -> ashlar.record.v1.RetryNow
 	29,  // 28: ashlar.record.v1.Command.reindex:type_name -> ashlar.record.v1.Reindex
 	32,  // 29: ashlar.record.v1.Command.put_bucket:type_name -> ashlar.record.v1.PutBucket
-	73,  // 30: ashlar.record.v1.Command.undelete:type_name -> ashlar.v1.UndeleteRequest
+	74,  // 30: ashlar.record.v1.Command.undelete:type_name -> ashlar.v1.UndeleteRequest
 	33,  // 31: ashlar.record.v1.Command.empty_trash:type_name -> ashlar.record.v1.EmptyTrash
-	74,  // 32: ashlar.record.v1.Command.delete_prefix:type_name -> ashlar.v1.DeletePrefixRequest
+	75,  // 32: ashlar.record.v1.Command.delete_prefix:type_name -> ashlar.v1.DeletePrefixRequest
 	35,  // 33: ashlar.record.v1.Command.delete_prefix_step:type_name -> ashlar.record.v1.DeletePrefixStep
 	36,  // 34: ashlar.record.v1.Command.cancel_prefix_job:type_name -> ashlar.record.v1.CancelPrefixJob
 	37,  // 35: ashlar.record.v1.Command.change_layout:type_name -> ashlar.record.v1.ChangeLayout
@@ -6184,84 +6272,85 @@ var file_record_proto_depIdxs = []int32{
 	41,  // 39: ashlar.record.v1.Command.cancel_sweep:type_name -> ashlar.record.v1.CancelSweep
 	6,   // 40: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
 	6,   // 41: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
-	75,  // 42: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
-	76,  // 43: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
+	76,  // 42: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
+	77,  // 43: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
 	12,  // 44: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
-	75,  // 45: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
+	76,  // 45: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
 	60,  // 46: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
-	75,  // 47: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
+	76,  // 47: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
 	16,  // 48: ashlar.record.v1.Drop.items:type_name -> ashlar.record.v1.NodeBlock
 	19,  // 49: ashlar.record.v1.Deleted.items:type_name -> ashlar.record.v1.DeletedItem
 	16,  // 50: ashlar.record.v1.DeletedItem.order:type_name -> ashlar.record.v1.NodeBlock
-	77,  // 51: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
-	75,  // 52: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
+	78,  // 51: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
+	76,  // 52: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
 	16,  // 53: ashlar.record.v1.Lost.items:type_name -> ashlar.record.v1.NodeBlock
-	75,  // 54: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
+	76,  // 54: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
 	27,  // 55: ashlar.record.v1.Postpone.items:type_name -> ashlar.record.v1.PostponeItem
-	75,  // 56: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
-	75,  // 57: ashlar.record.v1.PutBucket.if_version:type_name -> ashlar.v1.Version
+	76,  // 56: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
+	76,  // 57: ashlar.record.v1.PutBucket.if_version:type_name -> ashlar.v1.Version
 	34,  // 58: ashlar.record.v1.EmptyTrash.items:type_name -> ashlar.record.v1.TrashItem
-	75,  // 59: ashlar.record.v1.TrashItem.version:type_name -> ashlar.v1.Version
-	75,  // 60: ashlar.record.v1.DeletePrefixStep.job:type_name -> ashlar.v1.Version
-	75,  // 61: ashlar.record.v1.CancelPrefixJob.job:type_name -> ashlar.v1.Version
-	78,  // 62: ashlar.record.v1.ChangeLayout.changes:type_name -> ashlar.v1.NodeChange
-	79,  // 63: ashlar.record.v1.SetNodeState.state:type_name -> ashlar.v1.NodeState
-	79,  // 64: ashlar.record.v1.SetNodeState.if_state:type_name -> ashlar.v1.NodeState
-	75,  // 65: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
-	80,  // 66: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
-	81,  // 67: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
-	82,  // 68: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
-	83,  // 69: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
-	84,  // 70: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
+	76,  // 59: ashlar.record.v1.TrashItem.version:type_name -> ashlar.v1.Version
+	76,  // 60: ashlar.record.v1.DeletePrefixStep.job:type_name -> ashlar.v1.Version
+	76,  // 61: ashlar.record.v1.CancelPrefixJob.job:type_name -> ashlar.v1.Version
+	79,  // 62: ashlar.record.v1.ChangeLayout.changes:type_name -> ashlar.v1.NodeChange
+	80,  // 63: ashlar.record.v1.SetNodeState.state:type_name -> ashlar.v1.NodeState
+	80,  // 64: ashlar.record.v1.SetNodeState.if_state:type_name -> ashlar.v1.NodeState
+	76,  // 65: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
+	81,  // 66: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
+	82,  // 67: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
+	83,  // 68: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
+	84,  // 69: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
+	85,  // 70: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
 	46,  // 71: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
 	47,  // 72: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
 	43,  // 73: ashlar.record.v1.Result.effect:type_name -> ashlar.record.v1.EffectResult
-	85,  // 74: ashlar.record.v1.Result.undelete:type_name -> ashlar.v1.UndeleteAnswer
+	86,  // 74: ashlar.record.v1.Result.undelete:type_name -> ashlar.v1.UndeleteAnswer
 	44,  // 75: ashlar.record.v1.Result.empty_trash:type_name -> ashlar.record.v1.EmptyTrashResult
 	45,  // 76: ashlar.record.v1.Result.prefix_step:type_name -> ashlar.record.v1.PrefixStepResult
-	75,  // 77: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
-	75,  // 78: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
-	75,  // 79: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
+	76,  // 77: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
+	76,  // 78: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
+	76,  // 79: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
 	6,   // 80: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
-	75,  // 81: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
-	86,  // 82: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
-	75,  // 83: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
+	76,  // 81: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
+	87,  // 82: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
+	76,  // 83: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
 	49,  // 84: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
 	6,   // 85: ashlar.record.v1.Cluster.indexed:type_name -> ashlar.record.v1.Settings
-	75,  // 86: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
-	75,  // 87: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
-	75,  // 88: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
-	87,  // 89: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
-	88,  // 90: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
-	88,  // 91: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
+	76,  // 86: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
+	76,  // 87: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
+	76,  // 88: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
+	88,  // 89: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
+	89,  // 90: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
+	89,  // 91: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
 	0,   // 92: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
-	75,  // 93: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
+	76,  // 93: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
 	56,  // 94: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
 	56,  // 95: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
 	55,  // 96: ashlar.record.v1.Block.levels:type_name -> ashlar.record.v1.Level
-	75,  // 97: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
-	79,  // 98: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
+	76,  // 97: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
+	80,  // 98: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
 	59,  // 99: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
-	75,  // 100: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
-	88,  // 101: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
-	75,  // 102: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
-	75,  // 103: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
-	78,  // 104: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
-	1,   // 105: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
-	75,  // 106: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
-	75,  // 107: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
-	75,  // 108: ashlar.record.v1.Bucket.version:type_name -> ashlar.v1.Version
-	51,  // 109: ashlar.record.v1.Trashed.object:type_name -> ashlar.record.v1.Object
-	89,  // 110: ashlar.record.v1.Trashed.cause:type_name -> ashlar.v1.TrashCause
-	75,  // 111: ashlar.record.v1.Trashed.ended:type_name -> ashlar.v1.Version
-	75,  // 112: ashlar.record.v1.PrefixJob.upto:type_name -> ashlar.v1.Version
-	2,   // 113: ashlar.record.v1.PrefixJob.state:type_name -> ashlar.record.v1.PrefixJob.State
-	75,  // 114: ashlar.record.v1.PrefixJob.ended:type_name -> ashlar.v1.Version
-	115, // [115:115] is the sub-list for method output_type
-	115, // [115:115] is the sub-list for method input_type
-	115, // [115:115] is the sub-list for extension type_name
-	115, // [115:115] is the sub-list for extension extendee
-	0,   // [0:115] is the sub-list for field type_name
+	76,  // 100: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
+	89,  // 101: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
+	76,  // 102: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
+	76,  // 103: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
+	79,  // 104: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
+	63,  // 105: ashlar.record.v1.Layout.own:type_name -> ashlar.record.v1.OwnTable
+	1,   // 106: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
+	76,  // 107: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
+	76,  // 108: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
+	76,  // 109: ashlar.record.v1.Bucket.version:type_name -> ashlar.v1.Version
+	51,  // 110: ashlar.record.v1.Trashed.object:type_name -> ashlar.record.v1.Object
+	90,  // 111: ashlar.record.v1.Trashed.cause:type_name -> ashlar.v1.TrashCause
+	76,  // 112: ashlar.record.v1.Trashed.ended:type_name -> ashlar.v1.Version
+	76,  // 113: ashlar.record.v1.PrefixJob.upto:type_name -> ashlar.v1.Version
+	2,   // 114: ashlar.record.v1.PrefixJob.state:type_name -> ashlar.record.v1.PrefixJob.State
+	76,  // 115: ashlar.record.v1.PrefixJob.ended:type_name -> ashlar.v1.Version
+	116, // [116:116] is the sub-list for method output_type
+	116, // [116:116] is the sub-list for method input_type
+	116, // [116:116] is the sub-list for extension type_name
+	116, // [116:116] is the sub-list for extension extendee
+	0,   // [0:116] is the sub-list for field type_name
 }
 
 func init() { file_record_proto_init() }
@@ -6329,7 +6418,7 @@ func file_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_record_proto_rawDesc), len(file_record_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   64,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
