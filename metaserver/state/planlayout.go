@@ -25,8 +25,11 @@ func planChange(r Reader, cluster *record.Cluster, nodes []*record.Node, layout 
 	c := &plannedChange{sites: sitesOf(nodes)}
 	drains := false
 	for _, change := range changes {
-		if !isMember(nodeAt(nodes, change.Node)) {
+		switch n := nodeAt(nodes, change.Node); {
+		case n == nil:
 			return nil, protocol.Errorf(protocol.NotFound, "no node has number %d", change.Node)
+		case !isMember(n):
+			return nil, protocol.Errorf(protocol.NotFound, "node %d was removed; its machine may join as a new node, with another number", change.Node)
 		}
 		if err := c.sites[change.Node-1].change(change); err != nil {
 			return nil, err

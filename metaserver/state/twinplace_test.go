@@ -236,10 +236,14 @@ func (w *twin) held(node uint32) (copies, owed int) {
 	return copies, owed
 }
 
-// mayStop: nobody else is away from work, and no block would miss the node.
+// mayStop: nobody else is away from work or holds copies without being up, and no
+// block would miss the node.
 func (w *twin) mayStop(node uint32) protocol.Kind {
 	for id, n := range w.nodes {
 		if id != node && (n.state == down || n.state == maintenance) && !n.removed {
+			return protocol.PreconditionFailed
+		}
+		if copies, _ := w.held(id); id != node && n.state != up && !n.removed && copies > 0 {
 			return protocol.PreconditionFailed
 		}
 	}
