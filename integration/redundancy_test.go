@@ -219,16 +219,21 @@ func (s *shelf) lose(m *cluster.Member) {
 	s.verify(nil)
 }
 
-// gone reads what is lost, which has to say so, and deletes it.
+// gone reads what is lost until it says so, and deletes it. As long as its record
+// mentions the node that was removed, that one is asked still, and is not there.
 func (s *shelf) gone(bucket, name string) {
 	s.t.Helper()
-	r, err := s.sdk.Get(s.ctx, bucket, name)
-	if err == nil {
-		_, err = readAll(r)
-	}
-	if protocol.KindOf(err) != protocol.DataLost {
-		s.t.Errorf("%s/%s had its only copy on a node that is gone, and reads as %v", bucket, name, err)
-	}
+	await(s.t, s.ctx, "word that "+name+" is lost", func() bool {
+		r, err := s.sdk.Get(s.ctx, bucket, name)
+		if err == nil {
+			_, err = readAll(r)
+		}
+		kind := protocol.KindOf(err)
+		if kind != protocol.DataLost && kind != protocol.Unavailable {
+			s.t.Fatalf("%s/%s had its only copy on a node that is gone, and reads as %v", bucket, name, err)
+		}
+		return kind == protocol.DataLost
+	})
 	if err := s.sdk.Delete(s.ctx, bucket, name); err != nil {
 		s.t.Fatal(err)
 	}
