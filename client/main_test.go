@@ -110,6 +110,7 @@ func TestCluster(t *testing.T) {
 		{"Trash", testTrash},
 		{"Redundancy", testRedundancy},
 		{"RedundancyChanges", testRedundancyChanges},
+		{"Renew", testRenew},
 		{"ConcurrentPuts", testConcurrentPuts},
 	} {
 		t.Run(part.name, func(t *testing.T) {

@@ -231,3 +231,103 @@ func (s *source) again(buf []byte, offset int64) bool {
 	n, err := s.at.ReadAt(buf, s.base+offset)
 	return n == len(buf) && (err == nil || errors.Is(err, io.EOF))
 }
+
+// Renew has an object ask for as many copies of its blocks as its bucket says by
+// now (SetBucket): it is put again as it is, at a new version, and what it was
+// ends like anything that is overwritten. Blocks with enough copies are neither
+// read nor sent. An object that asks for that already, or that has no block, stays
+// as it is and is returned. It is ErrPreconditionFailed if the object is replaced
+// meanwhile.
+func (c *Client) Renew(ctx context.Context, bucket, name string) (Object, error) {
+	settings, err := c.Bucket(ctx, bucket)
+	if err != nil {
+		return Object{}, err
+	}
+	if err := protocol.CheckName(name); err != nil {
+		return Object{}, err
+	}
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
+		return Object{}, err
+	}
+	defer end()
+	q := &pb.LookupRequest{Bucket: bucket, Name: name}
+	ans, err := c.lookup(ctx, q)
+	if err != nil {
+		return Object{}, err
+	}
+	o, err := objectOf(ans.GetObject())
+	if err != nil || o.Inline || o.Redundancy == settings.Redundancy {
+		return o, err
+	}
+	uploaded := sync.OnceFunc(c.meta.Uploading())
+	defer uploaded()
+	p := &put{client: c, uploaded: uploaded, counters: counters{parent: &c.stats}, source: &source{at: &present{ctx, c, o}}}
+	q.IfVersion = ans.GetObject().GetVersion()
+	p.request = pb.CommitRequest{
+		Bucket: bucket, Name: name, Precondition: &pb.Precondition{Kind: pb.Precondition_IF_VERSION, Version: q.IfVersion},
+		ContentType: o.ContentType, UserMetadata: ans.GetObject().GetUserMetadata(), Digest: o.Digest[:], Size: uint64(o.Size),
+	}
+	renewed, err := p.renew(ctx, q, ans)
+	renewed.Redundancy = settings.Redundancy
+	return renewed, err
+}
+
+// renew puts the pages that lookups answer, of which ans is the first.
+func (p *put) renew(ctx context.Context, q *pb.LookupRequest, ans *pb.LookupAnswer) (Object, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	u := &upload{put: p}
+	defer func() {
+		cancel(nil)
+		u.keeper.Wait()
+	}()
+	for {
+		pg, end, err := presentPage(ans)
+		if err == nil && !ans.GetMore() {
+			return u.finish(ctx, pg)
+		}
+		if err == nil {
+			err = u.append(ctx, pg)
+		}
+		if q.Offset = uint64(end); err == nil {
+			ans, err = p.client.lookup(ctx, q)
+		}
+		if err != nil {
+			u.abort(ctx)
+			return Object{}, err
+		}
+	}
+}
+
+// presentPage is a page of blocks that an object has, and where they end in it.
+func presentPage(ans *pb.LookupAnswer) (pg *page, end int64, err error) {
+	pg, end = newPage(), int64(ans.GetFirstOffset())
+	list := ans.GetBlocks()
+	if len(list.GetHashes()) != len(list.GetPlainSizes())*protocol.HashSize || len(list.GetStoredSizes()) != len(list.GetPlainSizes()) {
+		return nil, 0, protocol.Errorf(protocol.Internal, "a metaserver answered a damaged list of blocks")
+	}
+	for i, size := range list.GetPlainSizes() {
+		b := &block{offset: end, size: int(size), stored: int(list.GetStoredSizes()[i])}
+		pg.blocks = append(pg.blocks, b)
+		pg.claim(b, protocol.Hash(list.GetHashes()[i*protocol.HashSize:]))
+		end += int64(size)
+	}
+	return pg, end, nil
+}
+
+// present is an object that is there, as a source.
+type present struct {
+	ctx    context.Context
+	client *Client
+	object Object
+}
+
+// ReadAt reads len(buf) bytes at offset.
+func (s *present) ReadAt(buf []byte, offset int64) (int, error) {
+	r, err := s.client.Get(s.ctx, s.object.Bucket, s.object.Name, WithRange(offset, int64(len(buf))), IfVersion(s.object.Version))
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	return io.ReadFull(r, buf)
+}

@@ -146,3 +146,56 @@ func TestRedundancyWithoutNodes(t *testing.T) {
 		t.Errorf("%v copies", got)
 	}
 }
+
+// testRenew: what is there asks for what its bucket says by now, and is the same
+// object but for that: blocks that have too few copies for it get more, whether the
+// object is a page of blocks or several.
+func testRenew(t *testing.T, w *world) {
+	ctx := t.Context()
+	w.set(w.c, copying(1))
+	// Many blocks, of which few are different.
+	const small = 4 << 10
+	contents := map[string][]byte{"page": noise(w.rng, 3<<20), "pages": bytes.Repeat(noise(w.rng, 50*small), 21), "inline": noise(w.rng, 100)}
+	before := map[string]client.Object{}
+	for name, content := range contents {
+		size := 1 << 20
+		if name == "pages" {
+			size = small
+		}
+		o, err := w.c.Put(ctx, w.bucket, name, bytes.NewReader(content), client.WithBlockSize(size), client.WithContentType("text/plain"), client.WithUserMetadata(map[string]string{"k": "v"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before[name] = o
+	}
+	w.set(w.c, copying(3))
+	for name, content := range contents {
+		o, err := w.c.Renew(ctx, w.bucket, name)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got, err := w.c.Stat(ctx, w.bucket, name)
+		if err != nil || got.Version != o.Version || got.Digest != before[name].Digest || got.ContentType != "text/plain" || got.UserMetadata["k"] != "v" {
+			t.Errorf("%s became %+v, %v", name, got, err)
+		}
+		if inline := name == "inline"; inline != (got.Version == before[name].Version) || !inline && got.Redundancy != 3 {
+			t.Errorf("%s became %+v", name, got)
+		}
+		w.get(w.bucket, name, content)
+		again, err := w.c.Renew(ctx, w.bucket, name)
+		if err != nil || again.Version != got.Version {
+			t.Errorf("%s is renewed twice: %+v, %v", name, again, err)
+		}
+	}
+	w.stands("three copies of what had one", contents["page"], 1<<20, 3)
+	if _, err := w.c.Renew(ctx, w.bucket, "nothing"); !errors.Is(err, client.ErrNotFound) {
+		t.Error(err)
+	}
+	w.set(w.c, copying(1))
+	if _, err := w.c.Renew(ctx, w.bucket, "page"); err != nil {
+		t.Fatal(err)
+	}
+	w.stands("one copy of what had three", contents["page"], 1<<20, 1)
+	w.get(w.bucket, "page", contents["page"])
+	w.set(w.c, copying(0))
+}

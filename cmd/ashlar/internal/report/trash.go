@@ -48,3 +48,12 @@ type Emptied struct {
 
 // EmptiedOf turns the SDK's form into ours.
 func EmptiedOf(e client.Emptied) Emptied { return Emptied{e.Objects, e.Bytes} }
+
+// Renewed is what `ashlar bucket renew -o json` prints.
+type Renewed struct {
+	// Seen counts the objects looked at, Renewed those that asked for something else.
+	Seen    int64 `json:"seen"`
+	Renewed int64 `json:"renewed"`
+	// Bytes is the sum of the sizes of those renewed.
+	Bytes int64 `json:"bytes"`
+}

@@ -26,7 +26,7 @@ func Bucket(a *app.App) *cobra.Command {
 		Long: "A bucket comes about with its first object. Its settings may be made before, and stay when\n" +
 			"it is empty.",
 	}
-	cmd.AddCommand(bucketSet(a), &cobra.Command{
+	cmd.AddCommand(bucketSet(a), bucketRenew(a), &cobra.Command{
 		Use: "show BUCKET", Short: "Tell the settings of a bucket", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withClient(cmd, a, func(c *client.Client) error {
@@ -53,7 +53,8 @@ func bucketSet(a *app.App) *cobra.Command {
 			"--trash is about objects that end from now on. What is in the trash already stays for as long\n" +
 			"as it was to stay; `ashlar trash empty` lets go of it earlier.\n\n" +
 			"--copies is about objects that are put from now on: each of their blocks has so many copies,\n" +
-			"on as many blockservers. Objects that are there keep what they were put with. A block that\n" +
+			"on as many blockservers. Objects that are there keep what they were put with, until\n" +
+			"`ashlar bucket renew`. A block that\n" +
 			"several objects share has as many copies as the most demanding of them wants.",
 		Example: "  ashlar bucket set docs --trash 7d\n  ashlar bucket set docs --trash off\n" +
 			"  ashlar bucket set cache --copies 1\n  ashlar bucket set ledger --copies 5 --trash 30d\n  ashlar bucket set ledger --copies default",
