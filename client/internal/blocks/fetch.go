@@ -236,7 +236,7 @@ func (f *Fleet) Guess(ctx context.Context, h protocol.Hash) ([]Copy, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted := l.wanted(h)
+	wanted := l.wanted(h, 0)
 	var out []Copy
 	for _, n := range wanted {
 		out = append(out, Copy{Node: n, Trusted: true})

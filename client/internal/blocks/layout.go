@@ -54,15 +54,28 @@ func (l *layout) age() time.Duration {
 	return quietAge
 }
 
-// wanted returns the nodes that h belongs to, best first, with spares.
-func (l *layout) wanted(h protocol.Hash) []protocol.NodeID {
-	width := int(l.answer.GetWidth())
+// tableFor is the table that blocks of a redundancy stand by, 0 being the
+// cluster's. Where the layout has none, as one from before a bucket asked for it,
+// it is the cluster's, which is found false.
+func (l *layout) tableFor(redundancy int) (table []uint32, width int, found bool) {
+	for _, own := range l.answer.GetOwn() {
+		if int(own.GetRedundancy()) == redundancy {
+			return own.GetTable(), int(own.GetWidth()), true
+		}
+	}
+	return l.answer.GetTable(), int(l.answer.GetWidth()), redundancy == 0 || redundancy == int(l.answer.GetRedundancy())
+}
+
+// wanted returns the nodes that h of a redundancy belongs to, best first, with
+// spares.
+func (l *layout) wanted(h protocol.Hash, redundancy int) []protocol.NodeID {
+	table, width, _ := l.tableFor(redundancy)
 	from := partition(h) * width
-	if width == 0 || from+width > len(l.answer.GetTable()) {
+	if width == 0 || from+width > len(table) {
 		return nil
 	}
 	out := make([]protocol.NodeID, 0, width)
-	for _, n := range l.answer.GetTable()[from : from+width] {
+	for _, n := range table[from : from+width] {
 		if _, known := l.nodes[protocol.NodeID(n)]; known && !slices.Contains(out, protocol.NodeID(n)) {
 			out = append(out, protocol.NodeID(n))
 		}
@@ -153,6 +166,19 @@ func (f *Fleet) place(ctx context.Context, refresh bool) (*layout, error) {
 			return l, nil
 		}
 		return nil, err
+	}
+	return l, nil
+}
+
+// placeFor is place for blocks of a need: a layout without its table is asked for
+// again, if it is not young.
+func (f *Fleet) placeFor(ctx context.Context, refresh bool, n Need) (*layout, error) {
+	l, err := f.place(ctx, refresh)
+	if err != nil || refresh {
+		return l, err
+	}
+	if _, _, found := l.tableFor(n.Redundancy); !found {
+		return f.place(ctx, true)
 	}
 	return l, nil
 }

@@ -25,7 +25,7 @@ func TestPlacement(t *testing.T) {
 	if p := partition(h); p != 0xabc {
 		t.Errorf("the partition of %s is %x", h.Short(), p)
 	}
-	wanted := l.wanted(h)
+	wanted := l.wanted(h, 0)
 	if !slices.Equal(wanted, []protocol.NodeID{0xabc%4 + 1, 0xabd%4 + 1}) {
 		t.Errorf("wanted %v", wanted)
 	}
@@ -44,8 +44,18 @@ func TestPlacement(t *testing.T) {
 	if len(first) != 3 {
 		t.Errorf("the load of a failed node goes to %v", first)
 	}
+	a.Redundancy, a.Own = 2, []*pb.LayoutTable{{Redundancy: 1, Width: 1, Table: make([]uint32, protocol.Partitions)}}
+	a.Own[0].Table[0xabc] = 4
+	for redundancy, want := range map[int][]protocol.NodeID{1: {4}, 2: wanted, 0: wanted, 5: wanted} {
+		if got := l.wanted(h, redundancy); !slices.Equal(got, want) {
+			t.Errorf("redundancy %d: wanted %v", redundancy, got)
+		}
+		if _, _, found := l.tableFor(redundancy); found != (redundancy != 5) {
+			t.Errorf("redundancy %d: found is %v", redundancy, found)
+		}
+	}
 	a.Table = a.Table[:100]
-	if got := newLayout(a, time.Time{}).wanted(h); got != nil {
+	if got := newLayout(a, time.Time{}).wanted(h, 0); got != nil {
 		t.Errorf("a table that is too short places %v", got)
 	}
 }

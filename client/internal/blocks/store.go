@@ -108,7 +108,7 @@ func rest(ctx context.Context, round int) {
 // round asks every candidate that has not acknowledged yet, until a quorum has. The
 // error is one that another round cannot mend.
 func (d *delivery) round(ctx context.Context, refresh bool) (done bool, err error) {
-	l, err := d.fleet.place(ctx, refresh)
+	l, err := d.fleet.placeFor(ctx, refresh, d.need)
 	if err != nil {
 		d.causes = append(d.causes, err)
 		return false, err
@@ -147,7 +147,7 @@ func (d *delivery) round(ctx context.Context, refresh bool) (done bool, err erro
 // failed lately come before those that should not be written to at all.
 func (d *delivery) candidates() (well, ill []protocol.NodeID) {
 	var unplaced []protocol.NodeID
-	wanted := d.layout.wanted(d.parcel.Hash)
+	wanted := d.layout.wanted(d.parcel.Hash, d.need.Redundancy)
 	for _, n := range append(wanted, d.layout.further(d.parcel.Hash, wanted)...) {
 		acked := slices.ContainsFunc(d.claims, func(c protocol.Claim) bool { return c.Node == n })
 		switch {

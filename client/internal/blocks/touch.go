@@ -22,11 +22,12 @@ func (f *Fleet) Touch(ctx context.Context, hashes []protocol.Hash, u protocol.Ve
 	}
 	quorum := need.in(l).Quorum
 	claims := map[protocol.Hash][]protocol.Claim{}
-	f.touchAt(ctx, l, l.wanted, hashes, u, claims)
+	wanted := func(h protocol.Hash) []protocol.NodeID { return l.wanted(h, need.Redundancy) }
+	f.touchAt(ctx, l, wanted, hashes, u, claims)
 	short := slices.DeleteFunc(slices.Clone(hashes), func(h protocol.Hash) bool { return len(claims[h]) >= quorum })
 	if len(short) > 0 {
 		others := func(h protocol.Hash) []protocol.NodeID {
-			return slices.DeleteFunc(l.further(h, l.wanted(h)), func(n protocol.NodeID) bool { return l.state(n) == pb.NodeState_NODE_STATE_DOWN })
+			return slices.DeleteFunc(l.further(h, wanted(h)), func(n protocol.NodeID) bool { return l.state(n) == pb.NodeState_NODE_STATE_DOWN })
 		}
 		f.touchAt(ctx, l, others, short, u, claims)
 	}
