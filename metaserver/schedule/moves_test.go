@@ -300,11 +300,20 @@ func TestExplainMoves(t *testing.T) {
 	b.explained(text, "the copies elsewhere are to be dropped; it is due now")
 	b.rounds(20)
 	b.explained(text, "it is live and whole")
-	// Without a sweep, what a writer has put on a spare stays there.
+	// A copy too many goes by itself.
 	b.must(&record.Command{Body: &record.Command_Copied{Copied: &pb.ClaimsRequest{
 		Blocks: &pb.Blocks{Hashes: hashBytes(text), PlainSizes: []uint32{100}, StoredSizes: []uint32{60}}, Claims: b.store(text, b.elsewhere(text)),
 	}}})
-	b.explained(text, "which the next sweep sees to")
+	b.explained(text, "the copies elsewhere are to be dropped; it is due now")
+	// Without a sweep, what a writer has put on a spare stays there.
+	placing, err := state.PlacingOf(b.table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spread := hashOf("spread")
+	places := placing.Places(spread[:], nil)
+	b.put("spread", protocol.NodeID(places[0]), protocol.NodeID(places[1]), protocol.NodeID(places[3]))
+	b.explained("spread", "which the next sweep sees to")
 }
 
 func hashBytes(text string) []byte {

@@ -54,11 +54,12 @@ func (a *applier) become(d *draft) footprint {
 	return footprintOf(d.row, limits)
 }
 
-// surplusNow: the block has more copies than R, which has fallen, or had no R
-// before. No sweep would come to drop them.
+// surplusNow: the block has more copies than R, of which it had fewer before, or
+// R has fallen, or there was none. No sweep would come to drop them: a writer that
+// takes one node for slow and goes to another leaves a copy too many.
 func (a *applier) surplusNow(d *draft, redundancy uint32) bool {
-	was := d.before.redundancy
-	return uint32(len(d.row.Copies)) > redundancy && (was == 0 || redundancy < was) && a.m.holds(SurplusMarked)
+	was, copies := d.before.redundancy, len(d.row.Copies)
+	return copies > int(redundancy) && (was == 0 || redundancy < was || copies > len(d.before.copies)) && a.m.holds(SurplusMarked)
 }
 
 // isCritical: a referenced block has at most Q counted copies (reclamation.md,

@@ -72,8 +72,8 @@ const (
 	MaintenanceGuard
 	// AwayMarked: what is stored on a node that is away is marked to be moved.
 	AwayMarked
-	// SurplusMarked: a block that has more copies than its redundancy asks for, since
-	// that has fallen or as it becomes live, is marked.
+	// SurplusMarked: a block that comes to have more copies than its redundancy asks
+	// for is marked.
 	SurplusMarked
 	// PrefixUpto: a delete of a prefix leaves what was written after it began.
 	PrefixUpto

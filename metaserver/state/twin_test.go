@@ -99,9 +99,9 @@ func (b *twinBlock) String() string {
 // apply returns what the machine's result must print as.
 func (w *twin) apply(c *record.Command) string {
 	w.now, w.asking = c.NowUnixMs, ""
-	before, had := map[string]string{}, map[string]int{}
+	before, had := map[string]string{}, map[string][2]int{}
 	for hash, b := range w.blocks {
-		before[hash], had[hash] = b.String(), w.redundancyOf(b)
+		before[hash], had[hash] = b.String(), [2]int{w.redundancyOf(b), len(b.copies)}
 	}
 	answer := w.run(c)
 	for hash, b := range w.blocks {

@@ -74,8 +74,9 @@ func (w *twin) mark(hash string) (mark int, elsewhere bool) {
 	return 1 + counting, elsewhere
 }
 
-// rejudge looks at a block that a command has changed, which had redundancy had.
-func (w *twin) rejudge(hash string, had int) {
+// rejudge looks at a block that a command has changed, with the redundancy and the
+// copies that it had.
+func (w *twin) rejudge(hash string, had [2]int) {
 	b := w.blocks[hash]
 	if b.refs == 0 {
 		b.moving = 0
@@ -89,7 +90,7 @@ func (w *twin) rejudge(hash string, had int) {
 	s := w.running()
 	swept := s != nil && (s.walked || hash <= s.cursor)
 	r := w.redundancyOf(b)
-	surplus := len(b.copies) > r && (had == 0 || r < had)
+	surplus := len(b.copies) > r && (had[0] == 0 || r < had[0] || len(b.copies) > had[1])
 	if b.moving > 0 || onAway || elsewhere && swept || surplus {
 		b.moving = mark
 	}
