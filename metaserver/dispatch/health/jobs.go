@@ -14,8 +14,8 @@ import (
 
 // The kinds of jobs as ids begin with them.
 const (
-	jobSweep  = "sweep"
-	jobDrain  = "drain"
+	jobSweep = "sweep"
+	jobDrain = "drain"
 	// Delete is the kind of a delete of a prefix.
 	Delete = "delete"
 )
