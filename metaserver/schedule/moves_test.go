@@ -311,7 +311,6 @@ func TestExplainMoves(t *testing.T) {
 	b.explained("spread", "which the next sweep sees to")
 }
 
-
 // elsewhere is a node that a block is not to stand on and that is not drained.
 func (b *bed) elsewhere(text string) protocol.NodeID {
 	targets := b.standing(text).Targets
