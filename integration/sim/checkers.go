@@ -46,11 +46,14 @@ type facts struct {
 	// version, sweep the last sweep that was looked at.
 	tables        map[string]bool
 	layout, sweep uint64
+	// table is the present layout, and running the sweep that runs; nil: none does.
+	table   *record.Layout
+	running *record.Sweep
 	// canceled: a sweep was, and none was begun since. balanced: the operator has
 	// balanced the nodes, and nothing was stored since.
 	canceled, balanced bool
 	starts             map[string]start
-	// acks[slot] is the last acknowledgement count seen, of this start.
+	// checked counts the entries, for what is looked at after every so many.
 	checked int
 }
 
@@ -178,6 +181,9 @@ func (f *facts) placed(batch []proposal, results []*record.Result, members []*re
 			f.dropped(i, rows[i], row)
 		}
 	}
+	for i, row := range f.rows {
+		f.marked(i, row)
+	}
 }
 
 // noted takes down what the operator of the quiet phase goes by.
@@ -198,13 +204,14 @@ func (f *facts) swept() {
 	if err != nil {
 		f.w.violated("state", "sweeps: %v", err)
 	}
+	f.running = nil
 	for at := len(sweeps) - 1; at >= 0; at-- {
 		s := sweeps[at]
 		if s.Number <= f.sweep {
 			continue
 		}
 		if s.State == record.Sweep_RUNNING {
-			f.canceled = false
+			f.canceled, f.running = false, s.Sweep
 			break
 		}
 		f.w.cover.Sweep(s.State)
@@ -228,7 +235,7 @@ func (f *facts) relaid(batch []proposal, results []*record.Result) {
 	if len(batch) == 1 && results[0].Kind == 0 && undrains(batch[0]) && f.tables[string(row.Table)] {
 		f.w.cover.Points[cover.DrainRestored]++
 	}
-	f.tables[string(row.Table)] = true
+	f.tables[string(row.Table)], f.table = true, row
 }
 
 // unsettles: the command may end what held when a drop in the same entry was judged.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -113,6 +114,27 @@ func (f *facts) quorum(i int, before, after *record.Block, steady bool) {
 	}
 	if trusted < int(f.cluster.Settings.Quorum) {
 		f.w.violated("quorum", "%s gains references with %d trusted copies: %s", f.w.name(i), trusted, f.explain(i))
+	}
+}
+
+// marked: a copy that a live block is not to have, on a node that is being emptied,
+// is marked to be moved, or the running sweep is still to come to it. Else nothing
+// would ever move it, unless somebody happens to change the placement again. What an
+// operator has stopped is his to begin anew, and where R nodes are not to be had the
+// copy is to stay.
+func (f *facts) marked(i int, row *record.Block) {
+	if f.canceled || row.GetPhase() != record.Block_LIVE || row.Moving > 0 || len(f.cluster.Away) == 0 {
+		return
+	}
+	h, r := f.w.blocks[i].hash[:], f.cluster.Settings.Redundancy
+	comes := f.running != nil && !f.running.Walked && bytes.Compare(f.running.Cursor, h) < 0
+	if comes || len(state.Wanted(f.table, f.cluster.Away, r, h)) < int(r) {
+		return
+	}
+	for _, c := range row.Copies {
+		if s := f.members[c.Node-1].State; s == pb.NodeState_NODE_STATE_DRAINING || s == pb.NodeState_NODE_STATE_DRAINED {
+			f.w.violated("marks", "%s is counted on node %d, which is %s, and nothing will move it: %s", f.w.name(i), c.Node, state.StateName(s), f.explain(i))
+		}
 	}
 }
 

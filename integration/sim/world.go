@@ -30,6 +30,8 @@
 //   - agreement: replicas hold the same digest at the same index.
 //   - drops: a drop leaves R trusted copies on nodes that count for placement.
 //   - drained: a node that becomes drained holds no counted copy.
+//   - marks: a copy on a node that is being emptied is marked to be moved, or a sweep
+//     is still to come to it, unless there is no better place.
 //   - maintenance: a node that may stop leaves Q trusted copies of all it holds.
 //   - objects: what a client was told is stored stays, until something that was
 //     asked for later ends it; a delete of a prefix that is done has left nothing.
