@@ -236,6 +236,18 @@ func (c *client) store(tries int) {
 	})
 }
 
+// recall commits a block with no more than what the client was told some time ago.
+func (c *client) recall() {
+	if c.busy || c.session == nil || len(c.pool) == 0 {
+		return
+	}
+	c.busy = true
+	i := c.pool[c.w.n(len(c.pool))].block
+	j := &job{client: c, blocks: []int{i}, live: make([]bool, 1)}
+	j.claims = append(j.claims, c.pool...)
+	c.commit(j, 1)
+}
+
 func (c *client) commit(j *job, tries int) {
 	if c.session == nil {
 		c.done()

@@ -57,6 +57,12 @@ var restlessRates = [faultEnd]float64{
 	FaultDrop: 0.02, FaultDelay: 0.05, FaultStall: 0.1, FaultLateOrders: 0.8, FaultRestoreSoon: 0.8,
 }
 
+// frailRates are those of a world whose disks rot, and whose readers notice: what is
+// reported lost is heard late and again, and stored anew meanwhile.
+var frailRates = [faultEnd]float64{
+	FaultDrop: 0.02, FaultDuplicate: 0.3, FaultDelay: 0.15, FaultKill: 0.05, FaultRot: 0.5, FaultElection: 0.2, FaultOldLeaderHeard: 0.5,
+}
+
 // String names the fault.
 func (f Fault) String() string {
 	if f >= 0 && f < faultEnd {
@@ -188,7 +194,7 @@ func (w *world) keepLate(b lateBatch) {
 // undone: the future is lost. Some of its batches arrive some time, the others may
 // when their node is ready in the new generation.
 func (w *world) undone() {
-	w.holding = false
+	w.holding, w.regretting = false, false
 	w.ghosts = append(w.ghosts, w.late...)
 	w.ghosts = w.ghosts[max(0, len(w.ghosts)-lateBatches):]
 	for _, b := range w.late {

@@ -19,14 +19,14 @@ func (w *world) operate() {
 	host := w.facts.host(id)
 	gone := host != nil && host.gone
 	switch {
-	case w.chance(0.05) || w.restless && w.chance(0.3):
-		w.log.keepBackup()
+	case !w.regretting && (w.chance(0.05) || w.restless && w.chance(0.3)):
 		if w.hits(FaultRestoreSoon) {
 			w.regret(s)
+		} else {
+			w.log.keepBackup()
 		}
 	case w.log.backup != nil && w.hits(FaultRestore):
-		w.log.restore()
-		w.restartAll()
+		w.putBack()
 	case gone && w.chance(0.1) || w.hits(FaultRemove):
 		q := &record.RemoveNode{Node: id, AcceptLoss: w.hits(FaultAcceptLoss)}
 		s.propose(&record.Command{Body: &record.Command_RemoveNode{RemoveNode: q}}, nil)
@@ -44,9 +44,10 @@ func (w *world) operate() {
 }
 
 // regret: everything is deleted and condemned after a backup, and the backup put
-// back while the delete orders are under way.
+// back while the delete orders are under way. In half of them the same was done
+// before the backup, so that what is stored after it is news to what is put back.
 func (w *world) regret(s *server) {
-	w.holding = w.chance(0.7)
+	w.regretting = true
 	at := int64(0)
 	later := func(most int, fn func()) {
 		at += w.shape.pace * int64(1+w.n(most))
@@ -56,14 +57,30 @@ func (w *world) regret(s *server) {
 			}
 		}))
 	}
-	later(60, func() { w.deleteAll(s) })
-	later(120, func() { w.condemnAll(s) })
-	later(60, func() { w.deleteAll(s) })
-	later(120, func() { w.condemnAll(s) })
-	later(150, func() {
-		w.log.restore()
-		w.restartAll()
+	clear := func() {
+		later(60, func() { w.deleteAll(s) })
+		later(120, func() { w.condemnAll(s) })
+	}
+	if w.chance(0.5) {
+		clear()
+	}
+	later(20, func() {
+		w.log.keepBackup()
+		w.holding = w.chance(0.7)
 	})
+	clear()
+	clear()
+	later(150, w.putBack)
+}
+
+// putBack restores the metadata. Clients that had stored all and not yet asked for
+// it to be named go on as if nothing had happened.
+func (w *world) putBack() {
+	w.log.restore()
+	w.restartAll()
+	for _, c := range w.clients {
+		w.after(w.shape.pace*int64(1+w.n(80)), c.mine(c.recall))
+	}
 }
 
 // condemnAll does not wait for grace: it is no part of what is safe.

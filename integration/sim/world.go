@@ -159,8 +159,9 @@ type world struct {
 	events events
 	shape  shape
 	rates  [faultEnd]float64
-	// restless: little happens but that the metadata is restored again and again.
-	restless bool
+	// restless: little happens but that the metadata is restored again and again;
+	// frail: but that disks rot.
+	restless, frail bool
 	// calm: the faults have stopped. draining: clients only take away.
 	calm, draining bool
 
@@ -173,9 +174,10 @@ type world struct {
 	frames  [][]byte
 
 	// late are the last batches with delete orders, ghosts those of lost futures;
-	// holding: the network keeps them to itself for now.
-	late, ghosts []lateBatch
-	holding      bool
+	// holding: the network keeps them to itself for now. regretting: a backup that was
+	// taken is about to be put back.
+	late, ghosts        []lateBatch
+	holding, regretting bool
 
 	facts   facts
 	cover   Cover
@@ -231,10 +233,14 @@ func (w *world) draw() {
 	}
 	w.shape.moves, w.shape.prefixes = w.opt.Seed%4 < 2, w.opt.Seed%5 < 3
 	w.restless = w.chance(0.1)
+	w.frail = !w.restless && w.chance(0.1)
 	for f := range faultEnd {
 		w.rates[f] = faultRates[f] * float64(w.n(3))
-		if w.restless {
+		switch {
+		case w.restless:
 			w.rates[f] = restlessRates[f]
+		case w.frail:
+			w.rates[f] = frailRates[f]
 		}
 		if slices.Contains(w.opt.Off, f) {
 			w.rates[f] = 0
