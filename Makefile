@@ -14,13 +14,18 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME ?= 10s
 SEEDS    ?= 2000
 MINUTES  ?= 10
+RUNS     ?= 200
+ATONCE   ?= 2
+# The first run's seed, 0 to draw one, and its number: faults go by number.
+SEED     ?= 0
+FROM     ?= 0
 KEEP     ?= $(CURDIR)/bin/torture
 MODULE   := github.com/seed-7d21a5b5/ashlar
 PROTOC   := protoc --plugin=$(BIN)/protoc-gen-go --plugin=$(BIN)/protoc-gen-go-vtproto \
 	--go_out=. --go_opt=module=$(MODULE) \
 	--go-vtproto_out=. --go-vtproto_opt=module=$(MODULE),features=marshal+unmarshal+size
 
-.PHONY: help build install demo test race lint fmt rules sim mutants torture spec fuzz bench integration faults vuln generate ci clean
+.PHONY: help build install demo test race lint fmt rules sim mutants torture campaign spec fuzz bench integration faults vuln generate ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +67,11 @@ mutants: ## leave out one rule at a time; the simulation has to notice each
 
 torture: ## real processes under faults for MINUTES (10): first each fault, then two at once; what fails is kept in KEEP
 	$(GO) test -count=1 -v -timeout 0 -run TestTorture ./integration/torture -torture.minutes $(MINUTES) -torture.out $(KEEP)
+
+campaign: ## RUNS (200) torture runs, ATONCE (2) at a time, through all failures; then the table of all that is kept in KEEP
+	@status=0; $(GO) test -count=1 -v -timeout 0 -run TestTorture ./integration/torture -torture.runs $(RUNS) -torture.at-once $(ATONCE) \
+		-torture.through -torture.seed $(SEED) -torture.from $(FROM) -torture.out $(KEEP) || status=$$?; \
+	$(GO) run ./integration/torture/sum $(KEEP) && exit $$status
 
 spec: ## model-check the TLA+ specification (needs Java, and TLA2TOOLS=path of tla2tools.jar)
 	docs/spec/check

@@ -91,7 +91,7 @@ func (c *Client) SetBucket(ctx context.Context, bucket string, keep time.Duratio
 		ms++
 	}
 	var ans pb.BucketSetAnswer
-	err = c.Ask(ctx, protocol.PathBucketSet, &pb.BucketSetRequest{Bucket: bucket, TrashKeepMs: ms, IfVersion: o.ifVersion}, &ans)
+	err = c.Ask(ctx, protocol.PathBucketSet, &pb.BucketSetRequest{Bucket: bucket, TrashKeepMs: &ms, IfVersion: o.ifVersion}, &ans)
 	return bucketOf(ans.GetBucket()), err
 }
 

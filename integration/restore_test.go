@@ -41,7 +41,7 @@ func TestRestoreMetadata(t *testing.T) {
 	for _, m := range c.Members() {
 		m.Kill()
 	}
-	if err := c.Restore(ctx, file); err != nil {
+	if err := c.Restore(ctx, file, 2); err != nil {
 		t.Fatal(err)
 	}
 	sdk = open(t, ctx, c)

@@ -46,8 +46,9 @@ type Config struct {
 	// addresses belongs to.
 	Join []string
 	// RestoreFrom makes an empty folder the first member of a new group whose state is
-	// that of the backup in this file. RestoreGeneration is the generation that it
-	// starts with; 0: the one after the backup's.
+	// that of the backup in this file. RestoreGeneration, which it needs, is the
+	// generation that it starts: above every one that any node has met. The backup
+	// cannot tell which that is, as it may have been restored before.
 	RestoreFrom       string
 	RestoreGeneration uint32
 	// Redundancy and Quorum are settings of a new cluster; zero: the defaults.

@@ -46,6 +46,9 @@ func settle(ctx context.Context, cfg Config) (identity, error) {
 		}
 		id = identity{Format: identityFormat, Cluster: cluster, Server: drawID(), Join: cfg.Join}
 	case cfg.RestoreFrom != "":
+		if err := cfg.generationGiven(); err != nil {
+			return identity{}, err
+		}
 		cluster, err := backupOf(cfg.RestoreFrom)
 		if err != nil {
 			return identity{}, err

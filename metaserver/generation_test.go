@@ -158,7 +158,7 @@ func TestRestore(t *testing.T) {
 	for i := range g.servers {
 		g.configs[i].Dir += "-anew"
 		if i == 0 {
-			g.configs[i].RestoreFrom = path
+			g.configs[i].RestoreFrom, g.configs[i].RestoreGeneration = path, 2
 		} else {
 			g.configs[i].Join = []string{g.configs[0].AdminListen}
 		}
@@ -207,9 +207,10 @@ func TestRestoreRefuses(t *testing.T) {
 		{"no file", protocol.InvalidArgument, func(c *metaserver.Config) { c.RestoreFrom += "-missing" }},
 		{"a torn file", protocol.Corrupt, func(c *metaserver.Config) { c.RestoreFrom = torn }},
 		{"a bent file", protocol.Corrupt, func(c *metaserver.Config) { c.RestoreFrom = bent }},
+		{"no generation", protocol.InvalidArgument, func(c *metaserver.Config) { c.RestoreGeneration = 0 }},
 		{"a new cluster as well", protocol.InvalidArgument, func(c *metaserver.Config) { c.Bootstrap = true }},
 	} {
-		cfg := metaserver.Config{Dir: t.TempDir(), ClientListen: "127.0.0.1:0", RaftListen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", RestoreFrom: path, Replica: quickReplica()}
+		cfg := metaserver.Config{Dir: t.TempDir(), ClientListen: "127.0.0.1:0", RaftListen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", RestoreFrom: path, RestoreGeneration: 2, Replica: quickReplica()}
 		tc.spoil(&cfg)
 		if _, err := metaserver.Start(g.context(), cfg); protocol.KindOf(err) != tc.kind {
 			t.Errorf("%s: %v", tc.name, err)
@@ -232,6 +233,10 @@ func TestRestoreRefuses(t *testing.T) {
 	cfg.RestoreFrom = ""
 	if _, err := metaserver.Start(g.context(), cfg); protocol.KindOf(err) != protocol.InvalidArgument {
 		t.Errorf("a restore that was not finished, without the backup: %v", err)
+	}
+	cfg.RestoreFrom, cfg.RestoreGeneration = path, 0
+	if _, err := metaserver.Start(g.context(), cfg); protocol.KindOf(err) != protocol.InvalidArgument {
+		t.Errorf("a restore that was not finished, without a generation: %v", err)
 	}
 	cfg.RestoreFrom, cfg.RestoreGeneration = path, 9
 	if s, err = metaserver.Start(g.context(), cfg); err != nil {

@@ -82,7 +82,7 @@ func TestRestoreReplacesNothing(t *testing.T) {
 		}
 	}
 	id := identity{Format: identityFormat, Cluster: drawID(), Server: drawID(), Bootstrap: true, Formed: true}
-	cfg := Config{Dir: dir, RestoreFrom: torn}
+	cfg := Config{Dir: dir, RestoreFrom: torn, RestoreGeneration: 2}
 	if err := id.save(dir); err != nil {
 		t.Fatal(err)
 	}

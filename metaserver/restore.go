@@ -27,6 +27,16 @@ func backupOf(path string) (cluster protocol.ID, err error) {
 	return cluster, errors.Join(err, f.Close())
 }
 
+// generationGiven: a restore is told which generation it starts. The one after the
+// backup's would be given out a second time where the same backup was restored
+// before, and what nodes have met would no longer tell the two histories apart.
+func (cfg Config) generationGiven() error {
+	if cfg.RestoreGeneration > 0 {
+		return nil
+	}
+	return protocol.Errorf(protocol.InvalidArgument, "--restore-from needs --restore-generation: a number above every generation that this cluster has been in; \"highest_seen\" in each blockserver's /v1/status, and the version of `ashlar status`, begin with the present one")
+}
+
 // restoring: the folder's beginning from a backup is not complete.
 func (s *Server) restoring() bool { return s.identity.Restored && !s.identity.Formed }
 
@@ -34,7 +44,10 @@ func (s *Server) restoring() bool { return s.identity.Restored && !s.identity.Fo
 // read to its end before anything of a try before is removed.
 func (s *Server) restore(rc replica.Config) error {
 	if s.cfg.RestoreFrom == "" {
-		return protocol.Errorf(protocol.InvalidArgument, "%s was begun from a backup and that was not finished; start once more with --restore-from", s.cfg.Dir)
+		return protocol.Errorf(protocol.InvalidArgument, "%s was begun from a backup and that was not finished; start once more with --restore-from and --restore-generation", s.cfg.Dir)
+	}
+	if err := s.cfg.generationGiven(); err != nil {
+		return err
 	}
 	cluster, err := backupOf(s.cfg.RestoreFrom)
 	if err != nil {
@@ -74,10 +87,7 @@ func (s *Server) beginAnew(ctx context.Context) error {
 		}
 	}
 	generation := s.cfg.RestoreGeneration
-	switch {
-	case generation == 0:
-		generation = state.HighestGeneration(cluster) + 1
-	case s.asked && generation == cluster.GetGeneration():
+	if s.asked && generation == cluster.GetGeneration() {
 		return nil // a try before had an outcome that was not known
 	}
 	s.asked = true

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -225,11 +226,12 @@ func pause(ctx context.Context) {
 
 // Restore starts a cluster whose processes have all ended, with metadata from a
 // backup: the first metaserver begins from it, on a new folder, the others join it
-// on new ones. Blockservers start on what they have.
-func (c *Cluster) Restore(ctx context.Context, backup string) error {
+// on new ones. Blockservers start on what they have. The generation is above every
+// one that this cluster has been in.
+func (c *Cluster) Restore(ctx context.Context, backup string, generation int) error {
 	for i, m := range c.Meta {
 		if i == 0 {
-			m.renew("--restore-from", backup)
+			m.renew("--restore-from", backup, "--restore-generation", strconv.Itoa(generation))
 		} else {
 			m.renew("--join", c.Meta[0].Admin)
 		}

@@ -38,6 +38,9 @@ type Member struct {
 	// args are its command line, begin what it says besides on an empty folder.
 	args, begin []string
 
+	// changing is held by who ends and starts the process in several steps.
+	changing sync.Mutex
+
 	mu   sync.Mutex
 	more []string
 	cmd  *exec.Cmd
@@ -94,14 +97,39 @@ func (m *Member) enter() []string {
 	return m.Machine.Enter()
 }
 
-// Wipe empties the folder of a member that does not run. Its next start joins
-// the cluster through the metaserver at the admin address, as a new member.
-func (m *Member) Wipe(admin string) error {
+// Begin starts a member that does not run; one that runs it leaves alone. Like
+// Restart and Replace it may be called by several at once, who do not find each other
+// half-way.
+func (m *Member) Begin() error {
+	m.changing.Lock()
+	defer m.changing.Unlock()
 	if m.Running() {
-		return fmt.Errorf("%s runs", m.Name)
+		return nil
 	}
+	return m.Start()
+}
+
+// Restart kills the process, if it runs, and starts it again.
+func (m *Member) Restart() error {
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	m.Kill()
+	return m.Start()
+}
+
+// Replace kills the process, if it runs, and has a metaserver begin on an empty
+// folder: it joins the cluster through the one at the admin address, as a new member.
+func (m *Member) Replace(admin string) error {
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	m.Kill()
+	if err := os.RemoveAll(m.Data); err != nil {
+		return err
+	}
+	m.mu.Lock()
 	m.begin = []string{"--join", admin}
-	return os.RemoveAll(m.Data)
+	m.mu.Unlock()
+	return m.Start()
 }
 
 // Kill ends the process as kill -9 does and waits until it is gone.
@@ -149,12 +177,6 @@ func still(pid int) bool {
 
 // Thaw lets a frozen process go on.
 func (m *Member) Thaw() { m.signal(syscall.SIGCONT) }
-
-// Restart kills the process, if it runs, and starts it again.
-func (m *Member) Restart() error {
-	m.Kill()
-	return m.Start()
-}
 
 // Running reports whether the process has not ended.
 func (m *Member) Running() bool {

@@ -31,10 +31,7 @@ func clock(c *cluster.Cluster, r *rand.Rand, name string, choose victim) Fault {
 		}
 		first := r.IntN(len(offsets))
 		for i, m := range victims {
-			f.undoes(func(context.Context) error {
-				m.Kill()
-				return begin(m)
-			})
+			f.undoes(func(context.Context) error { return m.Restart() })
 			m.Kill()
 			if err := m.Start("--clock-offset", offsets[(first+i)%len(offsets)].String()); err != nil {
 				return err

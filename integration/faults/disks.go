@@ -45,7 +45,7 @@ func fill(c *cluster.Cluster, m *cluster.Member) Fault {
 			if err := m.Disk.Free(); err != nil {
 				return err
 			}
-			return begin(m)
+			return m.Begin()
 		})
 		return m.Disk.Fill()
 	}}
@@ -66,12 +66,11 @@ func syncs(c *cluster.Cluster, name string, choose victim, answer string) Fault 
 		f.undoes(func(context.Context) error {
 			end()
 			if !strings.HasPrefix(answer, "error") {
-				return begin(m)
+				return m.Begin()
 			}
 			// A metaserver ends by a failed sync. A blockserver goes on, and its disk
 			// acknowledges nothing more, deletes neither, until it is started again.
-			m.Kill()
-			return begin(m)
+			return m.Restart()
 		})
 		return nil
 	}}

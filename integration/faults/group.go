@@ -59,7 +59,7 @@ func transfer(ctx context.Context, c *cluster.Cluster) error {
 // restartAll is a rolling restart, as for an upgrade.
 func restartAll(ctx context.Context, c *cluster.Cluster, f *fault) error {
 	for _, m := range c.Members() {
-		f.undoes(func(context.Context) error { return begin(m) })
+		f.undoes(func(context.Context) error { return m.Begin() })
 		if err := m.Stop(); err != nil {
 			return fmt.Errorf("%s did not end well: %w", m.Name, err)
 		}
@@ -92,13 +92,7 @@ func replace(c *cluster.Cluster, r *rand.Rand) Fault {
 		if err != nil {
 			return err
 		}
-		f.undoes(func(context.Context) error {
-			m.Kill()
-			if err := m.Wipe(lead.Admin); err != nil {
-				return err
-			}
-			return m.Start()
-		})
+		f.undoes(func(context.Context) error { return m.Replace(lead.Admin) })
 		return a.RemoveMember(ctx, lead.Admin, hello.Server)
 	}}
 }
@@ -112,7 +106,7 @@ func install(c *cluster.Cluster, r *rand.Rand) Fault {
 			return err
 		}
 		m := victims[0]
-		f.undoes(func(context.Context) error { return begin(m) })
+		f.undoes(func(context.Context) error { return m.Begin() })
 		m.Kill()
 		sdk, err := c.Client(ctx)
 		if err != nil {

@@ -65,23 +65,11 @@ func kill(c *cluster.Cluster, name string, choose victim) Fault {
 			return err
 		}
 		for _, m := range victims {
-			f.undoes(func(context.Context) error { return begin(m) })
+			f.undoes(func(context.Context) error { return m.Begin() })
 			m.Kill()
 		}
 		return nil
 	}}
-}
-
-// begin starts a member that does not run. Another fault that is being healed may
-// start the same one at the same moment, which is as good.
-func begin(m *cluster.Member) error {
-	if m.Running() {
-		return nil
-	}
-	if err := m.Start(); err != nil && !m.Running() {
-		return err
-	}
-	return nil
 }
 
 // freeze stops the victims' execution with SIGSTOP; healing lets them go on.

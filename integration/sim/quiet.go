@@ -146,9 +146,9 @@ func (f *facts) outOfLine() string {
 		if row == nil || len(row.Copies) == 0 {
 			continue
 		}
-		targets := placing.Wanted(f.w.blocks[i].hash[:])
+		targets := placing.Wanted(f.w.blocks[i].hash[:], row)
 		lacks := slices.ContainsFunc(targets, func(node uint32) bool { return held(row, node) == nil })
-		if full := len(targets) == int(placing.Redundancy); lacks || full && len(row.Copies) > len(targets) {
+		if full := len(targets) == int(placing.RedundancyOf(row)); lacks || full && len(row.Copies) > len(targets) {
 			return fmt.Sprintf("%s is to stand on %v: %s", f.w.name(i), targets, f.explain(i))
 		}
 	}

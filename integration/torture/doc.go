@@ -15,8 +15,10 @@
 //     been collected (grace is 0);
 //   - after everything is deleted, nothing remains anywhere.
 //
-// A campaign makes one run a fault first and then combines faults. It stops at the
-// first failure and keeps the seed, the history, the logs and the data.
+// A campaign makes one run a fault first and then combines faults, several runs at a
+// time if asked. It stops at the first failure, or goes through all, and keeps of each
+// the seed, the history, the logs and the data. What every run showed is kept too, so
+// that the tables of campaigns can be made one.
 //
 // Invariants:
 //

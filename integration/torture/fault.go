@@ -19,11 +19,18 @@ const stopLeader = "freeze-leader"
 type Fault = faults.Fault
 
 // both is several faults at once.
-type both []Fault
+type both struct {
+	all []Fault
+	// missed are those that could not be put in force beside the others, of the last
+	// injection.
+	missed []string
+}
 
-func (b both) Name() string {
+func (b *both) Name() string { return names(b.all) }
+
+func names(all []Fault) string {
 	var names []string
-	for _, f := range b {
+	for _, f := range all {
 		names = append(names, f.Name())
 	}
 	return strings.Join(names, "+")
@@ -35,13 +42,18 @@ const secondTimeout = 20 * time.Second
 
 // Inject puts the first in force, and of the others what can be beside it. What
 // began and failed is healed like the rest.
-func (b both) Inject(ctx context.Context) error {
-	if err := b[0].Inject(ctx); err != nil {
+func (b *both) Inject(ctx context.Context) error {
+	b.missed = nil
+	if err := b.all[0].Inject(ctx); err != nil {
 		return err
 	}
-	for _, f := range b[1:] {
+	for _, f := range b.all[1:] {
 		bounded, cancel := context.WithTimeout(ctx, secondTimeout)
-		_ = f.Inject(bounded)
+		if err := f.Inject(bounded); err != nil {
+			// What a cluster that did not come up says besides is in its logs.
+			why, _, _ := strings.Cut(err.Error(), "\n")
+			b.missed = append(b.missed, f.Name()+": "+why)
+		}
 		cancel()
 	}
 	return ctx.Err()
@@ -49,10 +61,10 @@ func (b both) Inject(ctx context.Context) error {
 
 // Heal heals all at once: the first to be undone waits for a whole cluster, which
 // there is only when the others are undone too.
-func (b both) Heal(ctx context.Context) error {
-	failed := make([]error, len(b))
+func (b *both) Heal(ctx context.Context) error {
+	failed := make([]error, len(b.all))
 	var healing sync.WaitGroup
-	for i, f := range b {
+	for i, f := range b.all {
 		healing.Go(func() {
 			if err := f.Heal(ctx); err != nil {
 				failed[i] = fmt.Errorf("heal %s: %w", f.Name(), err)
@@ -65,16 +77,16 @@ func (b both) Heal(ctx context.Context) error {
 
 // choose finds the named faults, joined by +.
 func choose(all []Fault, name string) (Fault, error) {
-	var chosen both
+	chosen := &both{}
 	for want := range strings.SplitSeq(name, "+") {
 		i := slices.IndexFunc(all, func(f Fault) bool { return f.Name() == want })
 		if i < 0 {
-			return nil, fmt.Errorf("no fault %q here; there are %s", want, both(all).Name())
+			return nil, fmt.Errorf("no fault %q here; there are %s", want, names(all))
 		}
-		chosen = append(chosen, all[i])
+		chosen.all = append(chosen.all, all[i])
 	}
-	if len(chosen) == 1 {
-		return chosen[0], nil
+	if len(chosen.all) == 1 {
+		return chosen.all[0], nil
 	}
 	return chosen, nil
 }

@@ -1,11 +1,13 @@
 package torture
 
 import (
-	"cmp"
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"text/tabwriter"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/history"
@@ -19,12 +21,17 @@ type Result struct {
 	Fault   string           `json:"fault"`
 	Figures []Figures        `json:"figures"`
 	Verdict *history.Verdict `json:"verdict"`
+	Seconds float64          `json:"seconds"`
+	// Failure is what was not as promised; empty for a clean run.
+	Failure string `json:"failure,omitempty"`
 }
 
 // Figures are of one fault, once or over several runs.
 type Figures struct {
 	Fault string `json:"fault"`
 	Times int    `json:"times"`
+	// Alone is how often one of several could not be put in force beside the others.
+	Alone int `json:"alone,omitempty"`
 	// Operations of clients of the SDK were under way or called while the fault was
 	// in force; Answered of them were served (a refusal is an answer) while it still
 	// was, and Ambiguous are writes of which the client could not be told whether
@@ -49,6 +56,9 @@ func (t *run) result(ops []history.Operation) *Result {
 
 func (p phase) figures(ops []history.Operation, clients int) Figures {
 	f := Figures{Fault: p.fault, Times: 1}
+	if p.alone {
+		f.Alone = 1
+	}
 	failover, recovery := map[int]int64{}, map[int]int64{}
 	for i := range ops {
 		o := &ops[i]
@@ -87,64 +97,54 @@ func longest(by map[int]int64, after int64) (d time.Duration) {
 	return d
 }
 
-// Table is what a campaign showed.
-type Table struct {
-	Runs       int     `json:"runs"`
-	Operations int     `json:"operations"`
-	Judged     int     `json:"judged"`
-	Ambiguous  int     `json:"ambiguous"`
-	Session    int     `json:"session_reads"`
-	Stale      int     `json:"stale_reads"`
-	Searches   int     `json:"searches"`
-	OutOfTime  int     `json:"searches_out_of_time"`
-	Seconds    float64 `json:"seconds"`
-	// Faults are by name.
-	Faults []Figures `json:"faults"`
-}
+// resultsFile has a line of JSON a run.
+const resultsFile = "results.jsonl"
 
-// add takes a run into the table.
-func (t *Table) add(r *Result) {
-	t.Runs++
-	t.Operations += r.Verdict.Operations
-	t.Judged += r.Verdict.Judged
-	t.Ambiguous += r.Verdict.Ambiguous
-	t.Session += r.Verdict.Session
-	t.Stale += r.Verdict.Stale
-	t.Searches += r.Verdict.Keys + r.Verdict.Prefixes
-	t.OutOfTime += len(r.Verdict.OutOfTime)
-	for _, f := range r.Figures {
-		i, found := slices.BinarySearchFunc(t.Faults, f, func(a, b Figures) int { return cmp.Compare(a.Fault, b.Fault) })
-		if !found {
-			t.Faults = slices.Insert(t.Faults, i, Figures{Fault: f.Fault})
-		}
-		at := &t.Faults[i]
-		at.Times += f.Times
-		at.Operations += f.Operations
-		at.Answered += f.Answered
-		at.Ambiguous += f.Ambiguous
-		at.Failover, at.Recovery = max(at.Failover, f.Failover), max(at.Recovery, f.Recovery)
-	}
-}
-
-// Print writes the table as text.
-func (t *Table) Print(to io.Writer) error {
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "fault\ttimes\toperations\tambiguous\tanswered\tfailover, longest\trecovery, longest\t")
-	for _, f := range t.Faults {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%.1f s\t%.1f s\t\n", f.Fault, f.Times, f.Operations,
-			share(f.Ambiguous, f.Operations), share(f.Answered, f.Operations), f.Failover.Seconds(), f.Recovery.Seconds())
-	}
-	if err := w.Flush(); err != nil {
+// append adds a run to the results in a folder.
+func (r *Result) append(dir string) error {
+	line, err := json.Marshal(r)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(to, "%d runs in %.0f s: %d operations, %d judged, %d ambiguous, %d session and %d stale reads; %d searches, %d out of time\n",
-		t.Runs, t.Seconds, t.Operations, t.Judged, t.Ambiguous, t.Session, t.Stale, t.Searches, t.OutOfTime)
-	return err
+	f, err := os.OpenFile(filepath.Join(dir, resultsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(line, '\n'))
+	return errors.Join(err, f.Close())
 }
 
-func share(part, of int) string {
-	if of == 0 {
-		return "-"
+// Load reads the results that campaigns have left in a folder.
+func Load(dir string) (results []*Result, err error) {
+	f, err := os.Open(filepath.Join(dir, resultsFile))
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Sprintf("%.1f %%", 100*float64(part)/float64(of))
+	defer func() { _ = f.Close() }()
+	for lines := json.NewDecoder(f); ; {
+		r := &Result{}
+		switch err := lines.Decode(r); {
+		case errors.Is(err, io.EOF):
+			return results, nil
+		case err != nil:
+			return nil, fmt.Errorf("%s, run %d: %w", f.Name(), len(results)+1, err)
+		}
+		results = append(results, r)
+	}
+}
+
+// Save writes the table to a folder, as figures.json and figures.txt.
+func (t *Table) Save(dir string) error {
+	body, err := json.MarshalIndent(t, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "figures.json"), append(body, '\n'), 0o600); err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := t.Print(&text); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "figures.txt"), text.Bytes(), 0o600)
 }

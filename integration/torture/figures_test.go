@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -37,19 +38,88 @@ func TestFiguresOfAFault(t *testing.T) {
 	}
 }
 
+// shown are the results of three runs, one of which failed.
+func shown() []*Result {
+	verdict := &history.Verdict{Operations: 10, Judged: 8, Ambiguous: 1, Keys: 2, Prefixes: 1}
+	return []*Result{
+		{Seed: 1, Verdict: verdict, Seconds: 30, Figures: []Figures{
+			{Fault: "z", Times: 1, Operations: 4, Answered: 2, Failover: time.Second}, {Fault: "a+b", Times: 1, Alone: 1, Operations: 1, Answered: 1},
+		}},
+		{Seed: 2, Verdict: verdict, Seconds: 31, Figures: []Figures{
+			{Fault: "z", Times: 1, Operations: 4, Answered: 4, Ambiguous: 1}, {Fault: "b+c", Times: 1, Operations: 3, Answered: 1, Recovery: time.Second},
+		}},
+		{Seed: 3, Fault: "y", Seconds: 2, Failure: "a port is in use\nand more", Figures: []Figures{{Fault: "y", Times: 1}}},
+	}
+}
+
 func TestTable(t *testing.T) {
 	table := &Table{}
-	verdict := &history.Verdict{Operations: 10, Judged: 8, Ambiguous: 1, Keys: 2, Prefixes: 1}
-	table.add(&Result{Verdict: verdict, Figures: []Figures{{Fault: "z", Times: 1, Operations: 4, Answered: 2, Failover: time.Second}, {Fault: "a", Times: 1}}})
-	table.add(&Result{Verdict: verdict, Figures: []Figures{{Fault: "z", Times: 1, Operations: 4, Answered: 4, Ambiguous: 1}}})
-	var text strings.Builder
-	if err := table.Print(&text); err != nil {
+	for _, r := range shown() {
+		table.Add(r)
+	}
+	for name, print := range map[string]struct {
+		to    func(io.Writer) error
+		wants []string
+	}{
+		"text": {table.Print, []string{
+			"y 1 0 - - 0.0 s 0.0 s", "z 2 8 12.5 % 75.0 % 1.0 s 0.0 s", "a+b 1 1 0.0 % 100.0 % 0.0 s 0.0 s",
+			"3 runs in 63 s, 2 of them clean", "20 operations, 16 judged, 2 ambiguous", "6 searches", "not clean: seed 3, y: a port is in use",
+		}},
+		"Markdown": {table.Markdown, []string{
+			"| --- | --: |", "| z | 2 | 8 | 12.5 % | 75.0 % | 1.0 s | 0.0 s |", "| two at once, 2 pairs | 2 | 4 | 0.0 % | 50.0 % | 0.0 s | 1.0 s |",
+			"3 runs in 63 s, 2 of them clean", "beside the first 1 times",
+		}},
+	} {
+		var text strings.Builder
+		if err := print.to(&text); err != nil {
+			t.Fatal(err)
+		}
+		words := strings.Join(strings.Fields(text.String()), " ")
+		for _, want := range print.wants {
+			if !strings.Contains(words, want) {
+				t.Errorf("%s: no %q in\n%s", name, want, text.String())
+			}
+		}
+	}
+}
+
+// TestResultsAreKept: what campaigns leave adds up to the table of all of them.
+func TestResultsAreKept(t *testing.T) {
+	dir, want, got := t.TempDir(), &Table{}, &Table{}
+	for _, r := range shown() {
+		want.Add(r)
+		if err := r.append(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	results, err := Load(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	words := strings.Join(strings.Fields(text.String()), " ")
-	for _, want := range []string{"a 1 0 - - 0.0 s 0.0 s", "z 2 8 12.5 % 75.0 % 1.0 s 0.0 s", "2 runs", "20 operations, 16 judged, 2 ambiguous", "6 searches"} {
-		if !strings.Contains(words, want) {
-			t.Errorf("no %q in\n%s", want, text.String())
+	for _, r := range results {
+		got.Add(r)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestRunsAreDrawn: at once or not, each run of a campaign is drawn once, and a
+// failure ends it unless it goes through.
+func TestRunsAreDrawn(t *testing.T) {
+	for _, through := range []bool{false, true} {
+		u := &underWay{Campaign: Campaign{Runs: 3, Through: through}}
+		for i := range 2 {
+			if n, more := u.draw(); n != i || !more {
+				t.Errorf("drew %d, %v instead of %d", n, more, i)
+			}
+		}
+		u.failed = append(u.failed, errors.New("a run failed"))
+		if _, more := u.draw(); more != through {
+			t.Errorf("through %v, and another is drawn: %v", through, more)
+		}
+		if _, more := u.draw(); more {
+			t.Error("drew a fourth of three")
 		}
 	}
 }
@@ -81,6 +151,9 @@ func TestTwoFaultsAtOnce(t *testing.T) {
 	}
 	if err := errors.Join(f.Inject(t.Context()), f.Heal(t.Context())); err != nil {
 		t.Errorf("what cannot be beside another fault failed the run: %v", err)
+	}
+	if missed := f.(*both).missed; len(missed) != 1 || missed[0] != "b: no leader to be found" {
+		t.Errorf("missed %q", missed)
 	}
 	if diff := cmp.Diff([][]string{{"inject", "heal"}, {"inject", "heal"}}, [][]string{a.done, b.done}); diff != "" {
 		t.Error(diff)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,6 +61,8 @@ type run struct {
 type phase struct {
 	fault              string
 	from, heal, healed int64
+	// alone: another fault could not be put in force beside it.
+	alone bool
 }
 
 // Run does one run. The result is valid with an error too, as far as it came.
@@ -194,6 +197,10 @@ func (t *run) strike(ctx context.Context, f Fault, force time.Duration) error {
 	defer cancel()
 	if err := f.Inject(bounded); err != nil {
 		return errors.Join(fmt.Errorf("inject %s: %w", f.Name(), err), f.Heal(bounded))
+	}
+	if b, ok := f.(*both); ok && len(b.missed) > 0 {
+		p.alone = true
+		t.cfg.Log("  not in force beside it: %s", strings.Join(b.missed, "; "))
 	}
 	wait(ctx, force)
 	p.heal = t.record.Now()

@@ -24,6 +24,8 @@ var (
 	bed     = flag.String("torture.bed", "", "machines, loopback or proxied; empty means those that this machine can have")
 	load    = flag.Duration("torture.load", 30*time.Second, "how long clients work in a run")
 	race    = flag.Bool("torture.race", false, "build the servers with the race detector")
+	atOnce  = flag.Int("torture.at-once", 1, "how many runs are under way at a time")
+	through = flag.Bool("torture.through", false, "go on after a run that failed, and fail at the end")
 	out     = flag.String("torture.out", "", "folder for what is kept, and for the figures")
 )
 
@@ -82,10 +84,6 @@ func TestTorture(t *testing.T) {
 	}
 	if *out == "" {
 		_ = os.RemoveAll(c.Dir)
-		return
-	}
-	if err := table.Save(c.Dir); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -101,6 +99,7 @@ func campaign(t *testing.T) torture.Campaign {
 			},
 		},
 		Beds: beds(t, short), Runs: *runs, From: *from, Time: time.Duration(*minutes * float64(time.Minute)),
+		AtOnce: *atOnce, Through: *through,
 	}
 	if c.Seed == 0 {
 		c.Seed = uint64(rand.Uint32())

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
@@ -69,23 +70,32 @@ func (a *API) trashEmpty(ctx context.Context, q *pb.TrashEmptyRequest) (*pb.Tras
 	return ans, nil
 }
 
-// bucketSet changes a bucket's settings; Changed if they are no longer those that
-// the request was decided on, or somebody else changed them meanwhile.
+// bucketSet changes those of a bucket's settings that the request has; Changed if
+// they are no longer those that it was decided on, or somebody else changed them
+// meanwhile.
 func (a *API) bucketSet(ctx context.Context, q *pb.BucketSetRequest) (*pb.BucketSetAnswer, error) {
-	cmd := &record.PutBucket{Bucket: q.GetBucket(), TrashKeepMs: q.GetTrashKeepMs(), IfVersion: q.GetIfVersion()}
-	if cmd.IfVersion == nil {
-		present, err := a.bucketGet(ctx, &pb.BucketGetRequest{Bucket: q.GetBucket()})
-		if err != nil {
-			return nil, err
-		}
-		cmd.IfVersion = present.GetBucket().GetVersion()
+	present, err := a.bucketGet(ctx, &pb.BucketGetRequest{Bucket: q.GetBucket()})
+	if err != nil {
+		return nil, err
+	}
+	info := &pb.BucketInfo{
+		Bucket: q.GetBucket(), TrashKeepMs: present.GetBucket().GetTrashKeepMs(), Redundancy: present.GetBucket().GetRedundancy(), Version: &pb.Version{},
+	}
+	if q.TrashKeepMs != nil {
+		info.TrashKeepMs = q.GetTrashKeepMs()
+	}
+	if q.Redundancy != nil {
+		info.Redundancy = q.GetRedundancy()
+	}
+	cmd := &record.PutBucket{
+		Bucket: info.Bucket, TrashKeepMs: info.TrashKeepMs, Redundancy: info.Redundancy,
+		IfVersion: cmp.Or(q.GetIfVersion(), present.GetBucket().GetVersion()),
 	}
 	res, err := a.propose(ctx, &record.Command{Body: &record.Command_PutBucket{PutBucket: cmd}})
 	if err != nil {
 		return nil, err
 	}
-	info := &pb.BucketInfo{Bucket: q.GetBucket(), TrashKeepMs: q.GetTrashKeepMs(), Version: &pb.Version{}}
-	if info.TrashKeepMs > 0 {
+	if info.TrashKeepMs > 0 || info.Redundancy > 0 {
 		info.Version = res.GetVersion()
 	}
 	return &pb.BucketSetAnswer{Bucket: info, Version: res.GetVersion()}, nil

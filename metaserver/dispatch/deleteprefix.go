@@ -57,7 +57,7 @@ func (l *leading) deletePrefixes(ctx context.Context) {
 // turn it was.
 func (l *leading) prefixStep(ctx context.Context, last *protocol.Version) (more bool, pace int, err error) {
 	var step *record.DeletePrefixStep
-	err = l.look(ctx, func(r state.Reader) error {
+	err = l.plan(ctx, func(r state.Reader) error {
 		cluster, err := state.ClusterRow(r)
 		if err != nil || cluster.GetCounters().GetPrefixJobs() == 0 {
 			return err

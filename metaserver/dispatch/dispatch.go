@@ -141,6 +141,8 @@ type Dispatcher struct {
 	// wake rouses the unreference loop, bulk that of deletes of prefixes, nudge the
 	// rounds.
 	wake, bulk, nudge chan struct{}
+	// stopped: the metadata was found rolled back, and that was logged.
+	stopped atomic.Bool
 	// leading is the memory of the present leadership, nil without one.
 	leading atomic.Pointer[leading]
 }
@@ -173,7 +175,7 @@ func New(cfg Config) *Dispatcher {
 func (d *Dispatcher) Run(ctx context.Context, term uint64) {
 	l := &leading{Dispatcher: d, term: term}
 	l.health = health.New(health.Config{
-		Look: d.look, Propose: d.propose, See: l.seen, Changed: d.Nudge, Every: d.cfg.Timing.PingEvery, Logger: d.cfg.Logger,
+		Look: d.plan, Propose: d.propose, See: l.seen, Changed: d.Nudge, Every: d.cfg.Timing.PingEvery, Logger: d.cfg.Logger,
 	})
 	d.leading.Store(l)
 	defer d.forget()
@@ -247,6 +249,26 @@ func (d *Dispatcher) look(ctx context.Context, fn func(state.Reader) error) erro
 		err = cerr
 	}
 	return err
+}
+
+// plan runs fn as look does, unless the metadata was rolled back: it refuses all
+// that this leader would propose until a generation is started, so nothing is
+// planned, sent or proposed until then.
+func (d *Dispatcher) plan(ctx context.Context, fn func(state.Reader) error) error {
+	return d.look(ctx, func(r state.Reader) error {
+		cluster, err := state.ClusterRow(r)
+		if err != nil {
+			return err
+		}
+		stopped := cluster.GetMet() != nil
+		if was := d.stopped.Swap(stopped); stopped && !was {
+			d.cfg.Logger.Warn("leader's work: the metadata was rolled back, and nothing is done until a generation is started")
+		}
+		if stopped {
+			return nil
+		}
+		return fn(r)
+	})
 }
 
 // steps takes one step of bulk work after another, each of which tells whether the

@@ -52,6 +52,10 @@
 // an answer, and some time after its answer; if the state still implies it, it is
 // planned and sent again. Nothing is ever taken for done but by the log.
 //
+// A log that refuses is left alone. While the metadata knows that it was rolled
+// back, it refuses all of this work: nothing is planned, sent or proposed until a
+// generation is started, and that is said once.
+//
 // Its own word. Answers and pages that come from another node than the one meant
 // are thrown away.
 package dispatch

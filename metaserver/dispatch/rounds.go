@@ -41,7 +41,7 @@ func (l *leading) round(ctx context.Context, sending *sync.WaitGroup) (wait time
 		pace int
 		most int
 	)
-	err = l.look(ctx, func(r state.Reader) error {
+	err = l.plan(ctx, func(r state.Reader) error {
 		if obs, err = l.observe(r); err != nil {
 			return err
 		}

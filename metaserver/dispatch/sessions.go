@@ -71,7 +71,7 @@ func (l *leading) openSessions(ctx context.Context) ([]state.SessionInfo, error)
 	var after protocol.ID
 	for len(all) < protocol.MaxSessions+sessionPage {
 		var page []state.SessionInfo
-		err := l.look(ctx, func(r state.Reader) (err error) {
+		err := l.plan(ctx, func(r state.Reader) (err error) {
 			page, err = state.Sessions(r, after, sessionPage)
 			return err
 		})

@@ -18,7 +18,7 @@ func (l *leading) trash(ctx context.Context) {
 // worth it. It waits while what ended before piles up.
 func (l *leading) trashStep(ctx context.Context) (more bool, pace int, err error) {
 	var due []*record.TrashItem
-	err = l.look(ctx, func(r state.Reader) error {
+	err = l.plan(ctx, func(r state.Reader) error {
 		cluster, err := state.ClusterRow(r)
 		if err != nil || piledUp(cluster.GetCounters()) {
 			return err

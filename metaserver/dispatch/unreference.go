@@ -54,7 +54,7 @@ func (l *leading) unreference(ctx context.Context) {
 // job last: a table may have to pass over many that are gone.
 func (l *leading) unreferenceStep(ctx context.Context, from *protocol.Version) (more bool, pace int, err error) {
 	var plan *record.Unreference
-	err = l.look(ctx, func(r state.Reader) error {
+	err = l.plan(ctx, func(r state.Reader) error {
 		work, err := state.JobsFrom(r, *from, unreferenceJobs)
 		if len(work) > 0 {
 			*from = work[0].Job

@@ -30,7 +30,7 @@ func (l *leading) walks(ctx context.Context) {
 }
 
 func (l *leading) startWalks(ctx context.Context, walking *sync.WaitGroup) error {
-	return l.look(ctx, func(r state.Reader) error {
+	return l.plan(ctx, func(r state.Reader) error {
 		nodes, err := state.Nodes(r)
 		for i, n := range nodes {
 			id := protocol.NodeID(i + 1)

@@ -36,7 +36,7 @@ func Explain(r state.Reader, obs Observation, h protocol.Hash) (string, error) {
 }
 
 func (p *planner) explainLive(h protocol.Hash, b *record.Block) (string, error) {
-	if want := int(p.cluster.GetSettings().GetRedundancy()); p.trustedCopies(b) < want {
+	if want := p.redundancy(b); p.trustedCopies(b) < want {
 		w, ok, err := state.WorkOf(p.r, h, state.ClassRedundancy, uint32(len(b.Copies)))
 		if err != nil {
 			return "", err

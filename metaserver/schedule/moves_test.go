@@ -88,7 +88,7 @@ func settledBed(t *testing.T, n int) (b *bed, texts []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, node := range p.Wanted(h[:]) {
+		for _, node := range p.Wanted(h[:], nil) {
 			on = append(on, protocol.NodeID(node))
 		}
 		b.put(text, on...)

@@ -156,9 +156,11 @@ const (
 )
 
 // scan shows the due rows of a lane to fn, what never failed first, until fn is
-// full or Limits.Scan rows did not lead to anything. It keeps the lane's cursor.
+// full or Limits.Scan rows did not lead to anything. It keeps the lane's cursor. Of
+// rows that are put off it looks through one page: among them are some that a clock
+// which was ahead has put off for longer than they should wait.
 func (p *planner) scan(class, lane uint32, fn func(w state.DueWork) (verdict, error)) error {
-	from, idle := p.obs.cursor(class, lane), 0
+	from, idle, early := p.obs.cursor(class, lane), 0, 0
 pages:
 	for {
 		rows, err := state.Due(p.r, class, lane, math.MaxInt64, from, scanPage)
@@ -167,11 +169,18 @@ pages:
 		}
 		for _, w := range rows {
 			if p.putOff(w) {
-				if err := p.later(w, from); err != nil {
-					return err
+				if early == 0 {
+					if err := p.later(w, from); err != nil {
+						return err
+					}
 				}
-				from = state.Place{DueUnixMs: p.horizon(), Hash: lastHash()}
-				continue pages
+				from = state.Place{DueUnixMs: w.DueUnixMs, Hash: w.Hash}
+				if early++; early == scanPage {
+					// What lies this side of the horizon is left to a later plan.
+					from = state.Place{DueUnixMs: p.horizon(class, math.MaxUint32), Hash: lastHash()}
+					continue pages
+				}
+				continue
 			}
 			v, err := fn(w)
 			if err != nil {
@@ -198,17 +207,28 @@ pages:
 
 // putOff tells that a row is due some time, and not yet.
 func (p *planner) putOff(w state.DueWork) bool {
-	return w.DueUnixMs > p.obs.NowUnixMs && w.DueUnixMs <= p.horizon()
+	return w.DueUnixMs > p.obs.NowUnixMs && w.DueUnixMs <= p.horizon(w.Class, w.Attempts)
 }
 
-// horizon is the latest due time that this leader's clock can have led to. A row
-// due beyond it was written by one whose clock was far ahead, and waits for nothing:
-// it is due now.
-func (p *planner) horizon() int64 {
+// horizon is the latest due time that this leader's clock can have led to for a row
+// that failed so many times. One that is due beyond it was written by a leader whose
+// clock was ahead, and waits for nothing: it is due now. Clocks that differ by less
+// than MaxSkewMs do not shorten anything by that.
+func (p *planner) horizon(class, attempts uint32) int64 {
 	const most = math.MaxInt64 / 4
-	grace := min(p.cluster.GetSettings().GetGraceMs(), most)
-	return min(p.obs.NowUnixMs, most) + MaxBackoffMs + int64(grace)
+	wait := int64(0)
+	switch {
+	case class == state.ClassCondemn:
+		wait = int64(min(p.cluster.GetSettings().GetGraceMs(), most))
+	case attempts > 0:
+		wait = longestBackoff(attempts - 1)
+	}
+	return min(p.obs.NowUnixMs, most) + wait + MaxSkewMs
 }
+
+// MaxSkewMs is how far apart the clocks of two leaders may be without the waits of
+// one being cut short by the other, in milliseconds.
+const MaxSkewMs = 60_000
 
 // keepCursor lets the next plan begin where this one did.
 func (p *planner) keepCursor(class, lane uint32) {

@@ -93,9 +93,17 @@ func (p *picture) countedCopies(b *record.Block) (count int) {
 // away: the node's copies do not count for placement.
 func (p *picture) away(node uint32) bool { return slices.Contains(p.placing.Away, node) }
 
-// wanted: the block is to stand on the node.
-func (p *picture) wanted(h protocol.Hash, node uint32) bool {
-	return slices.Contains(p.placing.Wanted(h[:]), node)
+// wanted: the block is to stand on the node; b is nil where there is no row.
+func (p *picture) wanted(h protocol.Hash, b *record.Block, node uint32) bool {
+	return slices.Contains(p.placing.Wanted(h[:], b), node)
+}
+
+// redundancy is R of the block.
+func (p *picture) redundancy(b *record.Block) int { return int(p.placing.RedundancyOf(b)) }
+
+// quorum is Q of the block.
+func (p *picture) quorum(b *record.Block) uint32 {
+	return min(p.cluster.GetSettings().GetQuorum(), p.placing.RedundancyOf(b))
 }
 
 // floor is fl(h); b is nil where there is no row.
@@ -112,13 +120,13 @@ func (p *picture) droppable(h protocol.Hash, b *record.Block, n uint32) bool {
 	if b.GetPhase() != record.Block_LIVE || !p.member(n) {
 		return false
 	}
-	others, targets := 0, p.placing.Wanted(h[:])
+	others, targets := 0, p.placing.Wanted(h[:], b)
 	for _, c := range b.Copies {
 		if c.Node != n && p.trusts(c) && slices.Contains(targets, c.Node) {
 			others++
 		}
 	}
-	return others >= int(p.cluster.GetSettings().GetRedundancy())
+	return others >= p.redundancy(b)
 }
 
 // paused: the settings pause the class.

@@ -44,7 +44,7 @@ func (p *planner) repair(w state.DueWork) (verdict, error) {
 	if p.young(b, w) {
 		return blocked, nil
 	}
-	missing := int(p.cluster.GetSettings().GetRedundancy()) - p.countedCopies(b)
+	missing := p.redundancy(b) - p.countedCopies(b)
 	candidates := p.candidates(b, w)
 	var busy bool
 	for _, node := range candidates {
@@ -68,7 +68,7 @@ func (p *planner) repair(w state.DueWork) (verdict, error) {
 // young: a writer goes on when a quorum has acknowledged, and the copies that are
 // still under way are claimed a moment later.
 func (p *planner) young(b *record.Block, w state.DueWork) bool {
-	if p.obs.YoungFrom.IsZero() || w.Attempts > 0 || w.Lane < p.cluster.GetSettings().GetQuorum() {
+	if p.obs.YoungFrom.IsZero() || w.Attempts > 0 || w.Lane < p.quorum(b) {
 		return false
 	}
 	return slices.ContainsFunc(b.Copies, func(h *record.Held) bool { return !heldVersion(h).Less(p.obs.YoungFrom) })
@@ -90,7 +90,7 @@ func (p *planner) copiesRoom() bool {
 // in reserve is for this.
 func (p *planner) candidates(b *record.Block, w state.DueWork) []uint32 {
 	var roomy, scarce []uint32
-	for _, node := range p.placing.Places(w.Hash[:]) {
+	for _, node := range p.placing.Places(w.Hash[:], b) {
 		switch {
 		case !p.member(node) || p.away(node) || copyOn(b, node) != nil:
 		case p.isFull(node):
@@ -148,7 +148,7 @@ func (p *planner) whyNoCopy(b *record.Block, w state.DueWork) string {
 	if len(silent) > 0 {
 		return "these nodes do not answer: " + strings.Join(silent, ", ")
 	}
-	return fmt.Sprintf("fewer than %d nodes can hold it", p.cluster.GetSettings().GetRedundancy())
+	return fmt.Sprintf("fewer than %d nodes can hold it", p.redundancy(b))
 }
 
 // noSource tells why the block cannot be fetched from anywhere; empty: it can.

@@ -199,11 +199,16 @@ func OfNode(o pb.OrderKind, k protocol.Kind) bool {
 // Backoff of a row that failed: base doubled for each attempt made, at most
 // MaxBackoffMs, from three quarters of that to all of it by chance.
 func Backoff(attempts uint32, chance uint64) int64 {
-	wait := int64(MaxBackoffMs)
-	if attempts < 12 {
-		wait = min(wait, int64(BaseBackoffMs)<<attempts)
-	}
+	wait := longestBackoff(attempts)
 	return wait - int64(mix(chance)%uint64(wait/4+1))
+}
+
+// longestBackoff is Backoff with the chance that makes it longest.
+func longestBackoff(attempts uint32) int64 {
+	if attempts < 12 {
+		return min(MaxBackoffMs, int64(BaseBackoffMs)<<attempts)
+	}
+	return MaxBackoffMs
 }
 
 // Bounds of Backoff, in milliseconds.

@@ -169,7 +169,7 @@ const stateGood = "good"
 // placeable deals with a stray of a block that is in use or may be again: its
 // bytes are claimed anew by a touch, or dropped where they are not wanted.
 func (w *walker) placeable(h protocol.Hash, b *record.Block) {
-	if w.wanted(h, w.node) || !w.droppable(h, b, w.node) {
+	if w.wanted(h, b, w.node) || !w.droppable(h, b, w.node) {
 		if !w.paused(state.ClassRedundancy) {
 			w.order(h, w.copyOrder(h, w.sources(h, b)))
 		}

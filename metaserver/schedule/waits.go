@@ -92,7 +92,7 @@ func (p *planner) blocker(w state.DueWork, b *record.Block) string {
 	switch {
 	case s.InLine():
 		return ""
-	case w.DueUnixMs > p.obs.NowUnixMs:
+	case p.putOff(w):
 		return fmt.Sprintf("block %s, which failed %d times, last with %s; the next try is in %s", w.Hash, w.Attempts, protocol.Kind(w.Cause), p.in(w))
 	case len(s.Lacking) > 0 && (p.noSource(b) != "" || !p.takesAny(s.Lacking)):
 		return fmt.Sprintf("block %s: %s", w.Hash, p.whyNotFilled(b, &s))

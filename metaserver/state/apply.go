@@ -187,7 +187,6 @@ func (a *applier) finish(index, term uint64) error {
 	if a.err != nil {
 		return a.err
 	}
-	a.settleCounters()
 	beforeIndex, beforeTerm := a.cluster.AppliedIndex, a.cluster.AppliedTerm
 	a.cluster.AppliedIndex, a.cluster.AppliedTerm = index, term
 	a.store(keyCluster(), a.cluster)

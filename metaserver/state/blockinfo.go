@@ -38,12 +38,15 @@ func BlockInfo(r Reader, q *pb.BlockInfoRequest) (*pb.BlockInfoAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pb.BlockInfoAnswer{
+	redundancy := redundancyOf(b, cluster.Settings.GetRedundancy())
+	ans := &pb.BlockInfoAnswer{
 		Hash: q.Hash, Phase: phaseName(b.Phase), References: b.Refs, Floor: toPB(floorOf(cluster, b)),
 		PlainSize: b.PlainSize, StoredSize: b.StoredSize, Copies: blockCopies(cluster, b.Copies),
 		Drops: blockCopies(cluster, b.Drops), Pending: b.Pending,
-		Wanted: Wanted(layout, cluster.Away, cluster.Settings.GetRedundancy(), q.Hash), Version: toPB(versionOf(cluster)),
-	}, nil
+		Wanted: Wanted(layout, cluster.Away, redundancy, q.Hash), Redundancy: redundancy, Version: toPB(versionOf(cluster)),
+	}
+	addReferences(ans, b)
+	return ans, nil
 }
 
 func blockCopies(cluster *record.Cluster, held []*record.Held) []*pb.BlockCopy {

@@ -13,12 +13,12 @@ func checkPutBucket(q *record.PutBucket) error {
 	if q.TrashKeepMs > protocol.MaxTrashKeepMs {
 		return protocol.Errorf(protocol.InvalidArgument, "a bucket keeps what is deleted for at most %d ms, not %d", uint64(protocol.MaxTrashKeepMs), q.TrashKeepMs)
 	}
-	return nil
+	return checkRedundancy(q.Redundancy)
 }
 
 // putBucket replaces a bucket's settings if they still are those that the change
-// was decided on. It is about objects that end from now on: what is in the trash
-// keeps its due time. A bucket without settings has no row, so that names which
+// was decided on. It is about objects that come, or end, from now on: what is in the
+// trash keeps its due time, and what is there its redundancy. A bucket without settings has no row, so that names which
 // nobody uses leave nothing behind.
 func (a *applier) putBucket(q *record.PutBucket) *record.Result {
 	key := keyBucket(q.Bucket)
@@ -28,8 +28,9 @@ func (a *applier) putBucket(q *record.PutBucket) *record.Result {
 		return a.refuse(protocol.Changed, "the bucket's settings are at version %s, not %s", present, fromPB(q.IfVersion))
 	}
 	switch {
-	case q.TrashKeepMs > 0:
-		a.store(key, &record.Bucket{TrashKeepMs: q.TrashKeepMs, Version: toPB(a.next())})
+	case q.TrashKeepMs > 0 || q.Redundancy > 0:
+		a.ask(q.Redundancy)
+		a.store(key, &record.Bucket{TrashKeepMs: q.TrashKeepMs, Redundancy: q.Redundancy, Version: toPB(a.next())})
 	case exists:
 		a.next()
 		a.delete(key)
@@ -49,7 +50,7 @@ func Bucket(r Reader, q *pb.BucketGetRequest) (*pb.BucketGetAnswer, error) {
 	row := &record.Bucket{}
 	_, err = load(r, keyBucket(q.Bucket), row)
 	return &pb.BucketGetAnswer{
-		Bucket:  &pb.BucketInfo{Bucket: q.Bucket, TrashKeepMs: row.TrashKeepMs, Version: toPB(fromPB(row.Version))},
+		Bucket:  &pb.BucketInfo{Bucket: q.Bucket, TrashKeepMs: row.TrashKeepMs, Redundancy: row.Redundancy, Version: toPB(fromPB(row.Version))},
 		Version: toPB(versionOf(cluster)),
 	}, err
 }

@@ -3,7 +3,6 @@ package state
 import (
 	"unicode/utf8"
 
-	"github.com/seed-7d21a5b5/ashlar/metaserver/state/placement"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -97,14 +96,14 @@ func (a *applier) changeLayout(q *record.ChangeLayout) *record.Result {
 	if err != nil {
 		return a.refuseWith(err)
 	}
-	if digest := placement.Digest(c.table); string(digest[:]) != string(q.TableDigest) {
+	row := c.row()
+	if digest := digestOf(row); string(digest[:]) != string(q.TableDigest) {
 		return a.refuse(protocol.Changed, "the table is another one than was planned; a node may have shown other capacities since")
 	}
 	a.next()
 	for i := range c.sites {
 		a.changeNode(uint32(i+1), &c.sites[i])
 	}
-	row := rowOf(c.table)
 	row.Cause, row.Reason, row.Changes = LayoutAsked, q.Reason, plainChanges(q.Changes)
 	a.setLayout(row)
 	if len(q.Changes) == 0 {

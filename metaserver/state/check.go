@@ -54,6 +54,9 @@ func checkPhases(w *world) error {
 		if !ascending(heldNodes(b.row.Copies)) || !ascending(heldNodes(b.row.Drops)) || !ascending(b.row.Pending) {
 			return broken("phases", "block %x lists a node twice or out of order", b.key)
 		}
+		if err := checkLevels(b.row); err != nil {
+			return broken("phases", "block %x %v", b.key, err)
+		}
 	}
 	return nil
 }
@@ -146,9 +149,18 @@ func checkNodes(w *world) error {
 // checkLayout: every partition names the same number of distinct nodes that blocks
 // are placed on.
 func checkLayout(w *world) error {
-	width, table := int(w.layout.Width), w.layout.Table
-	if w.layout.LayoutVersion != w.cluster.LayoutVersion || len(table) != protocol.Partitions*width*placeSize {
-		return broken("layout", "version %d of width %d has %d bytes; the cluster is at %d", w.layout.LayoutVersion, width, len(table), w.cluster.LayoutVersion)
+	if w.layout.LayoutVersion != w.cluster.LayoutVersion {
+		return broken("layout", "it is of version %d; the cluster is at %d", w.layout.LayoutVersion, w.cluster.LayoutVersion)
+	}
+	if err := checkOwnTables(w); err != nil {
+		return err
+	}
+	return checkTable(w, w.layout.Table, int(w.layout.Width))
+}
+
+func checkTable(w *world, table []byte, width int) error {
+	if len(table) != protocol.Partitions*width*placeSize {
+		return broken("layout", "a table of width %d has %d bytes", width, len(table))
 	}
 	// partition[i] is the last partition, plus one, that named node i+1.
 	partition := make([]int, len(w.nodes))
@@ -166,40 +178,46 @@ func checkLayout(w *world) error {
 // exactly the refs of block records.
 func checkReferences(w *world) error {
 	held := heldHashes(w)
-	slices.SortFunc(held, bytes.Compare)
+	slices.SortFunc(held, func(x, y heldReference) int { return bytes.Compare(x.hash, y.hash) })
 	at := 0
 	for _, b := range w.blocks {
-		from := at
-		for at < len(held) && bytes.Equal(held[at], b.key) {
-			at++
+		var found byRedundancy
+		for ; at < len(held) && bytes.Equal(held[at].hash, b.key); at++ {
+			found[held[at].redundancy]++
 		}
-		if uint64(at-from) != b.row.Refs {
-			return broken("references", "block %x counts %d references and %d are held", b.key, b.row.Refs, at-from)
+		if counted := byRedundancyOf(b.row); counted != found {
+			return broken("references", "block %x counts %d references by redundancy and %d are held", b.key, counted, found)
 		}
 	}
 	if at < len(held) {
-		return broken("references", "block %x is held and has no record, or stands out of order", held[at])
+		return broken("references", "block %x is held and has no record, or stands out of order", held[at].hash)
 	}
 	return nil
 }
 
+// heldReference is a reference, and the redundancy that it asks for.
+type heldReference struct {
+	hash       []byte
+	redundancy uint32
+}
+
 // heldHashes lists a hash once for each reference: pages stand for the objects,
 // uploads and jobs that own them, less what a job has taken back.
-func heldHashes(w *world) [][]byte {
-	var held [][]byte
-	hold := func(packed []byte, from uint64) {
+func heldHashes(w *world) []heldReference {
+	var held []heldReference
+	hold := func(packed []byte, from uint64, redundancy uint32) {
 		for i := int(from); i < len(packed)/protocol.HashSize; i++ {
-			held = append(held, hashAt(packed, i))
+			held = append(held, heldReference{hashAt(packed, i), min(redundancy, protocol.MaxRedundancy)})
 		}
 	}
-	eachObject(w, func(o *record.Object) { hold(o.Blocks.GetHashes(), 0) })
+	eachObject(w, func(o *record.Object) { hold(o.Blocks.GetHashes(), 0, o.Redundancy) })
 	for _, j := range w.jobs {
-		hold(j.row.Blocks.GetHashes(), j.row.Cursor)
+		hold(j.row.Blocks.GetHashes(), j.row.Cursor, j.row.Redundancy)
 	}
 	jobs := jobsByUpload(w)
 	for _, p := range w.pages {
 		job, _ := get(jobs, p.key[:16])
-		hold(p.row.Blocks.GetHashes(), max(job.GetCursor(), p.row.FirstBlock)-p.row.FirstBlock)
+		hold(p.row.Blocks.GetHashes(), max(job.GetCursor(), p.row.FirstBlock)-p.row.FirstBlock, p.row.Redundancy)
 	}
 	return held
 }

@@ -20,9 +20,9 @@ func checkLayouts(w *world) error {
 		return broken("layouts", "%d layouts are kept, of at most %d", len(w.layouts), maxLayouts)
 	}
 	for _, l := range w.layouts {
-		version := binary.BigEndian.Uint64(l.key)
-		if version != l.row.LayoutVersion || version >= w.cluster.LayoutVersion || len(l.row.Table) != protocol.Partitions*int(l.row.Width)*placeSize {
-			return broken("layouts", "layout %d is kept as version %d, the present one is %d", l.row.LayoutVersion, version, w.cluster.LayoutVersion)
+		version, row := binary.BigEndian.Uint64(l.key), l.row.row
+		if version != row.LayoutVersion || version >= w.cluster.LayoutVersion || l.row.table != protocol.Partitions*int(row.Width)*placeSize {
+			return broken("layouts", "layout %d is kept as version %d, the present one is %d", row.LayoutVersion, version, w.cluster.LayoutVersion)
 		}
 	}
 	return nil

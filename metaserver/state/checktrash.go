@@ -37,12 +37,12 @@ func checkTrash(w *world) error {
 // checkBuckets: a row says something, and when it was set.
 func checkBuckets(w *world) error {
 	for _, b := range w.buckets {
-		if err := checkPutBucket(&record.PutBucket{Bucket: string(b.key), TrashKeepMs: b.row.TrashKeepMs}); err != nil {
+		if err := checkPutBucket(&record.PutBucket{Bucket: string(b.key), TrashKeepMs: b.row.TrashKeepMs, Redundancy: b.row.Redundancy}); err != nil {
 			return broken("buckets", "%s: %v", b.key, err)
 		}
 		version := fromPB(b.row.Version)
-		if b.row.TrashKeepMs == 0 || version.IsZero() || versionOf(w.cluster).Less(version) {
-			return broken("buckets", "%s keeps %d ms since version %s", b.key, b.row.TrashKeepMs, version)
+		if b.row.TrashKeepMs == 0 && b.row.Redundancy == 0 || version.IsZero() || versionOf(w.cluster).Less(version) {
+			return broken("buckets", "%s keeps %d ms, redundancy %d, since version %s", b.key, b.row.TrashKeepMs, b.row.Redundancy, version)
 		}
 	}
 	return nil

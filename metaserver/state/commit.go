@@ -145,7 +145,8 @@ func (a *applier) attach(object *record.Object, q *pb.CommitRequest) *record.Res
 	if err != nil {
 		return a.refuseWith(err)
 	}
-	if refusal := a.reference(groups, q.Claims); refusal != nil {
+	object.Redundancy = a.redundancyIn(q.Bucket)
+	if refusal := a.reference(groups, object.Redundancy, q.Claims); refusal != nil {
 		return refusal
 	}
 	object.Blocks = plainBlocks(q.Blocks)

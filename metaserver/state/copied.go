@@ -45,7 +45,7 @@ func (a *applier) countCopies(d *draft, claims []heldClaim) (believed uint32, ra
 	}
 	floor := floorOf(a.cluster, d.row)
 	for _, c := range claims {
-		if c.version.Less(floor) && a.m.holds(FloorOnCopied) || !a.countsAnywhere(d.hash, c.node) {
+		if c.version.Less(floor) && a.m.holds(FloorOnCopied) || !a.countsAnywhere(d, c.node) {
 			continue
 		}
 		var changed bool
@@ -59,6 +59,6 @@ func (a *applier) countCopies(d *draft, claims []heldClaim) (believed uint32, ra
 // countsAnywhere: a copy counts where it is, wanted there or not (reclamation.md,
 // Stray). Else the only bytes could be on a node that the layout has left, for
 // ever neither used nor dropped.
-func (a *applier) countsAnywhere(hash []byte, node uint32) bool {
-	return a.m.holds(StrayCounted) || slices.Contains(a.placing().Wanted(hash), node)
+func (a *applier) countsAnywhere(d *draft, node uint32) bool {
+	return a.m.holds(StrayCounted) || slices.Contains(a.placing().Wanted(d.hash, d.row), node)
 }

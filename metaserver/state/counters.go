@@ -12,10 +12,11 @@ type tally struct {
 	refs, copies          uint64
 	plainBytes, fileBytes uint64
 	moving                bool
+	asked                 byRedundancy
 }
 
 func tallyOf(b *record.Block) tally {
-	return tally{b.Phase, b.Refs, uint64(len(b.Copies)), uint64(b.PlainSize), uint64(b.StoredSize), b.Moving != 0}
+	return tally{b.Phase, b.Refs, uint64(len(b.Copies)), uint64(b.PlainSize), uint64(b.StoredSize), b.Moving != 0, byRedundancyOf(b)}
 }
 
 // countBlock adds sign times a record's tally; ^0 is minus one.
@@ -37,6 +38,9 @@ func countBlock(c *pb.Counters, t tally, sign uint64) {
 		c.MovingStoredBytes += sign * t.fileBytes
 	}
 	c.References += sign * t.refs
+	for r, count := range t.asked {
+		c.ReferencesByRedundancy[r] += sign * count
+	}
 	c.CountedCopies += sign * t.copies
 	c.CopiesStoredBytes += sign * t.copies * t.fileBytes
 	if t.refs > 0 {
@@ -47,17 +51,9 @@ func countBlock(c *pb.Counters, t tally, sign uint64) {
 // newCounters has a place for every number of copies that a redundancy can ask
 // for; the last one counts those with that many or more.
 func newCounters() *pb.Counters {
-	return &pb.Counters{ReferencedByCopies: make([]uint64, protocol.MaxRedundancy+1)}
-}
-
-// underReplicated counts the referenced blocks with fewer than redundancy
-// counted copies.
-func underReplicated(c *pb.Counters, redundancy uint32) uint64 {
-	var n uint64
-	for copies := 0; copies < int(redundancy) && copies < len(c.ReferencedByCopies); copies++ {
-		n += c.ReferencedByCopies[copies]
+	return &pb.Counters{
+		ReferencedByCopies: make([]uint64, protocol.MaxRedundancy+1), ReferencesByRedundancy: make([]uint64, protocol.MaxRedundancy+1),
 	}
-	return n
 }
 
 // countObject adds sign times an object.
@@ -71,11 +67,4 @@ func countObject(c *pb.Counters, o *record.Object, sign uint64) {
 func countJob(c *pb.Counters, left, sign uint64) {
 	c.UnreferenceJobs += sign
 	c.UnreferenceLeft += sign * left
-}
-
-// settleCounters derives what follows from other counters.
-func (a *applier) settleCounters() {
-	if a.cluster.Counters != nil {
-		a.cluster.Counters.UnderReplicatedBlocks = underReplicated(a.cluster.Counters, a.cluster.Settings.Redundancy)
-	}
 }

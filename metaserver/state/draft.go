@@ -27,6 +27,8 @@ type footprint struct {
 	// miss each of them.
 	copies   []uint32
 	critical bool
+	// redundancy is R of a live block, else 0.
+	redundancy uint32
 }
 
 // open takes the record of a hash in hand.
@@ -38,19 +40,31 @@ func (a *applier) open(hash []byte) draft {
 }
 
 func footprintOf(b *record.Block, limits thresholds) footprint {
-	return footprint{tallyOf(b), worksOf(b, limits.redundancy, nil), heldNodes(b.Copies), isCritical(b, limits.quorum)}
+	f := footprint{tally: tallyOf(b), works: worksOf(b, limits, nil), copies: heldNodes(b.Copies), critical: isCritical(b, limits)}
+	if b.Phase == record.Block_LIVE {
+		f.redundancy = limits.of(b).redundancy
+	}
+	return f
 }
 
 // become settles the record's mark, and what follows from the record then.
 func (a *applier) become(d *draft) footprint {
-	d.row.Moving = a.markOf(d, d.swept)
-	return footprintOf(d.row, thresholdsFor(a.cluster, d.hash))
+	limits := thresholdsFor(a.cluster, d.hash)
+	d.row.Moving = a.markOf(d, d.swept || a.surplusNow(d, limits.of(d.row).redundancy))
+	return footprintOf(d.row, limits)
+}
+
+// surplusNow: the block has more copies than R, which has fallen, or had no R
+// before. No sweep would come to drop them.
+func (a *applier) surplusNow(d *draft, redundancy uint32) bool {
+	was := d.before.redundancy
+	return uint32(len(d.row.Copies)) > redundancy && (was == 0 || redundancy < was) && a.m.holds(SurplusMarked)
 }
 
 // isCritical: a referenced block has at most Q counted copies (reclamation.md,
 // Remove).
-func isCritical(b *record.Block, quorum uint32) bool {
-	return b.Phase == record.Block_LIVE && uint32(len(b.Copies)) <= quorum
+func isCritical(b *record.Block, limits thresholds) bool {
+	return b.Phase == record.Block_LIVE && uint32(len(b.Copies)) <= limits.of(b).quorum
 }
 
 // change is what keeping a draft does to what is derived from it.
@@ -139,11 +153,11 @@ func (a *applier) replace(d *draft, c change) {
 func (a *applier) rederive(d *draft, c change) {
 	for _, w := range c.gone {
 		a.unschedule(d.hash, w)
-		a.countOwed(w.work, ^uint64(0))
+		a.countWork(w.work, ^uint64(0))
 	}
 	for _, w := range c.fresh {
 		a.schedule(d.hash, dueRow{w, a.firstDue(w.class)}, nil)
-		a.countOwed(w, 1)
+		a.countWork(w, 1)
 	}
 	x, y := &d.before, &c.after
 	if x.critical != y.critical || x.tally.fileBytes != y.tally.fileBytes || !slices.Equal(x.copies, y.copies) {
@@ -152,11 +166,15 @@ func (a *applier) rederive(d *draft, c change) {
 	}
 }
 
-// countOwed adds sign to the deletes that a node owes; ^0 is minus one.
-func (a *applier) countOwed(w work, sign uint64) {
-	if w.class == ClassDelete {
+// countWork adds sign to what rows of the index are counted by: the deletes that a
+// node owes, and the blocks that lack copies; ^0 is minus one.
+func (a *applier) countWork(w work, sign uint64) {
+	switch w.class {
+	case ClassDelete:
 		a.node(w.lane).OwedDeletes += sign
 		a.touchNode(w.lane)
+	case ClassRedundancy:
+		a.cluster.Counters.UnderReplicatedBlocks += sign
 	}
 }
 

@@ -34,8 +34,7 @@ func (a *applier) surplus(d *draft, node uint32) bool {
 	if d.row.Phase != record.Block_LIVE {
 		return false
 	}
-	redundancy := a.cluster.Settings.Redundancy
-	places := a.placing().Wanted(d.hash)
+	places := a.placing().Wanted(d.hash, d.row)
 	if !a.m.holds(DropTargets) {
 		places = heldNodes(d.row.Copies)
 	}
@@ -45,7 +44,7 @@ func (a *applier) surplus(d *draft, node uint32) bool {
 			others++
 		}
 	}
-	return others >= int(redundancy) || !a.m.holds(DropGuard)
+	return others >= int(a.placing().RedundancyOf(d.row)) || !a.m.holds(DropGuard)
 }
 
 func (a *applier) dropAt(d *draft, node uint32, t protocol.Version) bool {

@@ -37,7 +37,7 @@ func (a *applier) endObject(bucket, name string, o *record.Object, ended protoco
 
 // jobOf is the job that takes an object's references back.
 func jobOf(o *record.Object) *record.Job {
-	return &record.Job{Blocks: o.Blocks, Upload: o.Upload, BlockCount: o.BlockCount}
+	return &record.Job{Blocks: o.Blocks, Upload: o.Upload, BlockCount: o.BlockCount, Redundancy: o.Redundancy}
 }
 
 // startJob keeps a job unless it has nothing to take back.

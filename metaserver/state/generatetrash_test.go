@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
@@ -27,6 +28,9 @@ func (g *generator) putBucket() *record.Command {
 		g.m.tb.Fatal(err)
 	}
 	q := &record.PutBucket{Bucket: "random", TrashKeepMs: uint64(g.draw(4) * 30), IfVersion: answer.Bucket.Version}
+	if g.chance(70) {
+		q.Redundancy = uint32(g.draw(protocol.MaxRedundancy + 1))
+	}
 	if g.chance(10) {
 		q.IfVersion = g.present()
 	}

@@ -43,18 +43,18 @@ func sampleRows() []sample {
 				UnreferencedStoredBytes: 7, CondemnedBlocks: 8, CondemnedStoredBytes: 9, CopiesStoredBytes: 10, CountedCopies: 11,
 				UnderReplicatedBlocks: 12, InlineBytes: 13, Sessions: 14, Uploads: 15, UnreferenceJobs: 16, UnreferenceLeft: 17,
 				References: 18, ReferencedByCopies: []uint64{1, 2, 3, 4, 5, 6}, TrashObjects: 20, TrashLogicalBytes: 21, TrashInlineBytes: 22,
-				MovingBlocks: 30, MovingStoredBytes: 31,
+				MovingBlocks: 30, MovingStoredBytes: 31, ReferencesByRedundancy: []uint64{1, 2, 3, 4, 5, 6},
 			},
 			AppliedIndex: 3, AppliedTerm: 4, LastNode: 5, Mark: sampleVersion(), MarkDigest: []byte("mark"), LayoutVersion: 6,
 			Suspects: []*record.Suspect{{Node: 1, Below: sampleVersion()}},
 			Indexed:  &record.Settings{Redundancy: 2, Quorum: 1}, ReindexCursor: []byte("cursor"), Met: sampleVersion(),
-			LastSweep: 30, Away: []uint32{1, 2},
+			LastSweep: 30, Away: []uint32{1, 2}, AskedRedundancies: 32,
 		}},
 		{"row object", &record.Object{
 			Version: sampleVersion(), Size: 1, ContentType: "text/plain", UserMetadata: []*pb.Meta{{Key: "k", Value: "v"}}, Digest: []byte("digest"),
-			ModifiedUnixMs: 2, Inline: []byte("inline"), Blocks: sampleBlocks(), Upload: []byte("upload"), BlockCount: 2,
+			ModifiedUnixMs: 2, Inline: []byte("inline"), Blocks: sampleBlocks(), Upload: []byte("upload"), BlockCount: 2, Redundancy: 11,
 		}},
-		{"row bucket", &record.Bucket{TrashKeepMs: 1, Version: sampleVersion()}},
+		{"row bucket", &record.Bucket{TrashKeepMs: 1, Version: sampleVersion(), Redundancy: 3}},
 		{"row trashed", &record.Trashed{
 			Object: &record.Object{Version: sampleVersion(), Size: 1, Inline: []byte("i")}, Cause: pb.TrashCause_TRASH_CAUSE_OVERWRITTEN,
 			Ended: sampleVersion(), DeletedUnixMs: 2, DueUnixMs: 3,
@@ -63,11 +63,12 @@ func sampleRows() []sample {
 			Version: sampleVersion(), Undeleted: sampleVersion(), Replaced: true, ReplacedVersion: sampleVersion(),
 		}}}},
 		{"result of emptytrash", &record.Result{Body: &record.Result_EmptyTrash{EmptyTrash: &record.EmptyTrashResult{Applied: 1, Ignored: 2, Bytes: 3}}}},
-		{"row upload", &record.Upload{Session: []byte("session"), Pages: 1, Size: 2, BlockCount: 3, Closed: true}},
-		{"row page", &record.UploadPage{Blocks: sampleBlocks(), Offset: 1, FirstBlock: 2}},
+		{"row upload", &record.Upload{Session: []byte("session"), Pages: 1, Size: 2, BlockCount: 3, Closed: true, Redundancy: 6}},
+		{"row page", &record.UploadPage{Blocks: sampleBlocks(), Offset: 1, FirstBlock: 2, Redundancy: 4}},
 		{"row block", &record.Block{
 			Refs: 1, Phase: record.Block_LIVE, Floor: sampleVersion(), Copies: []*record.Held{{Node: 1, Generation: 1, Counter: 300}},
 			Drops: []*record.Held{{Node: 2, Generation: 1, Counter: 300}}, Pending: []uint32{3}, PlainSize: 4, StoredSize: 5, Moving: 9,
+			Levels: []*record.Level{{Redundancy: 1, Refs: 2}},
 		}},
 		{"row session", &record.Session{Highest: 1, LowestUnacked: 2, RenewedUnixMs: 3, Uploads: 4, Done: 5, OldestUpload: sampleVersion(), Uses: 7, NoneUploading: true}},
 		{"row work", &record.Work{Attempts: 1, Cause: 17, Detail: "detail"}},
@@ -79,10 +80,11 @@ func sampleRows() []sample {
 			OwedDeletes: 24, StateSinceUnixMs: 25, RegisteredZone: "registered",
 		}},
 		{"row member", sampleMember()},
-		{"row job", &record.Job{Blocks: sampleBlocks(), Upload: []byte("upload"), BlockCount: 1, Cursor: 2, PagesEnd: 3}},
+		{"row job", &record.Job{Blocks: sampleBlocks(), Upload: []byte("upload"), BlockCount: 1, Cursor: 2, PagesEnd: 3, Redundancy: 6}},
 		{"row layout", &record.Layout{
 			LayoutVersion: 1, Width: 2, Table: []byte{0, 0, 0, 1}, Applied: sampleVersion(), AppliedUnixMs: 5, Reason: "reason", Retired: sampleVersion(),
 			Changes: []*pb.NodeChange{{Node: 1, Kind: pb.NodeChange_ZONE, Weight: 3, Zone: "z"}}, Cause: 9, Node: 10,
+			Own: []*record.OwnTable{{Redundancy: 1, Width: 2, Table: []byte{0, 0, 0, 1}}},
 		}},
 		{"row sweep", &record.Sweep{
 			Cause: 1, Node: 2, LayoutVersion: 3, State: record.Sweep_SUPERSEDED, Cursor: []byte("cursor"), Walked: true, BlocksSeen: 7, BlocksMarked: 8,
@@ -115,7 +117,7 @@ func sampleCommands() []*record.Command {
 			Call: call(1), Bucket: "bucket", Name: "name", Precondition: &pb.Precondition{Kind: pb.Precondition_IF_ABSENT}, ContentType: "text/plain",
 			UserMetadata: []*pb.Meta{{Key: "k", Value: "v"}}, Size: 200, Digest: []byte(strings.Repeat("d", 32)), Blocks: blocksOf("A", "B"), Claims: claims,
 		}}},
-		{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call(2), Upload: id("upload")}}},
+		{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call(2), Upload: id("upload"), Bucket: "bucket"}}},
 		{Body: &record.Command_AppendUpload{AppendUpload: &pb.UploadAppendRequest{Call: call(3), Upload: id("upload"), Blocks: blocksOf("B", "C"), Claims: claims}}},
 		{Body: &record.Command_Delete{Delete: &pb.DeleteRequest{Call: call(4), Bucket: "bucket", Items: []*pb.DeleteItem{{Name: "name", Precondition: &pb.Precondition{Kind: pb.Precondition_IF_VERSION, Version: &pb.Version{Generation: 1, Counter: 4}}}}}}},
 		{Body: &record.Command_AbortUpload{AbortUpload: &pb.UploadAbortRequest{Call: call(5), Upload: id("upload")}}},
@@ -161,7 +163,7 @@ func sampleTrash() []*record.Command {
 	version := func(counter uint64) *pb.Version { return &pb.Version{Generation: 2, Counter: counter} }
 	gone := &record.Command{NowUnixMs: 4, Body: &record.Command_Delete{Delete: &pb.DeleteRequest{Bucket: "bucket", Items: []*pb.DeleteItem{{Name: "kept"}}}}}
 	return []*record.Command{
-		{Body: &record.Command_PutBucket{PutBucket: &record.PutBucket{Bucket: "bucket", TrashKeepMs: 1000, IfVersion: &pb.Version{}}}},
+		{Body: &record.Command_PutBucket{PutBucket: &record.PutBucket{Bucket: "bucket", TrashKeepMs: 1000, IfVersion: &pb.Version{}, Redundancy: 1}}},
 		commitCommand(&pb.CommitRequest{Bucket: "bucket", Name: "kept", Size: 1, Inline: []byte("k")}),
 		gone,
 		{Body: &record.Command_Undelete{Undelete: &pb.UndeleteRequest{Bucket: "bucket", Name: "kept", Version: version(6), Precondition: &pb.Precondition{Kind: pb.Precondition_IF_ABSENT}}}},

@@ -21,24 +21,22 @@ type work struct{ class, lane uint32 }
 
 func (w work) less(o work) bool { return w.class < o.class || w.class == o.class && w.lane < o.lane }
 
-// thresholds are the numbers of the settings that decide what a record implies.
-type thresholds struct{ redundancy, quorum uint32 }
-
 // thresholdsFor are the present ones, or those of before where a change of them
 // has not been carried through yet (reindex.go).
 func thresholdsFor(c *record.Cluster, hash []byte) thresholds {
 	if c.Indexed != nil && bytes.Compare(hash, c.ReindexCursor) > 0 {
 		return thresholds{c.Indexed.Redundancy, c.Indexed.Quorum}
 	}
-	return thresholds{c.Settings.GetRedundancy(), c.Settings.GetQuorum()}
+	return settingsOf(c)
 }
 
 // worksOf appends what a record implies, by class and lane. A live block with all
-// its copies, that no sweep has found out of line, implies nothing.
-func worksOf(b *record.Block, redundancy uint32, out []work) []work {
+// its copies, that no sweep has found out of line, implies nothing. Limits are the
+// cluster's.
+func worksOf(b *record.Block, limits thresholds, out []work) []work {
 	switch b.Phase {
 	case record.Block_LIVE:
-		if copies := uint32(len(b.Copies)); copies < redundancy {
+		if copies := uint32(len(b.Copies)); copies < limits.of(b).redundancy {
 			out = append(out, work{ClassRedundancy, copies})
 		}
 		if b.Moving > 0 {

@@ -1,8 +1,6 @@
 package state
 
 import (
-	"encoding/binary"
-
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/placement"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -18,15 +16,6 @@ const LayoutAlgorithm = 1
 
 // placeSize is the bytes of one node in a layout's table.
 const placeSize = 4
-
-// placesOf reads count nodes from place from on.
-func placesOf(l *record.Layout, from, count int) []uint32 {
-	out := make([]uint32, count)
-	for i := range out {
-		out[i] = placeAt(l, from+i)
-	}
-	return out
-}
 
 // site is a node as placement sees it, and as a change of layout leaves it.
 type site struct {
@@ -82,17 +71,12 @@ func inputFor(c *record.Cluster, l *record.Layout, sites []site, previousRedunda
 	return in
 }
 
-// tableOf and rowOf are a table as placement and as the layout's row has it.
-func tableOf(l *record.Layout) placement.Table {
-	return placement.Table{Width: int(l.GetWidth()), Places: placesOf(l, 0, len(l.GetTable())/placeSize)}
-}
+// tableOf and rowOf are the cluster's table as placement and as the layout's row
+// has it.
+func tableOf(l *record.Layout) placement.Table { return unpackTable(l.GetTable(), l.GetWidth()) }
 
-func rowOf(t placement.Table) *record.Layout {
-	row := &record.Layout{Width: uint32(t.Width)}
-	for _, node := range t.Places {
-		row.Table = binary.BigEndian.AppendUint32(row.Table, node)
-	}
-	return row
+func rowOf(t placement.Table, own []*record.OwnTable) *record.Layout {
+	return &record.Layout{Width: uint32(t.Width), Table: packTable(t), Own: own}
 }
 
 // Why a layout was made; persisted, so numbers never change meaning.
@@ -108,7 +92,8 @@ const (
 // redundancy changes.
 func (a *applier) relayout(cause, node, previousRedundancy uint32) {
 	in := inputFor(a.cluster, a.m.layout, sitesOf(a.m.nodes), previousRedundancy)
-	row := rowOf(placement.Compute(in))
+	table := placement.Compute(in)
+	row := rowOf(table, ownTables(a.cluster, a.m.layout, in, table))
 	row.Cause, row.Node = cause, node
 	a.setLayout(row)
 }
@@ -141,7 +126,7 @@ func Layout(r Reader) (*pb.Layout, error) {
 		return nil, err
 	}
 	return &pb.Layout{
-		LayoutVersion: row.LayoutVersion, Width: row.Width, Table: placesOf(row, 0, len(row.Table)/placeSize), Nodes: memberInfos(nodes),
+		LayoutVersion: row.LayoutVersion, Width: row.Width, Table: tableOf(row).Places, Own: layoutTables(row), Nodes: memberInfos(nodes),
 		Redundancy: cluster.Settings.GetRedundancy(), Quorum: cluster.Settings.GetQuorum(),
 		Version: toPB(versionOf(cluster)),
 	}, nil

@@ -48,7 +48,7 @@ func objectInfo(bucket, name string, o *record.Object) *pb.ObjectInfo {
 	return &pb.ObjectInfo{
 		Bucket: bucket, Name: name, Version: o.Version, Size: o.Size, ContentType: o.ContentType,
 		UserMetadata: o.UserMetadata, Digest: o.Digest, ModifiedUnixMs: o.ModifiedUnixMs,
-		IsInline: o.BlockCount == 0, BlockCount: o.BlockCount,
+		IsInline: o.BlockCount == 0, BlockCount: o.BlockCount, Redundancy: o.Redundancy,
 	}
 }
 

@@ -51,6 +51,11 @@ func Open(t Table) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c := cluster.Counters; c != nil && len(c.ReferencesByRedundancy) == 0 {
+		// A table of before buckets could ask for a redundancy.
+		c.ReferencesByRedundancy = newCounters().ReferencesByRedundancy
+		c.ReferencesByRedundancy[0] = c.References
+	}
 	_, sweep, err := RunningSweep(t)
 	return &Machine{table: t, cluster: cluster, nodes: nodes, layout: layout, sweep: sweep}, err
 }

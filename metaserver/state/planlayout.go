@@ -16,6 +16,7 @@ type plannedChange struct {
 	sites []site
 	input placement.Input
 	table placement.Table
+	own   []*record.OwnTable
 	// restored: it is the table from before a drain that is canceled.
 	restored bool
 }
@@ -24,8 +25,11 @@ func planChange(r Reader, cluster *record.Cluster, nodes []*record.Node, layout 
 	c := &plannedChange{sites: sitesOf(nodes)}
 	drains := false
 	for _, change := range changes {
-		if !isMember(nodeAt(nodes, change.Node)) {
+		switch n := nodeAt(nodes, change.Node); {
+		case n == nil:
 			return nil, protocol.Errorf(protocol.NotFound, "no node has number %d", change.Node)
+		case !isMember(n):
+			return nil, protocol.Errorf(protocol.NotFound, "node %d was removed; its machine may join as a new node, with another number", change.Node)
 		}
 		if err := c.sites[change.Node-1].change(change); err != nil {
 			return nil, err
@@ -33,23 +37,27 @@ func planChange(r Reader, cluster *record.Cluster, nodes []*record.Node, layout 
 		drains = drains || change.Kind == pb.NodeChange_DRAIN
 	}
 	c.input = inputFor(cluster, layout, c.sites, cluster.Settings.GetRedundancy())
-	if left := c.left(nodes); drains && left < c.input.Redundancy {
-		return nil, protocol.Errorf(protocol.PreconditionFailed, "%d nodes would be left to hold %d copies of each block; add nodes first", left, c.input.Redundancy)
+	if left := c.left(nodes); drains && left < int(highestRedundancy(cluster)) {
+		return nil, protocol.Errorf(protocol.PreconditionFailed, "%d nodes would be left to hold %d copies of a block; add nodes first", left, highestRedundancy(cluster))
 	}
 	before, err := beforeDrain(r, layout, changes, &c.input)
 	if err != nil {
 		return nil, err
 	}
-	if c.restored = before != nil; c.restored {
-		c.table = tableOf(before)
+	if c.restored = before != nil && haveOwn(cluster, before); c.restored {
+		c.table, c.own = tableOf(before), before.Own
 	} else {
 		c.table = placement.Compute(c.input)
+		c.own = ownTables(cluster, layout, c.input, c.table)
 	}
 	return c, nil
 }
 
+// row is the layout that follows.
+func (c *plannedChange) row() *record.Layout { return rowOf(c.table, c.own) }
+
 // left counts the nodes that blocks are placed on and that are not away: with
-// fewer than R of them no copy could be dropped, so that a drain would not end.
+// fewer than R of them no copy of a block could be dropped, so that a drain would not end.
 func (c *plannedChange) left(nodes []*record.Node) (count int) {
 	for i := range c.sites {
 		if c.sites[i].placeable() && !nodes[i].Away {
@@ -125,7 +133,7 @@ func fits(l *record.Layout, in *placement.Input) bool {
 		return false
 	}
 	var named []uint32
-	for _, node := range placesOf(l, 0, len(l.Table)/placeSize) {
+	for _, node := range tableOf(l).Places {
 		if at, found := slices.BinarySearch(named, node); !found {
 			named = slices.Insert(named, at, node)
 		}
@@ -160,7 +168,7 @@ func PlanLayout(r Reader, changes []*pb.NodeChange) (*LayoutPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest := placement.Digest(c.table)
+	digest := digestOf(c.row())
 	before := tableOf(p.Layout)
 	moved := placement.Moved(before, c.table, c.input.Redundancy)
 	answer := &pb.LayoutPlanAnswer{

@@ -17,18 +17,25 @@ func Prepare(r Reader, q *pb.PrepareRequest) (*pb.PrepareAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
+	bucket := &record.Bucket{}
+	if _, err := load(r, keyBucket(q.Bucket), bucket); err != nil {
+		return nil, err
+	}
+	asked := settingsOf(cluster).asked(bucket.Redundancy)
 	live := make([]bool, len(q.Hashes)/protocol.HashSize)
 	for i := range live {
 		b := &record.Block{}
 		if _, err := load(r, keyBlock(hashAt(q.Hashes, i)), b); err != nil {
 			return nil, err
 		}
-		live[i] = canReference(cluster, b)
+		live[i] = canReference(cluster, b, bucket.Redundancy)
 	}
-	return &pb.PrepareAnswer{Live: live, Version: toPB(versionOf(cluster)), LayoutVersion: cluster.LayoutVersion}, nil
+	return &pb.PrepareAnswer{
+		Live: live, Version: toPB(versionOf(cluster)), LayoutVersion: cluster.LayoutVersion, Redundancy: asked.redundancy, Quorum: asked.quorum,
+	}, nil
 }
 
-func canReference(cluster *record.Cluster, b *record.Block) bool {
+func canReference(cluster *record.Cluster, b *record.Block, redundancy uint32) bool {
 	if b.Phase != record.Block_LIVE && b.Phase != record.Block_UNREFERENCED {
 		return false
 	}
@@ -38,5 +45,5 @@ func canReference(cluster *record.Cluster, b *record.Block) bool {
 			trusted++
 		}
 	}
-	return trusted >= cluster.Settings.GetQuorum()
+	return trusted >= quorumWith(settingsOf(cluster), b, redundancy)
 }

@@ -49,12 +49,12 @@ func newTwin(m *machine) *twin {
 		uploads: map[string]*twinUpload{}, jobs: map[uint64]*twinJob{}, sessions: map[string]*twinSession{},
 		trash: map[string]map[uint64]*twinTrashed{}, identities: map[string]uint32{}, work: map[twinRow]*twinWork{}, quorum: 2, redundancy: 3, settings: 1,
 	}
-	w.places = func(hash string) []uint32 {
+	w.places = func(hash string, redundancy int) []uint32 {
 		p, err := state.PlacingOf(m.table)
 		if err != nil {
 			m.tb.Fatal(err)
 		}
-		return p.Places([]byte(hash))
+		return p.Places([]byte(hash), &record.Block{Refs: 1, Levels: []*record.Level{{Redundancy: uint32(redundancy), Refs: 1}}})
 	}
 	w.layouts = []twinLayout{{someNodes + 1, "current"}}
 	for i := range uint32(someNodes) {
@@ -145,7 +145,9 @@ func describeBlock(i int, b *pb.BlockInfoAnswer) string {
 	if b.Phase == "none" {
 		return ""
 	}
-	out := fmt.Sprintf("block%d %s refs %d floor %s", i, b.Phase, b.References, v(b.Floor))
+	asked := [6]uint64{b.References}
+	copy(asked[:], b.ReferencesByRedundancy)
+	out := fmt.Sprintf("block%d %s refs %d%v floor %s", i, b.Phase, b.References, asked, v(b.Floor))
 	for _, c := range b.Copies {
 		out += fmt.Sprintf(" copy %d@%s trusted %v", c.Node, v(c.Version), c.Trusted)
 	}
@@ -169,7 +171,7 @@ func describeObject(rt *rapid.T, m *machine, name string) string {
 		}
 		hashes = append(hashes, answer.Blocks.GetHashes()...)
 		if !answer.More {
-			return fmt.Sprintf("%s at %s size %d blocks %x\n", name, v(answer.Object.Version), answer.Object.Size, hashes)
+			return fmt.Sprintf("%s at %s size %d asks for %d blocks %x\n", name, v(answer.Object.Version), answer.Object.Size, answer.Object.Redundancy, hashes)
 		}
 		q.Offset = uint64(100 * len(hashes) / protocol.HashSize)
 	}

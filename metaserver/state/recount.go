@@ -15,7 +15,11 @@ func Recount(r Reader) (*pb.Counters, error) {
 	c := newCounters()
 	counts := []func() error{
 		func() error {
-			return scanRows(r, []byte{tableBlocks}, func(_ []byte, b *record.Block) bool { countBlock(c, tallyOf(b), 1); return true })
+			return scanRows(r, []byte{tableBlocks}, func(key []byte, b *record.Block) bool {
+				countBlock(c, tallyOf(b), 1)
+				countShort(c, cluster, key[1:], b)
+				return true
+			})
 		},
 		func() error {
 			return scanRows(r, []byte{tableObjects}, func(_ []byte, o *record.Object) bool { countObject(c, o, 1); return true })
@@ -44,8 +48,14 @@ func Recount(r Reader) (*pb.Counters, error) {
 			return nil, err
 		}
 	}
-	c.UnderReplicatedBlocks = underReplicated(c, cluster.Settings.GetRedundancy())
 	return c, nil
+}
+
+// countShort counts a block that lacks copies.
+func countShort(c *pb.Counters, cluster *record.Cluster, hash []byte, b *record.Block) {
+	if b.Phase == record.Block_LIVE && uint32(len(b.Copies)) < thresholdsFor(cluster, hash).of(b).redundancy {
+		c.UnderReplicatedBlocks++
+	}
 }
 
 func countPrefixJob(c *pb.Counters, j *record.PrefixJob) {

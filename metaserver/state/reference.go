@@ -13,8 +13,10 @@ import (
 // mention is one distinct hash of a command and what happens to its record.
 type mention struct {
 	plain, stored uint32
-	// count is k of reclamation.md: k mentions of a hash are k references.
-	count uint64
+	// count is k of reclamation.md: k mentions of a hash are k references. They ask
+	// for redundancy.
+	count      uint64
+	redundancy uint32
 	// claims are the command's for this hash: of members in their current
 	// incarnation, one a node with the largest u, sorted by node.
 	claims []heldClaim
@@ -136,10 +138,11 @@ func (a *applier) readMentions(groups []mention) {
 // reference is Commit's rule on blocks (reclamation.md, Commit): every hash gains
 // its references, or none does and the refusal is returned. Its caller has judged
 // everything else before.
-func (a *applier) reference(groups []mention, claims []*pb.Claim) (refusal *record.Result) {
+func (a *applier) reference(groups []mention, redundancy uint32, claims []*pb.Claim) (refusal *record.Result) {
 	a.readMentions(groups)
 	var refused []byte
 	for i := range groups {
+		groups[i].redundancy = redundancy
 		if !a.judge(&groups[i]) {
 			refused = append(refused, groups[i].hash...)
 		}
@@ -190,7 +193,7 @@ func floorOf(c *record.Cluster, b *record.Block) protocol.Version {
 // refused. The record is not stored yet.
 func (a *applier) judge(m *mention) bool {
 	believed := a.believed(m)
-	quorum := int(a.cluster.Settings.Quorum)
+	quorum := int(quorumWith(settingsOf(a.cluster), m.row, m.redundancy))
 	switch m.row.Phase {
 	case record.Block_LIVE, record.Block_UNREFERENCED:
 		for _, c := range believed {
@@ -199,23 +202,35 @@ func (a *applier) judge(m *mention) bool {
 		if a.trustedCopies(m.row) < quorum && a.m.holds(QuorumOnLive) {
 			return false
 		}
-		m.row.Refs += m.count
+		gainReferences(m.row, m.redundancy, m.count)
 		m.row.Phase = record.Block_LIVE
 	case record.Block_CONDEMNED:
 		if len(believed) < quorum {
 			return false
 		}
-		a.revive(m.row, believed, m.count)
+		a.revive(m.row, believed)
+		gainReferences(m.row, m.redundancy, m.count)
 	default:
 		if len(believed) < quorum {
 			return false
 		}
 		*m.row = record.Block{
-			Refs: m.count, Phase: record.Block_LIVE, Floor: toPB(a.rowFloor()), Copies: copiesOf(believed),
+			Phase: record.Block_LIVE, Floor: toPB(a.rowFloor()), Copies: copiesOf(believed),
 			PlainSize: m.plain, StoredSize: m.stored,
 		}
+		gainReferences(m.row, m.redundancy, m.count)
 	}
 	return true
+}
+
+// quorumWith is Q of a block as it becomes with a reference that asks for
+// redundancy.
+func quorumWith(limits thresholds, b *record.Block, redundancy uint32) uint32 {
+	r := limits.asked(redundancy)
+	if b.Phase == record.Block_LIVE {
+		r = limits.at(max(r.redundancy, limits.of(b).redundancy))
+	}
+	return r.quorum
 }
 
 // believed are the claims at or above fl(h).
@@ -245,7 +260,7 @@ func (a *applier) rowFloor() protocol.Version {
 // revive brings a condemned record back. Nodes that have not acknowledged the
 // deletion and are not believed keep the condemnation's own t as a drop: a new t
 // without raising the floor would delete a fresh copy.
-func (a *applier) revive(b *record.Block, believed []heldClaim, refs uint64) {
+func (a *applier) revive(b *record.Block, believed []heldClaim) {
 	condemned := fromPB(b.Floor)
 	if !a.m.holds(ReviveKeepsT) {
 		condemned = a.upcoming()
@@ -257,7 +272,7 @@ func (a *applier) revive(b *record.Block, believed []heldClaim, refs uint64) {
 		}
 	}
 	b.Pending = nil
-	b.Refs, b.Phase = refs, record.Block_LIVE
+	b.Phase = record.Block_LIVE
 }
 
 func copiesOf(believed []heldClaim) []*record.Held {

@@ -30,7 +30,7 @@ func (a *applier) reindex(q *record.Reindex) *record.Result {
 }
 
 func (a *applier) reindexStep(count uint32) (changed uint32) {
-	present := thresholds{a.cluster.Settings.Redundancy, a.cluster.Settings.Quorum}
+	present := settingsOf(a.cluster)
 	last, more := a.walk(a.cluster.ReindexCursor, func(d *draft) bool {
 		c := a.changeTo(d, footprintOf(d.row, present))
 		if sameDerived(d.before, c.after) {

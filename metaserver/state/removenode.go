@@ -46,7 +46,7 @@ func (a *applier) guardRemoval(id uint32, n *record.Node) error {
 		return err
 	}
 	if n.CriticalBlocks > 0 {
-		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer than %d copies without node %d", n.CriticalBlocks, a.cluster.Settings.Quorum, id)
+		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer copies than writes wait for (%d, or the redundancy of their buckets where that is less) without node %d", n.CriticalBlocks, a.cluster.Settings.Quorum, id)
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func CriticalBlocks(r Reader, node uint32, after protocol.Hash, scan int) (criti
 	last = after
 	err = ScanBlocks(r, after, scan, func(h protocol.Hash, b *record.Block) bool {
 		seen, last = seen+1, h
-		if _, holds := findHeld(b.Copies, node); holds && b.Phase == record.Block_LIVE && keptWithout(cluster, b, node) < cluster.Settings.GetQuorum() {
+		if _, holds := findHeld(b.Copies, node); holds && b.Phase == record.Block_LIVE && keptWithout(cluster, b, node) < settingsOf(cluster).of(b).quorum {
 			critical = append(critical, h)
 		}
 		return true

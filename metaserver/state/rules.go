@@ -72,6 +72,9 @@ const (
 	MaintenanceGuard
 	// AwayMarked: what is stored on a node that is away is marked to be moved.
 	AwayMarked
+	// SurplusMarked: a block that has more copies than its redundancy asks for, since
+	// that has fallen or as it becomes live, is marked.
+	SurplusMarked
 	// PrefixUpto: a delete of a prefix leaves what was written after it began.
 	PrefixUpto
 	// TrashKeepsReferences: an object in the trash is no job's.
@@ -88,7 +91,7 @@ var ruleNames = [ruleEnd]string{
 	RegisterIncarnation: "RegisterIncarnation", RegisterCounts: "RegisterCounts", DistinctNodes: "DistinctNodes",
 	GenerationFloor: "GenerationFloor", StrayCounted: "StrayCounted", RemoveAtOnce: "RemoveAtOnce", RemoveGuard: "RemoveGuard",
 	SuspectUntrusted: "SuspectUntrusted", DropRaisesFloor: "DropRaisesFloor", ExactlyOnce: "ExactlyOnce",
-	DropTargets: "DropTargets", DrainedGuard: "DrainedGuard", MaintenanceGuard: "MaintenanceGuard", AwayMarked: "AwayMarked",
+	DropTargets: "DropTargets", DrainedGuard: "DrainedGuard", MaintenanceGuard: "MaintenanceGuard", AwayMarked: "AwayMarked", SurplusMarked: "SurplusMarked",
 	PrefixUpto: "PrefixUpto", TrashKeepsReferences: "TrashKeepsReferences",
 }
 

@@ -147,8 +147,22 @@ func (s *scenario) block(a *arguments) string {
 	h := protocol.HashOf([]byte(a.word(0)))
 	i, err := state.BlockInfo(s.m.table, &pb.BlockInfoRequest{Hash: h[:]})
 	s.fail(err)
-	out := fmt.Sprintf("%s refs %d floor %s", i.Phase, i.References, v(i.Floor))
+	out := fmt.Sprintf("%s refs %d%s floor %s", i.Phase, i.References, askedFor(i), v(i.Floor))
 	return out + s.held2("copies", i.Copies) + s.held2("drops", i.Drops) + pending(i.Pending) + "\n"
+}
+
+// askedFor tells which redundancies references ask for, unless all ask for the
+// cluster's, and R.
+func askedFor(i *pb.BlockInfoAnswer) (out string) {
+	for r, count := range i.ReferencesByRedundancy {
+		if count > 0 {
+			out += fmt.Sprintf(" %dx%d", count, r)
+		}
+	}
+	if out == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s) of redundancy %d", out[1:], i.Redundancy)
 }
 
 func pending(nodes []uint32) string {
@@ -242,6 +256,10 @@ func (s *scenario) counters(*arguments) string {
 	status, err := state.Status(s.m.table)
 	s.fail(err)
 	byCopies := fmt.Sprintf(" referenced by copies %v\n", status.Counters.ReferencedByCopies)
+	if asked := status.Counters.ReferencesByRedundancy; asked[0] < status.Counters.References {
+		byCopies = fmt.Sprintf(" asking for %v%s", asked, byCopies)
+	}
+	status.Counters.ReferencesByRedundancy = nil
 	status.Counters.ReferencedByCopies = nil
 	// The audit has a verb of its own, and grows with every command.
 	status.Counters.AuditRows, status.Counters.AuditBytes = 0, 0

@@ -13,7 +13,7 @@ import (
 func (s *scenario) trash() map[string]func(*arguments) *record.Command {
 	return map[string]func(*arguments) *record.Command{
 		"bucket": func(a *arguments) *record.Command {
-			q := &record.PutBucket{Bucket: bucketOf(a), TrashKeepMs: a.number("keep", 0)}
+			q := &record.PutBucket{Bucket: bucketOf(a), TrashKeepMs: a.number("keep", 0), Redundancy: uint32(a.number("copies", 0))}
 			if _, given := a.get("if"); given {
 				q.IfVersion = s.version(a, "if")
 			}
@@ -108,7 +108,7 @@ func (s *scenario) bucketSettings(a *arguments) string {
 	if err != nil {
 		return problem(err)
 	}
-	return fmt.Sprintf("%s keeps %d ms since %s\n", answer.Bucket.Bucket, answer.Bucket.TrashKeepMs, v(answer.Bucket.Version))
+	return fmt.Sprintf("%s keeps %d ms%s since %s\n", answer.Bucket.Bucket, answer.Bucket.TrashKeepMs, copiesOfBucket(answer.Bucket), v(answer.Bucket.Version))
 }
 
 func trashDue(due int64) string {
@@ -124,4 +124,11 @@ func undeleted(u *pb.UndeleteAnswer) string {
 		out += " replaced " + v(u.ReplacedVersion)
 	}
 	return out
+}
+
+func copiesOfBucket(b *pb.BucketInfo) string {
+	if b.Redundancy == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d copies,", b.Redundancy)
 }

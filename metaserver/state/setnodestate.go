@@ -87,21 +87,27 @@ func (a *applier) guardState(n *record.Node, q *record.SetNodeState) error {
 
 // guardStop judges whether a node may stop: every referenced block keeps Q copies
 // on nodes that neither are down nor may be by another operator's word, so that
-// two of them cannot both get a yes.
+// two of them cannot both get a yes. A copy counts on a trusted node that is up and
+// nowhere else: of one that is draining or joining no entry tells whether it stands,
+// and the count of critical blocks does not tell its copies from others, so while
+// it has any, nobody may stop.
 func guardStop(cluster *record.Cluster, nodes []*record.Node, id uint32) error {
 	for i, other := range nodes {
 		if uint32(i+1) == id || !isMember(other) {
 			continue
 		}
-		if s := other.State; s == pb.NodeState_NODE_STATE_DOWN || s == pb.NodeState_NODE_STATE_MAINTENANCE {
+		switch s := other.State; {
+		case s == pb.NodeState_NODE_STATE_DOWN || s == pb.NodeState_NODE_STATE_MAINTENANCE:
 			return protocol.Errorf(protocol.PreconditionFailed, "node %d is %s already", i+1, StateName(s))
+		case s != pb.NodeState_NODE_STATE_UP && other.Copies > 0:
+			return protocol.Errorf(protocol.PreconditionFailed, "node %d is %s, and the %d copies that it holds cannot be counted on", i+1, StateName(s), other.Copies)
 		}
 	}
 	if err := countsTrusted(cluster, nodes, id); err != nil {
 		return err
 	}
 	if n := nodes[id-1].CriticalBlocks; n > 0 {
-		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer than %d copies without node %d", n, cluster.Settings.GetQuorum(), id)
+		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer copies than writes wait for (%d, or the redundancy of their buckets where that is less) without node %d", n, cluster.Settings.GetQuorum(), id)
 	}
 	return nil
 }

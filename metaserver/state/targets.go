@@ -14,7 +14,8 @@ type Placing struct {
 	// Nodes[i] is node i+1.
 	Nodes []*record.Node
 	// Away lists the nodes whose copies do not count for placement, sorted.
-	Away       []uint32
+	Away []uint32
+	// Redundancy is the cluster's.
 	Redundancy uint32
 }
 
@@ -39,30 +40,39 @@ func LayoutRow(r Reader) (*record.Layout, error) {
 	return row, err
 }
 
-// Wanted is the target set of a hash: the first R nodes of its partition's places
-// that are not away. It is shorter if there are fewer.
+// Wanted is the target set of a hash: the first R nodes of its partition's places,
+// in the table of that R, that are not away. It is shorter if there are fewer.
 func Wanted(l *record.Layout, away []uint32, redundancy uint32, hash []byte) []uint32 {
-	width := int(l.GetWidth())
+	table, width := tableFor(l, redundancy)
 	out := make([]uint32, 0, min(int(redundancy), width))
 	for at := partitionOf(hash) * width; at < (partitionOf(hash)+1)*width && len(out) < int(redundancy); at++ {
-		if node := placeAt(l, at); !slices.Contains(away, node) {
+		if node := placeAt(table, at); !slices.Contains(away, node) {
 			out = append(out, node)
 		}
 	}
 	return out
 }
 
-// placeAt reads place i of a layout's table.
-func placeAt(l *record.Layout, i int) uint32 { return binary.BigEndian.Uint32(l.Table[i*placeSize:]) }
+// placeAt reads place i of a table.
+func placeAt(table []byte, i int) uint32 { return binary.BigEndian.Uint32(table[i*placeSize:]) }
 
-// Wanted is the target set of a hash.
-func (p *Placing) Wanted(hash []byte) []uint32 {
-	return Wanted(p.Layout, p.Away, p.Redundancy, hash)
+// RedundancyOf is R of a block; of one without a record, the cluster's.
+func (p *Placing) RedundancyOf(b *record.Block) uint32 {
+	if b == nil {
+		return p.Redundancy
+	}
+	return redundancyOf(b, p.Redundancy)
 }
 
-// Places are the nodes of a hash's partition, best first: the wanted, then spares.
-func (p *Placing) Places(hash []byte) []uint32 {
-	return placesOf(p.Layout, partitionOf(hash)*int(p.Layout.GetWidth()), int(p.Layout.GetWidth()))
+// Wanted is the target set of a block; b is nil where there is no record.
+func (p *Placing) Wanted(hash []byte, b *record.Block) []uint32 {
+	return Wanted(p.Layout, p.Away, p.RedundancyOf(b), hash)
+}
+
+// Places are the nodes of a block's partition, best first: the wanted, then spares.
+func (p *Placing) Places(hash []byte, b *record.Block) []uint32 {
+	table, width := tableFor(p.Layout, p.RedundancyOf(b))
+	return unpackTable(table[partitionOf(hash)*width*placeSize:][:width*placeSize], uint32(width)).Places
 }
 
 // Standing is how a block's counted copies compare with the placement.
@@ -82,8 +92,8 @@ type Standing struct {
 
 // StandingOf compares a record with the placement.
 func (p *Placing) StandingOf(hash []byte, b *record.Block) Standing {
-	s := Standing{Targets: p.Wanted(hash)}
-	s.Short = len(s.Targets) < int(p.Redundancy)
+	s := Standing{Targets: p.Wanted(hash, b)}
+	s.Short = len(s.Targets) < int(p.RedundancyOf(b))
 	for _, node := range s.Targets {
 		if _, counted := findHeld(b.Copies, node); !counted && len(b.Copies) > 0 {
 			s.Lacking = append(s.Lacking, node)

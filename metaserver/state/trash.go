@@ -62,7 +62,7 @@ func keyTrashDue(due int64, trashKey []byte) []byte {
 // proposer's clock; 0: the bucket has no trash.
 func (a *applier) trashDue(bucket string) int64 {
 	row := &record.Bucket{}
-	if !a.load(keyBucket(bucket), row) {
+	if !a.load(keyBucket(bucket), row) || row.TrashKeepMs == 0 {
 		return 0
 	}
 	now := max(a.nowUnixMs, 0)

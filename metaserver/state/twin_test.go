@@ -30,11 +30,13 @@ type twin struct {
 	// keep is the bucket's trash_keep_ms, keptSince the version that it was set at,
 	// now the proposer's clock.
 	keep, keptSince uint64
-	now             int64
-	trash           map[string]map[uint64]*twinTrashed
+	// asked is the bucket's redundancy.
+	asked int
+	now   int64
+	trash map[string]map[uint64]*twinTrashed
 	twinBulk
-	// places is what the layout's table says of a hash.
-	places func(hash string) []uint32
+	// places is what the layout's table of a redundancy says of a hash.
+	places func(hash string, redundancy int) []uint32
 	// layouts are those kept, the present one last; sweeps all there were.
 	layouts []twinLayout
 	sweeps  []*twinSweep
@@ -49,7 +51,9 @@ type twinNode struct {
 }
 
 type twinBlock struct {
-	refs, floor   uint64
+	refs, floor uint64
+	// asked counts the references by what they ask for; 0: the cluster's.
+	asked         [6]int
 	condemned     bool
 	copies, drops map[uint32]uint64
 	pending       []uint32
@@ -61,6 +65,7 @@ type twinObject struct {
 	version, size uint64
 	blocks        []string
 	upload        string
+	asked         int
 }
 
 type twinUpload struct {
@@ -68,12 +73,14 @@ type twinUpload struct {
 	pages   int
 	blocks  []string
 	closed  bool
+	asked   int
 }
 
 type twinJob struct {
 	blocks []string
 	cursor uint64
 	upload string
+	asked  int
 }
 
 type twinSession struct {
@@ -86,20 +93,20 @@ const twinF = 1
 
 // String is what a record holds beside its mark.
 func (b *twinBlock) String() string {
-	return fmt.Sprint(b.refs, b.floor, b.condemned, b.copies, b.drops, b.pending)
+	return fmt.Sprint(b.asked, b.floor, b.condemned, b.copies, b.drops, b.pending)
 }
 
 // apply returns what the machine's result must print as.
 func (w *twin) apply(c *record.Command) string {
 	w.now, w.asking = c.NowUnixMs, ""
-	before := map[string]string{}
+	before, had := map[string]string{}, map[string]int{}
 	for hash, b := range w.blocks {
-		before[hash] = b.String()
+		before[hash], had[hash] = b.String(), w.redundancyOf(b)
 	}
 	answer := w.run(c)
 	for hash, b := range w.blocks {
 		if before[hash] != b.String() {
-			w.rejudge(hash)
+			w.rejudge(hash, had[hash])
 		}
 	}
 	w.settleSweep()
@@ -216,7 +223,7 @@ func (w *twin) createUpload(q *record.CreateUpload) string {
 	if w.uploads[string(q.Upload)] != nil {
 		return w.say(protocol.PreconditionFailed)
 	}
-	w.uploads[string(q.Upload)] = &twinUpload{session: string(q.Call.Session)}
+	w.uploads[string(q.Upload)] = &twinUpload{session: string(q.Call.Session), asked: w.askedBy(q.Bucket)}
 	w.next()
 	return w.say(0)
 }
@@ -229,7 +236,7 @@ func (w *twin) appendUpload(q *pb.UploadAppendRequest) string {
 	if int(q.Page) != u.pages {
 		return w.say(protocol.Changed)
 	}
-	if refused := w.reference(q.Blocks, q.Claims); refused != "" {
+	if refused := w.reference(q.Blocks, q.Claims, u.asked); refused != "" {
 		return w.say(protocol.ClaimsRefused) + refused
 	}
 	u.pages++
@@ -247,7 +254,7 @@ func (w *twin) abortUpload(id string) string {
 }
 
 func (w *twin) endUpload(id string) {
-	w.endWith(&twinJob{blocks: w.uploads[id].blocks, upload: id}, w.next())
+	w.endWith(&twinJob{blocks: w.uploads[id].blocks, upload: id, asked: w.uploads[id].asked}, w.next())
 	if len(w.uploads[id].blocks) > 0 {
 		w.audit(6, " upload %x", id)
 	}
@@ -299,14 +306,15 @@ func (w *twin) raiseAcks(claims []*pb.Claim) (rose bool) {
 
 // reference judges every hash of a request on a copy, and keeps the copies if
 // none is refused.
-func (w *twin) reference(b *pb.Blocks, claims []*pb.Claim) (refused string) {
+func (w *twin) reference(b *pb.Blocks, claims []*pb.Claim, asked int) (refused string) {
 	after := map[string]*twinBlock{}
 	for _, hash := range hashesOf(b) {
 		if after[hash] == nil {
-			after[hash] = w.judge(hash, b, claims)
+			after[hash] = w.judge(hash, b, claims, asked)
 		}
 		if after[hash] != nil {
 			after[hash].refs++
+			after[hash].asked[asked]++
 		}
 	}
 	for _, hash := range sortedKeys(after) {
@@ -325,20 +333,24 @@ func (w *twin) reference(b *pb.Blocks, claims []*pb.Claim) (refused string) {
 }
 
 // judge returns the block as the commit leaves it, references left as they were.
-func (w *twin) judge(hash string, b *pb.Blocks, claims []*pb.Claim) *twinBlock {
+func (w *twin) judge(hash string, b *pb.Blocks, claims []*pb.Claim, asked int) *twinBlock {
 	old := w.blocks[hash]
 	if old == nil {
 		old = &twinBlock{condemned: true, floor: max(twinF, w.watermark)}
 	}
 	believed := w.believed(hash, old.floor, b, claims)
-	block := &twinBlock{refs: old.refs, floor: old.floor, copies: believed, drops: map[uint32]uint64{}, moving: old.moving}
+	block := &twinBlock{refs: old.refs, asked: old.asked, floor: old.floor, copies: believed, drops: map[uint32]uint64{}, moving: old.moving}
+	becomes := *block
+	becomes.refs++
+	becomes.asked[asked]++
+	quorum := min(w.quorum, w.redundancyOf(&becomes))
 	if old.condemned {
 		for _, node := range old.pending {
 			if believed[node] == 0 {
 				block.drops[node] = old.floor
 			}
 		}
-		if len(believed) < w.quorum {
+		if len(believed) < quorum {
 			return nil
 		}
 		return block
@@ -355,7 +367,7 @@ func (w *twin) judge(hash string, b *pb.Blocks, claims []*pb.Claim) *twinBlock {
 			trusted++
 		}
 	}
-	if trusted < w.quorum {
+	if trusted < quorum {
 		return nil
 	}
 	return block

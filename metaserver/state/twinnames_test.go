@@ -18,6 +18,9 @@ func (w *twin) commit(q *pb.CommitRequest) string {
 		return w.say(protocol.PreconditionFailed)
 	}
 	object := &twinObject{size: q.Size, blocks: hashesOf(q.Blocks)}
+	if len(object.blocks) > 0 {
+		object.asked = w.askedBy(q.Bucket)
+	}
 	if len(q.Upload) > 0 {
 		u := w.uploads[string(q.Upload)]
 		if u == nil || u.closed {
@@ -26,9 +29,12 @@ func (w *twin) commit(q *pb.CommitRequest) string {
 		if uint64(100*len(u.blocks)) != q.Size {
 			return w.say(protocol.InvalidArgument)
 		}
-		object.blocks, object.upload = u.blocks, string(q.Upload)
+		object.blocks, object.upload, object.asked = u.blocks, string(q.Upload), u.asked
+		if len(u.blocks) == 0 {
+			object.asked = 0
+		}
 		w.closeUpload(string(q.Upload))
-	} else if refused := w.reference(q.Blocks, q.Claims); refused != "" {
+	} else if refused := w.reference(q.Blocks, q.Claims, object.asked); refused != "" {
 		return w.say(protocol.ClaimsRefused) + refused
 	}
 	object.version = w.next()
@@ -79,6 +85,7 @@ func (w *twin) unreference(q *record.Unreference) string {
 		for range step.Count {
 			if j.cursor < uint64(len(j.blocks)) {
 				hash := j.blocks[j.cursor]
+				w.blocks[hash].asked[j.asked]--
 				if w.blocks[hash].refs--; w.blocks[hash].refs == 0 {
 					ended += fmt.Sprintf(" %x", hash[:4])
 				}
@@ -180,7 +187,7 @@ func (w *twin) print() string {
 	}
 	for i := range someNames {
 		if o := w.objects[fmt.Sprintf("name%d", i)]; o != nil {
-			fmt.Fprintf(&out, "name%d at 1.%d size %d blocks %x\n", i, o.version, o.size, strings.Join(o.blocks, ""))
+			fmt.Fprintf(&out, "name%d at 1.%d size %d asks for %d blocks %x\n", i, o.version, o.size, o.asked, strings.Join(o.blocks, ""))
 		}
 	}
 	var versions []uint64
@@ -212,7 +219,7 @@ func (w *twin) printBlock(i int, b *twinBlock) string {
 	} else if b.refs == 0 {
 		phase = "unreferenced"
 	}
-	out := fmt.Sprintf("block%d %s refs %d floor 1.%d", i, phase, b.refs, b.floor)
+	out := fmt.Sprintf("block%d %s refs %d%v floor 1.%d", i, phase, b.refs, b.asked, b.floor)
 	for node := range uint32(len(w.nodes)) {
 		if u := b.copies[node+1]; u > 0 {
 			out += fmt.Sprintf(" copy %d@1.%d trusted %v", node+1, u, w.trusts(node+1, u))

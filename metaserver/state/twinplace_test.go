@@ -43,8 +43,9 @@ func (w *twin) away(node uint32) bool {
 
 // targets are the first R places whose nodes are not away.
 func (w *twin) targets(hash string) (out []uint32) {
-	for _, node := range w.places(hash) {
-		if !w.away(node) && len(out) < w.redundancy {
+	redundancy := w.redundancyOf(w.blocks[hash])
+	for _, node := range w.places(hash, redundancy) {
+		if !w.away(node) && len(out) < redundancy {
 			out = append(out, node)
 		}
 	}
@@ -67,14 +68,14 @@ func (w *twin) mark(hash string) (mark int, elsewhere bool) {
 			elsewhere = true
 		}
 	}
-	if !lacking && (!elsewhere || len(targets) < w.redundancy) {
+	if !lacking && (!elsewhere || len(targets) < w.redundancyOf(b)) {
 		return 0, elsewhere
 	}
 	return 1 + counting, elsewhere
 }
 
-// rejudge looks at a block that a command has changed.
-func (w *twin) rejudge(hash string) {
+// rejudge looks at a block that a command has changed, which had redundancy had.
+func (w *twin) rejudge(hash string, had int) {
 	b := w.blocks[hash]
 	if b.refs == 0 {
 		b.moving = 0
@@ -87,7 +88,9 @@ func (w *twin) rejudge(hash string) {
 	}
 	s := w.running()
 	swept := s != nil && (s.walked || hash <= s.cursor)
-	if b.moving > 0 || onAway || elsewhere && swept {
+	r := w.redundancyOf(b)
+	surplus := len(b.copies) > r && (had == 0 || r < had)
+	if b.moving > 0 || onAway || elsewhere && swept || surplus {
 		b.moving = mark
 	}
 }
@@ -197,7 +200,7 @@ func (w *twin) changeLayout(q *record.ChangeLayout) string {
 			left++
 		}
 	}
-	if drains && left < w.redundancy {
+	if drains && left < w.highest() {
 		return w.say(protocol.PreconditionFailed)
 	}
 	if strings.Trim(string(q.TableDigest), "\x00") == "" {
@@ -233,10 +236,14 @@ func (w *twin) held(node uint32) (copies, owed int) {
 	return copies, owed
 }
 
-// mayStop: nobody else is away from work, and no block would miss the node.
+// mayStop: nobody else is away from work or holds copies without being up, and no
+// block would miss the node.
 func (w *twin) mayStop(node uint32) protocol.Kind {
 	for id, n := range w.nodes {
 		if id != node && (n.state == down || n.state == maintenance) && !n.removed {
+			return protocol.PreconditionFailed
+		}
+		if copies, _ := w.held(id); id != node && n.state != up && !n.removed && copies > 0 {
 			return protocol.PreconditionFailed
 		}
 	}

@@ -21,7 +21,7 @@ type twinTrashed struct {
 // end is how every object of the twin ends, after its name has gone.
 func (w *twin) end(name string, o *twinObject, version uint64, cause pb.TrashCause) {
 	if w.keep == 0 {
-		w.endWith(&twinJob{blocks: o.blocks, upload: o.upload}, version)
+		w.endWith(&twinJob{blocks: o.blocks, upload: o.upload, asked: o.asked}, version)
 		return
 	}
 	if w.trash[name] == nil {
@@ -46,7 +46,8 @@ func (w *twin) putBucket(q *record.PutBucket) string {
 	if q.IfVersion.GetCounter() != w.keptSince {
 		return w.say(protocol.Changed)
 	}
-	if w.keep = q.TrashKeepMs; w.keep > 0 {
+	w.keep, w.asked = q.TrashKeepMs, int(q.Redundancy)
+	if w.keep > 0 || w.asked > 0 {
 		w.keptSince = w.next()
 	} else if w.keptSince > 0 {
 		w.next()
@@ -92,7 +93,7 @@ func (w *twin) emptyTrash(q *record.EmptyTrash) string {
 			continue
 		}
 		delete(w.trash[item.Name], item.Version.Counter)
-		w.endWith(&twinJob{blocks: t.object.blocks, upload: t.object.upload}, w.next())
+		w.endWith(&twinJob{blocks: t.object.blocks, upload: t.object.upload, asked: t.object.asked}, w.next())
 		applied++
 		bytes += t.object.size
 		ended += printEnded(item.Name, item.Version.Counter, w.version)
@@ -104,7 +105,7 @@ func (w *twin) emptyTrash(q *record.EmptyTrash) string {
 }
 
 func (w *twin) printTrash(out *strings.Builder) {
-	fmt.Fprintf(out, "bucket keeps %d since %d\n", w.keep, w.keptSince)
+	fmt.Fprintf(out, "bucket keeps %d asks for %d since %d\n", w.keep, w.asked, w.keptSince)
 	for _, name := range sortedKeys(w.trash) {
 		for version := w.version; version > 0; version-- {
 			if t := w.trash[name][version]; t != nil {
@@ -123,7 +124,7 @@ func describeTrash(m *machine, out *strings.Builder) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "bucket keeps %d since %d\n", answer.Bucket.TrashKeepMs, answer.Bucket.Version.Counter)
+	fmt.Fprintf(out, "bucket keeps %d asks for %d since %d\n", answer.Bucket.TrashKeepMs, answer.Bucket.Redundancy, answer.Bucket.Version.Counter)
 	for q := (&pb.TrashListRequest{Bucket: "random", Limit: 2}); ; {
 		page, err := state.TrashList(m.table, q)
 		if err != nil {

@@ -121,7 +121,7 @@ func (w *twin) drop(q *record.Drop) string {
 				others++
 			}
 		}
-		if others < w.redundancy {
+		if others < w.redundancyOf(b) {
 			return false
 		}
 		delete(b.copies, node)
@@ -238,7 +238,7 @@ func (w *twin) removeNode(q *record.RemoveNode) string {
 // critical counts the referenced blocks with at most Q copies, one of them here.
 func (w *twin) critical(node uint32) (count int) {
 	for _, b := range w.blocks {
-		if b.refs > 0 && b.copies[node] > 0 && len(b.copies) <= w.quorum {
+		if b.refs > 0 && b.copies[node] > 0 && len(b.copies) <= min(w.quorum, w.redundancyOf(b)) {
 			count++
 		}
 	}
@@ -325,7 +325,7 @@ func (w *twin) derive(now int64) {
 	implied := map[twinRow]bool{}
 	for hash, b := range w.blocks {
 		at := func(class, lane int) { implied[twinRow{uint32(class), uint32(lane), hash}] = true }
-		if b.refs > 0 && len(b.copies) < w.redundancy {
+		if b.refs > 0 && len(b.copies) < w.redundancyOf(b) {
 			at(1, len(b.copies))
 		}
 		if b.moving > 0 {

@@ -85,7 +85,7 @@ func (a *applier) takeBack(key []byte, job *record.Job, count uint64, ended *[]b
 			a.takeBackPage(job, end, ended)
 			continue
 		}
-		a.dropReference(hashAt(job.Blocks.Hashes, int(job.Cursor)), ended)
+		a.dropReference(hashAt(job.Blocks.Hashes, int(job.Cursor)), job.Redundancy, ended)
 		job.Cursor++
 	}
 	if job.Cursor < job.BlockCount {
@@ -110,7 +110,7 @@ func (a *applier) takeBackPage(job *record.Job, end uint64, ended *[]byte) {
 	}
 	pageEnd := page.FirstBlock + uint64(len(page.Blocks.GetPlainSizes()))
 	for ; job.Cursor < min(end, pageEnd) && a.err == nil && a.room(rowsOfReference); job.Cursor++ {
-		a.dropReference(hashAt(page.Blocks.Hashes, int(job.Cursor-page.FirstBlock)), ended)
+		a.dropReference(hashAt(page.Blocks.Hashes, int(job.Cursor-page.FirstBlock)), page.Redundancy, ended)
 	}
 	if job.Cursor == pageEnd {
 		job.PagesEnd = endOfPage(key)
@@ -123,15 +123,15 @@ func (a *applier) takeBackPage(job *record.Job, end uint64, ended *[]byte) {
 // stay), and the nodes that it was critical for.
 const rowsOfReference = 2 + 2 + 2 + protocol.MaxRedundancy
 
-// dropReference takes one reference from a block. At none the block is
-// unreferenced, and its grace begins.
-func (a *applier) dropReference(hash []byte, ended *[]byte) {
+// dropReference takes one reference, that asked for redundancy, from a block. At
+// none the block is unreferenced, and its grace begins.
+func (a *applier) dropReference(hash []byte, redundancy uint32, ended *[]byte) {
 	d := a.open(hash)
-	if d.row.Refs == 0 || d.row.Phase != record.Block_LIVE {
-		a.fail(protocol.Errorf(protocol.Corrupt, "block %x is held by a job and has no reference", hash))
+	if d.row.Phase != record.Block_LIVE || !loseReference(d.row, redundancy) {
+		a.fail(protocol.Errorf(protocol.Corrupt, "block %x is held by a job and has no such reference, of redundancy %d", hash, redundancy))
 		return
 	}
-	if d.row.Refs--; d.row.Refs == 0 {
+	if d.row.Refs == 0 {
 		d.row.Phase = record.Block_UNREFERENCED
 		*ended = append(*ended, hash...)
 	}

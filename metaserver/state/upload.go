@@ -21,6 +21,11 @@ func checkCreateUpload(q *record.CreateUpload) error {
 	if err := checkCall(q.Call); err != nil {
 		return err
 	}
+	if q.Bucket != "" {
+		if err := protocol.CheckBucket(q.Bucket); err != nil {
+			return err
+		}
+	}
 	return checkID("an upload", q.Upload)
 }
 
@@ -54,7 +59,7 @@ func (a *applier) createUpload(q *record.CreateUpload) *record.Result {
 	}
 	session.Uploads++
 	a.store(keySession(q.Call.Session), session)
-	a.store(key, &record.Upload{Session: q.Call.Session})
+	a.store(key, &record.Upload{Session: q.Call.Session, Redundancy: a.redundancyIn(q.Bucket)})
 	a.put(keySessionUpload(q.Call.Session, q.Upload), nil)
 	a.cluster.Counters.Uploads++
 	version := toPB(a.next())
@@ -78,10 +83,10 @@ func (a *applier) appendUpload(q *pb.UploadAppendRequest) *record.Result {
 	if err != nil {
 		return a.refuseWith(err)
 	}
-	if refusal := a.reference(groups, q.Claims); refusal != nil {
+	if refusal := a.reference(groups, upload.Redundancy, q.Claims); refusal != nil {
 		return refusal
 	}
-	page := &record.UploadPage{Blocks: plainBlocks(q.Blocks), Offset: upload.Size, FirstBlock: upload.BlockCount}
+	page := &record.UploadPage{Blocks: plainBlocks(q.Blocks), Offset: upload.Size, FirstBlock: upload.BlockCount, Redundancy: upload.Redundancy}
 	for _, plain := range q.Blocks.PlainSizes {
 		upload.Size += uint64(plain)
 	}
@@ -124,7 +129,7 @@ func (a *applier) takeUpload(object *record.Object, q *pb.CommitRequest) *record
 	a.leaveSession(upload)
 	a.closeUpload(q.Upload, upload)
 	if upload.BlockCount > 0 {
-		object.Upload, object.BlockCount = q.Upload, upload.BlockCount
+		object.Upload, object.BlockCount, object.Redundancy = q.Upload, upload.BlockCount, upload.Redundancy
 	}
 	return nil
 }

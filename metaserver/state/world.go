@@ -14,7 +14,7 @@ import (
 type world struct {
 	cluster        *record.Cluster
 	layout         *record.Layout
-	layouts        []keyed[*record.Layout]
+	layouts        []keyed[keptLayout]
 	sweeps         []keyed[*record.Sweep]
 	blocks         []keyed[*record.Block]
 	nodes          []keyed[*record.Node]
@@ -76,7 +76,7 @@ func (w *world) add(key, value []byte) error {
 	case tableJobs:
 		return addRow(&w.jobs, key, value, protocol.VersionSize)
 	case tableLayouts:
-		return addRow(&w.layouts, key, value, 8)
+		return w.addKept(key, value)
 	case tableSweeps:
 		return addRow(&w.sweeps, key, value, 8)
 	case tableLayout:

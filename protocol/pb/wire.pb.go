@@ -518,7 +518,7 @@ func (x NodeChange_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use NodeChange_Kind.Descriptor instead.
 func (NodeChange_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{94, 0}
+	return file_wire_proto_rawDescGZIP(), []int{95, 0}
 }
 
 // Version is protocol.Version.
@@ -1071,7 +1071,9 @@ type Layout struct {
 	Table         []uint32               `protobuf:"varint,5,rep,packed,name=table,proto3" json:"table,omitempty"`
 	Nodes         []*BlockNode           `protobuf:"bytes,6,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	// The answering replica's applied version: good as the u of an upload.
-	Version       *Version `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	Version *Version `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	// The tables of redundancies that buckets ask for beside the cluster's.
+	Own           []*LayoutTable `protobuf:"bytes,9,rep,name=own,proto3" json:"own,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1155,16 +1157,86 @@ func (x *Layout) GetVersion() *Version {
 	return nil
 }
 
-type PrepareRequest struct {
+func (x *Layout) GetOwn() []*LayoutTable {
+	if x != nil {
+		return x.Own
+	}
+	return nil
+}
+
+// LayoutTable is the partition table of one redundancy.
+type LayoutTable struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hashes        []byte                 `protobuf:"bytes,1,opt,name=hashes,proto3" json:"hashes,omitempty"`
+	Redundancy    uint32                 `protobuf:"varint,1,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	Width         uint32                 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
+	Table         []uint32               `protobuf:"varint,3,rep,packed,name=table,proto3" json:"table,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayoutTable) Reset() {
+	*x = LayoutTable{}
+	mi := &file_wire_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayoutTable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayoutTable) ProtoMessage() {}
+
+func (x *LayoutTable) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayoutTable.ProtoReflect.Descriptor instead.
+func (*LayoutTable) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *LayoutTable) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
+func (x *LayoutTable) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *LayoutTable) GetTable() []uint32 {
+	if x != nil {
+		return x.Table
+	}
+	return nil
+}
+
+type PrepareRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Hashes []byte                 `protobuf:"bytes,1,opt,name=hashes,proto3" json:"hashes,omitempty"`
+	// Of the objects that are to have the hashes; absent: of one without settings.
+	Bucket        string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PrepareRequest) Reset() {
 	*x = PrepareRequest{}
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1248,7 @@ func (x *PrepareRequest) String() string {
 func (*PrepareRequest) ProtoMessage() {}
 
 func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1261,7 @@ func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrepareRequest.ProtoReflect.Descriptor instead.
 func (*PrepareRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{9}
+	return file_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PrepareRequest) GetHashes() []byte {
@@ -1199,6 +1271,13 @@ func (x *PrepareRequest) GetHashes() []byte {
 	return nil
 }
 
+func (x *PrepareRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
 type PrepareAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// live[i]: hash i is referenced or unreferenced with a quorum of trusted
@@ -1206,13 +1285,17 @@ type PrepareAnswer struct {
 	Live          []bool   `protobuf:"varint,1,rep,packed,name=live,proto3" json:"live,omitempty"`
 	Version       *Version `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	LayoutVersion uint64   `protobuf:"varint,3,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
+	// R of the bucket's objects, and the copies that a commit of one needs: a block
+	// that other buckets hold as well may need more.
+	Redundancy    uint32 `protobuf:"varint,4,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	Quorum        uint32 `protobuf:"varint,5,opt,name=quorum,proto3" json:"quorum,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PrepareAnswer) Reset() {
 	*x = PrepareAnswer{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1307,7 @@ func (x *PrepareAnswer) String() string {
 func (*PrepareAnswer) ProtoMessage() {}
 
 func (x *PrepareAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1320,7 @@ func (x *PrepareAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrepareAnswer.ProtoReflect.Descriptor instead.
 func (*PrepareAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PrepareAnswer) GetLive() []bool {
@@ -1261,6 +1344,20 @@ func (x *PrepareAnswer) GetLayoutVersion() uint64 {
 	return 0
 }
 
+func (x *PrepareAnswer) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
+func (x *PrepareAnswer) GetQuorum() uint32 {
+	if x != nil {
+		return x.Quorum
+	}
+	return 0
+}
+
 type SessionOpenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 16 random bytes of the client's, so that a retry opens the same session; the
@@ -1272,7 +1369,7 @@ type SessionOpenRequest struct {
 
 func (x *SessionOpenRequest) Reset() {
 	*x = SessionOpenRequest{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1381,7 @@ func (x *SessionOpenRequest) String() string {
 func (*SessionOpenRequest) ProtoMessage() {}
 
 func (x *SessionOpenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1394,7 @@ func (x *SessionOpenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpenRequest.ProtoReflect.Descriptor instead.
 func (*SessionOpenRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SessionOpenRequest) GetSession() []byte {
@@ -1318,7 +1415,7 @@ type SessionOpenAnswer struct {
 
 func (x *SessionOpenAnswer) Reset() {
 	*x = SessionOpenAnswer{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1427,7 @@ func (x *SessionOpenAnswer) String() string {
 func (*SessionOpenAnswer) ProtoMessage() {}
 
 func (x *SessionOpenAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1440,7 @@ func (x *SessionOpenAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpenAnswer.ProtoReflect.Descriptor instead.
 func (*SessionOpenAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SessionOpenAnswer) GetSession() []byte {
@@ -1376,7 +1473,7 @@ type SessionCloseRequest struct {
 
 func (x *SessionCloseRequest) Reset() {
 	*x = SessionCloseRequest{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1388,7 +1485,7 @@ func (x *SessionCloseRequest) String() string {
 func (*SessionCloseRequest) ProtoMessage() {}
 
 func (x *SessionCloseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1401,7 +1498,7 @@ func (x *SessionCloseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCloseRequest.ProtoReflect.Descriptor instead.
 func (*SessionCloseRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SessionCloseRequest) GetSession() []byte {
@@ -1420,7 +1517,7 @@ type SessionCloseAnswer struct {
 
 func (x *SessionCloseAnswer) Reset() {
 	*x = SessionCloseAnswer{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1529,7 @@ func (x *SessionCloseAnswer) String() string {
 func (*SessionCloseAnswer) ProtoMessage() {}
 
 func (x *SessionCloseAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1542,7 @@ func (x *SessionCloseAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCloseAnswer.ProtoReflect.Descriptor instead.
 func (*SessionCloseAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SessionCloseAnswer) GetVersion() *Version {
@@ -1478,7 +1575,7 @@ type CommitRequest struct {
 
 func (x *CommitRequest) Reset() {
 	*x = CommitRequest{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1490,7 +1587,7 @@ func (x *CommitRequest) String() string {
 func (*CommitRequest) ProtoMessage() {}
 
 func (x *CommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +1600,7 @@ func (x *CommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRequest.ProtoReflect.Descriptor instead.
 func (*CommitRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CommitRequest) GetCall() *Call {
@@ -1605,7 +1702,7 @@ type CommitAnswer struct {
 
 func (x *CommitAnswer) Reset() {
 	*x = CommitAnswer{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1617,7 +1714,7 @@ func (x *CommitAnswer) String() string {
 func (*CommitAnswer) ProtoMessage() {}
 
 func (x *CommitAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1630,7 +1727,7 @@ func (x *CommitAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitAnswer.ProtoReflect.Descriptor instead.
 func (*CommitAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CommitAnswer) GetVersion() *Version {
@@ -1662,15 +1759,17 @@ func (x *CommitAnswer) GetRefused() []byte {
 }
 
 type UploadCreateRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Call  *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	// Whose redundancy the upload's references ask for.
+	Bucket        string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UploadCreateRequest) Reset() {
 	*x = UploadCreateRequest{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1682,7 +1781,7 @@ func (x *UploadCreateRequest) String() string {
 func (*UploadCreateRequest) ProtoMessage() {}
 
 func (x *UploadCreateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1695,7 +1794,7 @@ func (x *UploadCreateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadCreateRequest.ProtoReflect.Descriptor instead.
 func (*UploadCreateRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *UploadCreateRequest) GetCall() *Call {
@@ -1703,6 +1802,13 @@ func (x *UploadCreateRequest) GetCall() *Call {
 		return x.Call
 	}
 	return nil
+}
+
+func (x *UploadCreateRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
 }
 
 type UploadCreateAnswer struct {
@@ -1715,7 +1821,7 @@ type UploadCreateAnswer struct {
 
 func (x *UploadCreateAnswer) Reset() {
 	*x = UploadCreateAnswer{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1727,7 +1833,7 @@ func (x *UploadCreateAnswer) String() string {
 func (*UploadCreateAnswer) ProtoMessage() {}
 
 func (x *UploadCreateAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1740,7 +1846,7 @@ func (x *UploadCreateAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadCreateAnswer.ProtoReflect.Descriptor instead.
 func (*UploadCreateAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UploadCreateAnswer) GetUpload() []byte {
@@ -1771,7 +1877,7 @@ type UploadAppendRequest struct {
 
 func (x *UploadAppendRequest) Reset() {
 	*x = UploadAppendRequest{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1783,7 +1889,7 @@ func (x *UploadAppendRequest) String() string {
 func (*UploadAppendRequest) ProtoMessage() {}
 
 func (x *UploadAppendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1796,7 +1902,7 @@ func (x *UploadAppendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadAppendRequest.ProtoReflect.Descriptor instead.
 func (*UploadAppendRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *UploadAppendRequest) GetCall() *Call {
@@ -1843,7 +1949,7 @@ type UploadAppendAnswer struct {
 
 func (x *UploadAppendAnswer) Reset() {
 	*x = UploadAppendAnswer{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1855,7 +1961,7 @@ func (x *UploadAppendAnswer) String() string {
 func (*UploadAppendAnswer) ProtoMessage() {}
 
 func (x *UploadAppendAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1868,7 +1974,7 @@ func (x *UploadAppendAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadAppendAnswer.ProtoReflect.Descriptor instead.
 func (*UploadAppendAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *UploadAppendAnswer) GetVersion() *Version {
@@ -1888,7 +1994,7 @@ type UploadAbortRequest struct {
 
 func (x *UploadAbortRequest) Reset() {
 	*x = UploadAbortRequest{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1900,7 +2006,7 @@ func (x *UploadAbortRequest) String() string {
 func (*UploadAbortRequest) ProtoMessage() {}
 
 func (x *UploadAbortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1913,7 +2019,7 @@ func (x *UploadAbortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadAbortRequest.ProtoReflect.Descriptor instead.
 func (*UploadAbortRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *UploadAbortRequest) GetCall() *Call {
@@ -1939,7 +2045,7 @@ type UploadAbortAnswer struct {
 
 func (x *UploadAbortAnswer) Reset() {
 	*x = UploadAbortAnswer{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1951,7 +2057,7 @@ func (x *UploadAbortAnswer) String() string {
 func (*UploadAbortAnswer) ProtoMessage() {}
 
 func (x *UploadAbortAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1964,7 +2070,7 @@ func (x *UploadAbortAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadAbortAnswer.ProtoReflect.Descriptor instead.
 func (*UploadAbortAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *UploadAbortAnswer) GetVersion() *Version {
@@ -1993,7 +2099,7 @@ type LookupRequest struct {
 
 func (x *LookupRequest) Reset() {
 	*x = LookupRequest{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2005,7 +2111,7 @@ func (x *LookupRequest) String() string {
 func (*LookupRequest) ProtoMessage() {}
 
 func (x *LookupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2018,7 +2124,7 @@ func (x *LookupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookupRequest.ProtoReflect.Descriptor instead.
 func (*LookupRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LookupRequest) GetBucket() string {
@@ -2090,13 +2196,15 @@ type ObjectInfo struct {
 	ModifiedUnixMs int64  `protobuf:"varint,8,opt,name=modified_unix_ms,json=modifiedUnixMs,proto3" json:"modified_unix_ms,omitempty"`
 	IsInline       bool   `protobuf:"varint,9,opt,name=is_inline,json=isInline,proto3" json:"is_inline,omitempty"`
 	BlockCount     uint64 `protobuf:"varint,10,opt,name=block_count,json=blockCount,proto3" json:"block_count,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the object's references ask for; 0: the cluster's redundancy.
+	Redundancy    uint32 `protobuf:"varint,11,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ObjectInfo) Reset() {
 	*x = ObjectInfo{}
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2108,7 +2216,7 @@ func (x *ObjectInfo) String() string {
 func (*ObjectInfo) ProtoMessage() {}
 
 func (x *ObjectInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2121,7 +2229,7 @@ func (x *ObjectInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectInfo.ProtoReflect.Descriptor instead.
 func (*ObjectInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{24}
+	return file_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ObjectInfo) GetBucket() string {
@@ -2194,6 +2302,13 @@ func (x *ObjectInfo) GetBlockCount() uint64 {
 	return 0
 }
 
+func (x *ObjectInfo) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
 type Copy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Block         uint32                 `protobuf:"varint,1,opt,name=block,proto3" json:"block,omitempty"`
@@ -2205,7 +2320,7 @@ type Copy struct {
 
 func (x *Copy) Reset() {
 	*x = Copy{}
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2332,7 @@ func (x *Copy) String() string {
 func (*Copy) ProtoMessage() {}
 
 func (x *Copy) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2345,7 @@ func (x *Copy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Copy.ProtoReflect.Descriptor instead.
 func (*Copy) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{25}
+	return file_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Copy) GetBlock() uint32 {
@@ -2273,7 +2388,7 @@ type LookupAnswer struct {
 
 func (x *LookupAnswer) Reset() {
 	*x = LookupAnswer{}
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2285,7 +2400,7 @@ func (x *LookupAnswer) String() string {
 func (*LookupAnswer) ProtoMessage() {}
 
 func (x *LookupAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2298,7 +2413,7 @@ func (x *LookupAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookupAnswer.ProtoReflect.Descriptor instead.
 func (*LookupAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{26}
+	return file_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LookupAnswer) GetObject() *ObjectInfo {
@@ -2367,7 +2482,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2379,7 +2494,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[27]
+	mi := &file_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2392,7 +2507,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{27}
+	return file_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListRequest) GetBucket() string {
@@ -2457,7 +2572,7 @@ type ListAnswer struct {
 
 func (x *ListAnswer) Reset() {
 	*x = ListAnswer{}
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +2584,7 @@ func (x *ListAnswer) String() string {
 func (*ListAnswer) ProtoMessage() {}
 
 func (x *ListAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[28]
+	mi := &file_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +2597,7 @@ func (x *ListAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAnswer.ProtoReflect.Descriptor instead.
 func (*ListAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{28}
+	return file_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListAnswer) GetObjects() []*ObjectInfo {
@@ -2524,7 +2639,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2536,7 +2651,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[29]
+	mi := &file_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2549,7 +2664,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{29}
+	return file_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeleteRequest) GetCall() *Call {
@@ -2583,7 +2698,7 @@ type DeleteItem struct {
 
 func (x *DeleteItem) Reset() {
 	*x = DeleteItem{}
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2595,7 +2710,7 @@ func (x *DeleteItem) String() string {
 func (*DeleteItem) ProtoMessage() {}
 
 func (x *DeleteItem) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[30]
+	mi := &file_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2608,7 +2723,7 @@ func (x *DeleteItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteItem.ProtoReflect.Descriptor instead.
 func (*DeleteItem) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{30}
+	return file_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DeleteItem) GetName() string {
@@ -2638,7 +2753,7 @@ type DeleteAnswer struct {
 
 func (x *DeleteAnswer) Reset() {
 	*x = DeleteAnswer{}
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2650,7 +2765,7 @@ func (x *DeleteAnswer) String() string {
 func (*DeleteAnswer) ProtoMessage() {}
 
 func (x *DeleteAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[31]
+	mi := &file_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2663,7 +2778,7 @@ func (x *DeleteAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAnswer.ProtoReflect.Descriptor instead.
 func (*DeleteAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{31}
+	return file_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeleteAnswer) GetKinds() []uint32 {
@@ -2698,7 +2813,7 @@ type ClaimsRequest struct {
 
 func (x *ClaimsRequest) Reset() {
 	*x = ClaimsRequest{}
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2710,7 +2825,7 @@ func (x *ClaimsRequest) String() string {
 func (*ClaimsRequest) ProtoMessage() {}
 
 func (x *ClaimsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[32]
+	mi := &file_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2723,7 +2838,7 @@ func (x *ClaimsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimsRequest.ProtoReflect.Descriptor instead.
 func (*ClaimsRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{32}
+	return file_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ClaimsRequest) GetBlocks() *Blocks {
@@ -2750,7 +2865,7 @@ type ClaimsAnswer struct {
 
 func (x *ClaimsAnswer) Reset() {
 	*x = ClaimsAnswer{}
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2762,7 +2877,7 @@ func (x *ClaimsAnswer) String() string {
 func (*ClaimsAnswer) ProtoMessage() {}
 
 func (x *ClaimsAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[33]
+	mi := &file_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2775,7 +2890,7 @@ func (x *ClaimsAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimsAnswer.ProtoReflect.Descriptor instead.
 func (*ClaimsAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{33}
+	return file_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ClaimsAnswer) GetCounted() uint32 {
@@ -2805,7 +2920,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2817,7 +2932,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[34]
+	mi := &file_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2830,7 +2945,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{34}
+	return file_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReportRequest) GetHash() []byte {
@@ -2862,7 +2977,7 @@ type ReportAnswer struct {
 
 func (x *ReportAnswer) Reset() {
 	*x = ReportAnswer{}
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2874,7 +2989,7 @@ func (x *ReportAnswer) String() string {
 func (*ReportAnswer) ProtoMessage() {}
 
 func (x *ReportAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[35]
+	mi := &file_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2887,7 +3002,7 @@ func (x *ReportAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportAnswer.ProtoReflect.Descriptor instead.
 func (*ReportAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{35}
+	return file_wire_proto_rawDescGZIP(), []int{36}
 }
 
 type BlockInfoRequest struct {
@@ -2900,7 +3015,7 @@ type BlockInfoRequest struct {
 
 func (x *BlockInfoRequest) Reset() {
 	*x = BlockInfoRequest{}
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2912,7 +3027,7 @@ func (x *BlockInfoRequest) String() string {
 func (*BlockInfoRequest) ProtoMessage() {}
 
 func (x *BlockInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[36]
+	mi := &file_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2925,7 +3040,7 @@ func (x *BlockInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockInfoRequest.ProtoReflect.Descriptor instead.
 func (*BlockInfoRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{36}
+	return file_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BlockInfoRequest) GetHash() []byte {
@@ -2946,23 +3061,28 @@ type BlockInfoAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Hash  []byte                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
 	// none, live, unreferenced, condemned.
-	Phase         string       `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"`
-	References    uint64       `protobuf:"varint,3,opt,name=references,proto3" json:"references,omitempty"`
-	Floor         *Version     `protobuf:"bytes,4,opt,name=floor,proto3" json:"floor,omitempty"`
-	PlainSize     uint32       `protobuf:"varint,5,opt,name=plain_size,json=plainSize,proto3" json:"plain_size,omitempty"`
-	StoredSize    uint32       `protobuf:"varint,6,opt,name=stored_size,json=storedSize,proto3" json:"stored_size,omitempty"`
-	Copies        []*BlockCopy `protobuf:"bytes,7,rep,name=copies,proto3" json:"copies,omitempty"`
-	Drops         []*BlockCopy `protobuf:"bytes,8,rep,name=drops,proto3" json:"drops,omitempty"`
-	Pending       []uint32     `protobuf:"varint,9,rep,packed,name=pending,proto3" json:"pending,omitempty"`
-	Wanted        []uint32     `protobuf:"varint,10,rep,packed,name=wanted,proto3" json:"wanted,omitempty"`
-	Version       *Version     `protobuf:"bytes,11,opt,name=version,proto3" json:"version,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Phase      string       `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"`
+	References uint64       `protobuf:"varint,3,opt,name=references,proto3" json:"references,omitempty"`
+	Floor      *Version     `protobuf:"bytes,4,opt,name=floor,proto3" json:"floor,omitempty"`
+	PlainSize  uint32       `protobuf:"varint,5,opt,name=plain_size,json=plainSize,proto3" json:"plain_size,omitempty"`
+	StoredSize uint32       `protobuf:"varint,6,opt,name=stored_size,json=storedSize,proto3" json:"stored_size,omitempty"`
+	Copies     []*BlockCopy `protobuf:"bytes,7,rep,name=copies,proto3" json:"copies,omitempty"`
+	Drops      []*BlockCopy `protobuf:"bytes,8,rep,name=drops,proto3" json:"drops,omitempty"`
+	Pending    []uint32     `protobuf:"varint,9,rep,packed,name=pending,proto3" json:"pending,omitempty"`
+	Wanted     []uint32     `protobuf:"varint,10,rep,packed,name=wanted,proto3" json:"wanted,omitempty"`
+	Version    *Version     `protobuf:"bytes,11,opt,name=version,proto3" json:"version,omitempty"`
+	// R of the block: the highest that its references ask for.
+	Redundancy uint32 `protobuf:"varint,12,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	// [r] counts the references that ask for redundancy r; [0], those that ask for
+	// the cluster's. Empty if all are of these.
+	ReferencesByRedundancy []uint64 `protobuf:"varint,13,rep,packed,name=references_by_redundancy,json=referencesByRedundancy,proto3" json:"references_by_redundancy,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *BlockInfoAnswer) Reset() {
 	*x = BlockInfoAnswer{}
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2974,7 +3094,7 @@ func (x *BlockInfoAnswer) String() string {
 func (*BlockInfoAnswer) ProtoMessage() {}
 
 func (x *BlockInfoAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[37]
+	mi := &file_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2987,7 +3107,7 @@ func (x *BlockInfoAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockInfoAnswer.ProtoReflect.Descriptor instead.
 func (*BlockInfoAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{37}
+	return file_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *BlockInfoAnswer) GetHash() []byte {
@@ -3067,6 +3187,20 @@ func (x *BlockInfoAnswer) GetVersion() *Version {
 	return nil
 }
 
+func (x *BlockInfoAnswer) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
+func (x *BlockInfoAnswer) GetReferencesByRedundancy() []uint64 {
+	if x != nil {
+		return x.ReferencesByRedundancy
+	}
+	return nil
+}
+
 type BlockCopy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -3078,7 +3212,7 @@ type BlockCopy struct {
 
 func (x *BlockCopy) Reset() {
 	*x = BlockCopy{}
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3090,7 +3224,7 @@ func (x *BlockCopy) String() string {
 func (*BlockCopy) ProtoMessage() {}
 
 func (x *BlockCopy) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[38]
+	mi := &file_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3103,7 +3237,7 @@ func (x *BlockCopy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockCopy.ProtoReflect.Descriptor instead.
 func (*BlockCopy) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{38}
+	return file_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *BlockCopy) GetNode() uint32 {
@@ -3140,7 +3274,7 @@ type DiskInfo struct {
 
 func (x *DiskInfo) Reset() {
 	*x = DiskInfo{}
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3152,7 +3286,7 @@ func (x *DiskInfo) String() string {
 func (*DiskInfo) ProtoMessage() {}
 
 func (x *DiskInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[39]
+	mi := &file_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3165,7 +3299,7 @@ func (x *DiskInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskInfo.ProtoReflect.Descriptor instead.
 func (*DiskInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{39}
+	return file_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *DiskInfo) GetDisk() []byte {
@@ -3214,7 +3348,7 @@ type RegisterRequest struct {
 
 func (x *RegisterRequest) Reset() {
 	*x = RegisterRequest{}
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3226,7 +3360,7 @@ func (x *RegisterRequest) String() string {
 func (*RegisterRequest) ProtoMessage() {}
 
 func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[40]
+	mi := &file_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3239,7 +3373,7 @@ func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterRequest.ProtoReflect.Descriptor instead.
 func (*RegisterRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{40}
+	return file_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RegisterRequest) GetIdentity() []byte {
@@ -3300,7 +3434,7 @@ type RegisterAnswer struct {
 
 func (x *RegisterAnswer) Reset() {
 	*x = RegisterAnswer{}
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3312,7 +3446,7 @@ func (x *RegisterAnswer) String() string {
 func (*RegisterAnswer) ProtoMessage() {}
 
 func (x *RegisterAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[41]
+	mi := &file_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3325,7 +3459,7 @@ func (x *RegisterAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterAnswer.ProtoReflect.Descriptor instead.
 func (*RegisterAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{41}
+	return file_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RegisterAnswer) GetNode() uint32 {
@@ -3379,7 +3513,7 @@ type ClusterStatusRequest struct {
 
 func (x *ClusterStatusRequest) Reset() {
 	*x = ClusterStatusRequest{}
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3391,7 +3525,7 @@ func (x *ClusterStatusRequest) String() string {
 func (*ClusterStatusRequest) ProtoMessage() {}
 
 func (x *ClusterStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[42]
+	mi := &file_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3404,7 +3538,7 @@ func (x *ClusterStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterStatusRequest.ProtoReflect.Descriptor instead.
 func (*ClusterStatusRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{42}
+	return file_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ClusterStatusRequest) GetLevel() Level {
@@ -3452,13 +3586,16 @@ type Counters struct {
 	// Blocks that a sweep found out of line with the placement, one copy each.
 	MovingBlocks      uint64 `protobuf:"varint,30,opt,name=moving_blocks,json=movingBlocks,proto3" json:"moving_blocks,omitempty"`
 	MovingStoredBytes uint64 `protobuf:"varint,31,opt,name=moving_stored_bytes,json=movingStoredBytes,proto3" json:"moving_stored_bytes,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// [r] counts the references that ask for redundancy r; [0], those that ask for
+	// the cluster's.
+	ReferencesByRedundancy []uint64 `protobuf:"varint,32,rep,packed,name=references_by_redundancy,json=referencesByRedundancy,proto3" json:"references_by_redundancy,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *Counters) Reset() {
 	*x = Counters{}
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3470,7 +3607,7 @@ func (x *Counters) String() string {
 func (*Counters) ProtoMessage() {}
 
 func (x *Counters) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[43]
+	mi := &file_wire_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3483,7 +3620,7 @@ func (x *Counters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Counters.ProtoReflect.Descriptor instead.
 func (*Counters) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{43}
+	return file_wire_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Counters) GetObjects() uint64 {
@@ -3675,6 +3812,13 @@ func (x *Counters) GetMovingStoredBytes() uint64 {
 	return 0
 }
 
+func (x *Counters) GetReferencesByRedundancy() []uint64 {
+	if x != nil {
+		return x.ReferencesByRedundancy
+	}
+	return nil
+}
+
 type MetaMember struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3689,7 +3833,7 @@ type MetaMember struct {
 
 func (x *MetaMember) Reset() {
 	*x = MetaMember{}
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3701,7 +3845,7 @@ func (x *MetaMember) String() string {
 func (*MetaMember) ProtoMessage() {}
 
 func (x *MetaMember) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[44]
+	mi := &file_wire_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3714,7 +3858,7 @@ func (x *MetaMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaMember.ProtoReflect.Descriptor instead.
 func (*MetaMember) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{44}
+	return file_wire_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *MetaMember) GetId() string {
@@ -3784,7 +3928,7 @@ type ClusterStatus struct {
 
 func (x *ClusterStatus) Reset() {
 	*x = ClusterStatus{}
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3796,7 +3940,7 @@ func (x *ClusterStatus) String() string {
 func (*ClusterStatus) ProtoMessage() {}
 
 func (x *ClusterStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[45]
+	mi := &file_wire_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3809,7 +3953,7 @@ func (x *ClusterStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterStatus.ProtoReflect.Descriptor instead.
 func (*ClusterStatus) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{45}
+	return file_wire_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ClusterStatus) GetCluster() []byte {
@@ -3941,7 +4085,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3953,7 +4097,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[46]
+	mi := &file_wire_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3966,7 +4110,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{46}
+	return file_wire_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Ack) GetHash() []byte {
@@ -4035,7 +4179,7 @@ type TouchRequest struct {
 
 func (x *TouchRequest) Reset() {
 	*x = TouchRequest{}
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4047,7 +4191,7 @@ func (x *TouchRequest) String() string {
 func (*TouchRequest) ProtoMessage() {}
 
 func (x *TouchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[47]
+	mi := &file_wire_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4060,7 +4204,7 @@ func (x *TouchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TouchRequest.ProtoReflect.Descriptor instead.
 func (*TouchRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{47}
+	return file_wire_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *TouchRequest) GetHashes() []byte {
@@ -4091,7 +4235,7 @@ type TouchAnswer struct {
 
 func (x *TouchAnswer) Reset() {
 	*x = TouchAnswer{}
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4103,7 +4247,7 @@ func (x *TouchAnswer) String() string {
 func (*TouchAnswer) ProtoMessage() {}
 
 func (x *TouchAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[48]
+	mi := &file_wire_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4116,7 +4260,7 @@ func (x *TouchAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TouchAnswer.ProtoReflect.Descriptor instead.
 func (*TouchAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{48}
+	return file_wire_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *TouchAnswer) GetAcks() []*Ack {
@@ -4162,7 +4306,7 @@ type InventoryItem struct {
 
 func (x *InventoryItem) Reset() {
 	*x = InventoryItem{}
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4174,7 +4318,7 @@ func (x *InventoryItem) String() string {
 func (*InventoryItem) ProtoMessage() {}
 
 func (x *InventoryItem) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[49]
+	mi := &file_wire_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4187,7 +4331,7 @@ func (x *InventoryItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InventoryItem.ProtoReflect.Descriptor instead.
 func (*InventoryItem) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{49}
+	return file_wire_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *InventoryItem) GetHash() []byte {
@@ -4246,7 +4390,7 @@ type InventoryPage struct {
 
 func (x *InventoryPage) Reset() {
 	*x = InventoryPage{}
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4258,7 +4402,7 @@ func (x *InventoryPage) String() string {
 func (*InventoryPage) ProtoMessage() {}
 
 func (x *InventoryPage) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[50]
+	mi := &file_wire_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4271,7 +4415,7 @@ func (x *InventoryPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InventoryPage.ProtoReflect.Descriptor instead.
 func (*InventoryPage) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{50}
+	return file_wire_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *InventoryPage) GetItems() []*InventoryItem {
@@ -4323,7 +4467,7 @@ type DiskStatus struct {
 
 func (x *DiskStatus) Reset() {
 	*x = DiskStatus{}
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4335,7 +4479,7 @@ func (x *DiskStatus) String() string {
 func (*DiskStatus) ProtoMessage() {}
 
 func (x *DiskStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[51]
+	mi := &file_wire_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4348,7 +4492,7 @@ func (x *DiskStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskStatus.ProtoReflect.Descriptor instead.
 func (*DiskStatus) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{51}
+	return file_wire_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *DiskStatus) GetNumber() uint32 {
@@ -4444,7 +4588,7 @@ type BlockserverStatus struct {
 
 func (x *BlockserverStatus) Reset() {
 	*x = BlockserverStatus{}
-	mi := &file_wire_proto_msgTypes[52]
+	mi := &file_wire_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4456,7 +4600,7 @@ func (x *BlockserverStatus) String() string {
 func (*BlockserverStatus) ProtoMessage() {}
 
 func (x *BlockserverStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[52]
+	mi := &file_wire_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4469,7 +4613,7 @@ func (x *BlockserverStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockserverStatus.ProtoReflect.Descriptor instead.
 func (*BlockserverStatus) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{52}
+	return file_wire_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *BlockserverStatus) GetCluster() []byte {
@@ -4545,7 +4689,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_wire_proto_msgTypes[53]
+	mi := &file_wire_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4557,7 +4701,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[53]
+	mi := &file_wire_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4570,7 +4714,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{53}
+	return file_wire_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Order) GetId() uint64 {
@@ -4624,7 +4768,7 @@ type OrdersRequest struct {
 
 func (x *OrdersRequest) Reset() {
 	*x = OrdersRequest{}
-	mi := &file_wire_proto_msgTypes[54]
+	mi := &file_wire_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4636,7 +4780,7 @@ func (x *OrdersRequest) String() string {
 func (*OrdersRequest) ProtoMessage() {}
 
 func (x *OrdersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[54]
+	mi := &file_wire_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4649,7 +4793,7 @@ func (x *OrdersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrdersRequest.ProtoReflect.Descriptor instead.
 func (*OrdersRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{54}
+	return file_wire_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *OrdersRequest) GetGeneration() uint32 {
@@ -4701,7 +4845,7 @@ type OrderAnswer struct {
 
 func (x *OrderAnswer) Reset() {
 	*x = OrderAnswer{}
-	mi := &file_wire_proto_msgTypes[55]
+	mi := &file_wire_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4713,7 +4857,7 @@ func (x *OrderAnswer) String() string {
 func (*OrderAnswer) ProtoMessage() {}
 
 func (x *OrderAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[55]
+	mi := &file_wire_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4726,7 +4870,7 @@ func (x *OrderAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAnswer.ProtoReflect.Descriptor instead.
 func (*OrderAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{55}
+	return file_wire_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *OrderAnswer) GetId() uint64 {
@@ -4778,7 +4922,7 @@ type OrdersAnswer struct {
 
 func (x *OrdersAnswer) Reset() {
 	*x = OrdersAnswer{}
-	mi := &file_wire_proto_msgTypes[56]
+	mi := &file_wire_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4790,7 +4934,7 @@ func (x *OrdersAnswer) String() string {
 func (*OrdersAnswer) ProtoMessage() {}
 
 func (x *OrdersAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[56]
+	mi := &file_wire_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4803,7 +4947,7 @@ func (x *OrdersAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrdersAnswer.ProtoReflect.Descriptor instead.
 func (*OrdersAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{56}
+	return file_wire_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *OrdersAnswer) GetAnswers() []*OrderAnswer {
@@ -4846,7 +4990,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_wire_proto_msgTypes[57]
+	mi := &file_wire_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4858,7 +5002,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[57]
+	mi := &file_wire_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4871,7 +5015,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{57}
+	return file_wire_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ExplainRequest) GetHash() []byte {
@@ -4910,7 +5054,7 @@ type ExplainAnswer struct {
 
 func (x *ExplainAnswer) Reset() {
 	*x = ExplainAnswer{}
-	mi := &file_wire_proto_msgTypes[58]
+	mi := &file_wire_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4922,7 +5066,7 @@ func (x *ExplainAnswer) String() string {
 func (*ExplainAnswer) ProtoMessage() {}
 
 func (x *ExplainAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[58]
+	mi := &file_wire_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4935,7 +5079,7 @@ func (x *ExplainAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainAnswer.ProtoReflect.Descriptor instead.
 func (*ExplainAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{58}
+	return file_wire_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ExplainAnswer) GetBlock() *BlockInfoAnswer {
@@ -5009,7 +5153,7 @@ type Holder struct {
 
 func (x *Holder) Reset() {
 	*x = Holder{}
-	mi := &file_wire_proto_msgTypes[59]
+	mi := &file_wire_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5021,7 +5165,7 @@ func (x *Holder) String() string {
 func (*Holder) ProtoMessage() {}
 
 func (x *Holder) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[59]
+	mi := &file_wire_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5034,7 +5178,7 @@ func (x *Holder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Holder.ProtoReflect.Descriptor instead.
 func (*Holder) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{59}
+	return file_wire_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Holder) GetBucket() string {
@@ -5090,7 +5234,7 @@ type WorkRow struct {
 
 func (x *WorkRow) Reset() {
 	*x = WorkRow{}
-	mi := &file_wire_proto_msgTypes[60]
+	mi := &file_wire_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5102,7 +5246,7 @@ func (x *WorkRow) String() string {
 func (*WorkRow) ProtoMessage() {}
 
 func (x *WorkRow) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[60]
+	mi := &file_wire_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5115,7 +5259,7 @@ func (x *WorkRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkRow.ProtoReflect.Descriptor instead.
 func (*WorkRow) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{60}
+	return file_wire_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *WorkRow) GetClass() uint32 {
@@ -5180,7 +5324,7 @@ type WorkListRequest struct {
 
 func (x *WorkListRequest) Reset() {
 	*x = WorkListRequest{}
-	mi := &file_wire_proto_msgTypes[61]
+	mi := &file_wire_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5192,7 +5336,7 @@ func (x *WorkListRequest) String() string {
 func (*WorkListRequest) ProtoMessage() {}
 
 func (x *WorkListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[61]
+	mi := &file_wire_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5205,7 +5349,7 @@ func (x *WorkListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkListRequest.ProtoReflect.Descriptor instead.
 func (*WorkListRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{61}
+	return file_wire_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *WorkListRequest) GetClass() uint32 {
@@ -5243,7 +5387,7 @@ type WorkListAnswer struct {
 
 func (x *WorkListAnswer) Reset() {
 	*x = WorkListAnswer{}
-	mi := &file_wire_proto_msgTypes[62]
+	mi := &file_wire_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5255,7 +5399,7 @@ func (x *WorkListAnswer) String() string {
 func (*WorkListAnswer) ProtoMessage() {}
 
 func (x *WorkListAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[62]
+	mi := &file_wire_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5268,7 +5412,7 @@ func (x *WorkListAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkListAnswer.ProtoReflect.Descriptor instead.
 func (*WorkListAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{62}
+	return file_wire_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *WorkListAnswer) GetRows() []*WorkRow {
@@ -5326,7 +5470,7 @@ type WorkSettings struct {
 
 func (x *WorkSettings) Reset() {
 	*x = WorkSettings{}
-	mi := &file_wire_proto_msgTypes[63]
+	mi := &file_wire_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5338,7 +5482,7 @@ func (x *WorkSettings) String() string {
 func (*WorkSettings) ProtoMessage() {}
 
 func (x *WorkSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[63]
+	mi := &file_wire_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5351,7 +5495,7 @@ func (x *WorkSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkSettings.ProtoReflect.Descriptor instead.
 func (*WorkSettings) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{63}
+	return file_wire_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *WorkSettings) GetPausedClasses() uint32 {
@@ -5422,7 +5566,7 @@ type WorkRetryRequest struct {
 
 func (x *WorkRetryRequest) Reset() {
 	*x = WorkRetryRequest{}
-	mi := &file_wire_proto_msgTypes[64]
+	mi := &file_wire_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5434,7 +5578,7 @@ func (x *WorkRetryRequest) String() string {
 func (*WorkRetryRequest) ProtoMessage() {}
 
 func (x *WorkRetryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[64]
+	mi := &file_wire_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5447,7 +5591,7 @@ func (x *WorkRetryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkRetryRequest.ProtoReflect.Descriptor instead.
 func (*WorkRetryRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{64}
+	return file_wire_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *WorkRetryRequest) GetClass() uint32 {
@@ -5480,7 +5624,7 @@ type WorkRetryAnswer struct {
 
 func (x *WorkRetryAnswer) Reset() {
 	*x = WorkRetryAnswer{}
-	mi := &file_wire_proto_msgTypes[65]
+	mi := &file_wire_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5492,7 +5636,7 @@ func (x *WorkRetryAnswer) String() string {
 func (*WorkRetryAnswer) ProtoMessage() {}
 
 func (x *WorkRetryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[65]
+	mi := &file_wire_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5505,7 +5649,7 @@ func (x *WorkRetryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkRetryAnswer.ProtoReflect.Descriptor instead.
 func (*WorkRetryAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{65}
+	return file_wire_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *WorkRetryAnswer) GetVersion() *Version {
@@ -5534,7 +5678,7 @@ type WorkSetRequest struct {
 
 func (x *WorkSetRequest) Reset() {
 	*x = WorkSetRequest{}
-	mi := &file_wire_proto_msgTypes[66]
+	mi := &file_wire_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5546,7 +5690,7 @@ func (x *WorkSetRequest) String() string {
 func (*WorkSetRequest) ProtoMessage() {}
 
 func (x *WorkSetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[66]
+	mi := &file_wire_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5559,7 +5703,7 @@ func (x *WorkSetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkSetRequest.ProtoReflect.Descriptor instead.
 func (*WorkSetRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{66}
+	return file_wire_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *WorkSetRequest) GetPause() uint32 {
@@ -5635,7 +5779,7 @@ type WorkSetAnswer struct {
 
 func (x *WorkSetAnswer) Reset() {
 	*x = WorkSetAnswer{}
-	mi := &file_wire_proto_msgTypes[67]
+	mi := &file_wire_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5647,7 +5791,7 @@ func (x *WorkSetAnswer) String() string {
 func (*WorkSetAnswer) ProtoMessage() {}
 
 func (x *WorkSetAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[67]
+	mi := &file_wire_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5660,7 +5804,7 @@ func (x *WorkSetAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkSetAnswer.ProtoReflect.Descriptor instead.
 func (*WorkSetAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{67}
+	return file_wire_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *WorkSetAnswer) GetSettings() *WorkSettings {
@@ -5690,7 +5834,7 @@ type WorkPlanRequest struct {
 
 func (x *WorkPlanRequest) Reset() {
 	*x = WorkPlanRequest{}
-	mi := &file_wire_proto_msgTypes[68]
+	mi := &file_wire_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5702,7 +5846,7 @@ func (x *WorkPlanRequest) String() string {
 func (*WorkPlanRequest) ProtoMessage() {}
 
 func (x *WorkPlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[68]
+	mi := &file_wire_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5715,7 +5859,7 @@ func (x *WorkPlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkPlanRequest.ProtoReflect.Descriptor instead.
 func (*WorkPlanRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{68}
+	return file_wire_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *WorkPlanRequest) GetCount() uint32 {
@@ -5747,7 +5891,7 @@ type WorkPlanAnswer struct {
 
 func (x *WorkPlanAnswer) Reset() {
 	*x = WorkPlanAnswer{}
-	mi := &file_wire_proto_msgTypes[69]
+	mi := &file_wire_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5759,7 +5903,7 @@ func (x *WorkPlanAnswer) String() string {
 func (*WorkPlanAnswer) ProtoMessage() {}
 
 func (x *WorkPlanAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[69]
+	mi := &file_wire_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5772,7 +5916,7 @@ func (x *WorkPlanAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkPlanAnswer.ProtoReflect.Descriptor instead.
 func (*WorkPlanAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{69}
+	return file_wire_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *WorkPlanAnswer) GetSteps() []string {
@@ -5818,7 +5962,7 @@ type WorkWaiting struct {
 
 func (x *WorkWaiting) Reset() {
 	*x = WorkWaiting{}
-	mi := &file_wire_proto_msgTypes[70]
+	mi := &file_wire_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5830,7 +5974,7 @@ func (x *WorkWaiting) String() string {
 func (*WorkWaiting) ProtoMessage() {}
 
 func (x *WorkWaiting) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[70]
+	mi := &file_wire_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5843,7 +5987,7 @@ func (x *WorkWaiting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkWaiting.ProtoReflect.Descriptor instead.
 func (*WorkWaiting) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{70}
+	return file_wire_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *WorkWaiting) GetClass() uint32 {
@@ -5897,7 +6041,7 @@ type TrashedObject struct {
 
 func (x *TrashedObject) Reset() {
 	*x = TrashedObject{}
-	mi := &file_wire_proto_msgTypes[71]
+	mi := &file_wire_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5909,7 +6053,7 @@ func (x *TrashedObject) String() string {
 func (*TrashedObject) ProtoMessage() {}
 
 func (x *TrashedObject) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[71]
+	mi := &file_wire_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5922,7 +6066,7 @@ func (x *TrashedObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrashedObject.ProtoReflect.Descriptor instead.
 func (*TrashedObject) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{71}
+	return file_wire_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *TrashedObject) GetObject() *ObjectInfo {
@@ -5970,7 +6114,7 @@ type UndeleteRequest struct {
 
 func (x *UndeleteRequest) Reset() {
 	*x = UndeleteRequest{}
-	mi := &file_wire_proto_msgTypes[72]
+	mi := &file_wire_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5982,7 +6126,7 @@ func (x *UndeleteRequest) String() string {
 func (*UndeleteRequest) ProtoMessage() {}
 
 func (x *UndeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[72]
+	mi := &file_wire_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5995,7 +6139,7 @@ func (x *UndeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndeleteRequest.ProtoReflect.Descriptor instead.
 func (*UndeleteRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{72}
+	return file_wire_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *UndeleteRequest) GetCall() *Call {
@@ -6047,7 +6191,7 @@ type UndeleteAnswer struct {
 
 func (x *UndeleteAnswer) Reset() {
 	*x = UndeleteAnswer{}
-	mi := &file_wire_proto_msgTypes[73]
+	mi := &file_wire_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6059,7 +6203,7 @@ func (x *UndeleteAnswer) String() string {
 func (*UndeleteAnswer) ProtoMessage() {}
 
 func (x *UndeleteAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[73]
+	mi := &file_wire_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6072,7 +6216,7 @@ func (x *UndeleteAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndeleteAnswer.ProtoReflect.Descriptor instead.
 func (*UndeleteAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{73}
+	return file_wire_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *UndeleteAnswer) GetVersion() *Version {
@@ -6120,7 +6264,7 @@ type TrashListRequest struct {
 
 func (x *TrashListRequest) Reset() {
 	*x = TrashListRequest{}
-	mi := &file_wire_proto_msgTypes[74]
+	mi := &file_wire_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6132,7 +6276,7 @@ func (x *TrashListRequest) String() string {
 func (*TrashListRequest) ProtoMessage() {}
 
 func (x *TrashListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[74]
+	mi := &file_wire_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6145,7 +6289,7 @@ func (x *TrashListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrashListRequest.ProtoReflect.Descriptor instead.
 func (*TrashListRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{74}
+	return file_wire_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *TrashListRequest) GetBucket() string {
@@ -6212,7 +6356,7 @@ type TrashListAnswer struct {
 
 func (x *TrashListAnswer) Reset() {
 	*x = TrashListAnswer{}
-	mi := &file_wire_proto_msgTypes[75]
+	mi := &file_wire_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6224,7 +6368,7 @@ func (x *TrashListAnswer) String() string {
 func (*TrashListAnswer) ProtoMessage() {}
 
 func (x *TrashListAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[75]
+	mi := &file_wire_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6237,7 +6381,7 @@ func (x *TrashListAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrashListAnswer.ProtoReflect.Descriptor instead.
 func (*TrashListAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{75}
+	return file_wire_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *TrashListAnswer) GetObjects() []*TrashedObject {
@@ -6289,7 +6433,7 @@ type TrashEmptyRequest struct {
 
 func (x *TrashEmptyRequest) Reset() {
 	*x = TrashEmptyRequest{}
-	mi := &file_wire_proto_msgTypes[76]
+	mi := &file_wire_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6301,7 +6445,7 @@ func (x *TrashEmptyRequest) String() string {
 func (*TrashEmptyRequest) ProtoMessage() {}
 
 func (x *TrashEmptyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[76]
+	mi := &file_wire_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6314,7 +6458,7 @@ func (x *TrashEmptyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrashEmptyRequest.ProtoReflect.Descriptor instead.
 func (*TrashEmptyRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{76}
+	return file_wire_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *TrashEmptyRequest) GetBucket() string {
@@ -6360,7 +6504,7 @@ type TrashEmptyAnswer struct {
 
 func (x *TrashEmptyAnswer) Reset() {
 	*x = TrashEmptyAnswer{}
-	mi := &file_wire_proto_msgTypes[77]
+	mi := &file_wire_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6372,7 +6516,7 @@ func (x *TrashEmptyAnswer) String() string {
 func (*TrashEmptyAnswer) ProtoMessage() {}
 
 func (x *TrashEmptyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[77]
+	mi := &file_wire_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6385,7 +6529,7 @@ func (x *TrashEmptyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrashEmptyAnswer.ProtoReflect.Descriptor instead.
 func (*TrashEmptyAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{77}
+	return file_wire_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *TrashEmptyAnswer) GetEmptied() uint32 {
@@ -6430,14 +6574,16 @@ type BucketInfo struct {
 	// How long deleted and overwritten objects are kept, in milliseconds; 0: not.
 	TrashKeepMs uint64 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
 	// When the settings were made.
-	Version       *Version `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	Version *Version `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Copies of each block of the bucket's objects, 1 to 5; 0: the cluster's.
+	Redundancy    uint32 `protobuf:"varint,4,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BucketInfo) Reset() {
 	*x = BucketInfo{}
-	mi := &file_wire_proto_msgTypes[78]
+	mi := &file_wire_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6449,7 +6595,7 @@ func (x *BucketInfo) String() string {
 func (*BucketInfo) ProtoMessage() {}
 
 func (x *BucketInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[78]
+	mi := &file_wire_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6462,7 +6608,7 @@ func (x *BucketInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketInfo.ProtoReflect.Descriptor instead.
 func (*BucketInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{78}
+	return file_wire_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *BucketInfo) GetBucket() string {
@@ -6486,10 +6632,19 @@ func (x *BucketInfo) GetVersion() *Version {
 	return nil
 }
 
+func (x *BucketInfo) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
 type BucketSetRequest struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Bucket      string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
-	TrashKeepMs uint64                 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Bucket string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// What is absent stays as it is.
+	TrashKeepMs *uint64 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3,oneof" json:"trash_keep_ms,omitempty"`
+	Redundancy  *uint32 `protobuf:"varint,4,opt,name=redundancy,proto3,oneof" json:"redundancy,omitempty"`
 	// The version of the settings that this was decided on; absent: whatever they
 	// are.
 	IfVersion     *Version `protobuf:"bytes,3,opt,name=if_version,json=ifVersion,proto3" json:"if_version,omitempty"`
@@ -6499,7 +6654,7 @@ type BucketSetRequest struct {
 
 func (x *BucketSetRequest) Reset() {
 	*x = BucketSetRequest{}
-	mi := &file_wire_proto_msgTypes[79]
+	mi := &file_wire_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6511,7 +6666,7 @@ func (x *BucketSetRequest) String() string {
 func (*BucketSetRequest) ProtoMessage() {}
 
 func (x *BucketSetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[79]
+	mi := &file_wire_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6524,7 +6679,7 @@ func (x *BucketSetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketSetRequest.ProtoReflect.Descriptor instead.
 func (*BucketSetRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{79}
+	return file_wire_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *BucketSetRequest) GetBucket() string {
@@ -6535,8 +6690,15 @@ func (x *BucketSetRequest) GetBucket() string {
 }
 
 func (x *BucketSetRequest) GetTrashKeepMs() uint64 {
-	if x != nil {
-		return x.TrashKeepMs
+	if x != nil && x.TrashKeepMs != nil {
+		return *x.TrashKeepMs
+	}
+	return 0
+}
+
+func (x *BucketSetRequest) GetRedundancy() uint32 {
+	if x != nil && x.Redundancy != nil {
+		return *x.Redundancy
 	}
 	return 0
 }
@@ -6558,7 +6720,7 @@ type BucketSetAnswer struct {
 
 func (x *BucketSetAnswer) Reset() {
 	*x = BucketSetAnswer{}
-	mi := &file_wire_proto_msgTypes[80]
+	mi := &file_wire_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6570,7 +6732,7 @@ func (x *BucketSetAnswer) String() string {
 func (*BucketSetAnswer) ProtoMessage() {}
 
 func (x *BucketSetAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[80]
+	mi := &file_wire_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6583,7 +6745,7 @@ func (x *BucketSetAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketSetAnswer.ProtoReflect.Descriptor instead.
 func (*BucketSetAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{80}
+	return file_wire_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *BucketSetAnswer) GetBucket() *BucketInfo {
@@ -6611,7 +6773,7 @@ type BucketGetRequest struct {
 
 func (x *BucketGetRequest) Reset() {
 	*x = BucketGetRequest{}
-	mi := &file_wire_proto_msgTypes[81]
+	mi := &file_wire_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6623,7 +6785,7 @@ func (x *BucketGetRequest) String() string {
 func (*BucketGetRequest) ProtoMessage() {}
 
 func (x *BucketGetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[81]
+	mi := &file_wire_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6636,7 +6798,7 @@ func (x *BucketGetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketGetRequest.ProtoReflect.Descriptor instead.
 func (*BucketGetRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{81}
+	return file_wire_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *BucketGetRequest) GetBucket() string {
@@ -6670,7 +6832,7 @@ type BucketGetAnswer struct {
 
 func (x *BucketGetAnswer) Reset() {
 	*x = BucketGetAnswer{}
-	mi := &file_wire_proto_msgTypes[82]
+	mi := &file_wire_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6682,7 +6844,7 @@ func (x *BucketGetAnswer) String() string {
 func (*BucketGetAnswer) ProtoMessage() {}
 
 func (x *BucketGetAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[82]
+	mi := &file_wire_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6695,7 +6857,7 @@ func (x *BucketGetAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketGetAnswer.ProtoReflect.Descriptor instead.
 func (*BucketGetAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{82}
+	return file_wire_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *BucketGetAnswer) GetBucket() *BucketInfo {
@@ -6725,7 +6887,7 @@ type DeletePrefixRequest struct {
 
 func (x *DeletePrefixRequest) Reset() {
 	*x = DeletePrefixRequest{}
-	mi := &file_wire_proto_msgTypes[83]
+	mi := &file_wire_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6737,7 +6899,7 @@ func (x *DeletePrefixRequest) String() string {
 func (*DeletePrefixRequest) ProtoMessage() {}
 
 func (x *DeletePrefixRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[83]
+	mi := &file_wire_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6750,7 +6912,7 @@ func (x *DeletePrefixRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrefixRequest.ProtoReflect.Descriptor instead.
 func (*DeletePrefixRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{83}
+	return file_wire_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *DeletePrefixRequest) GetCall() *Call {
@@ -6784,7 +6946,7 @@ type DeletePrefixAnswer struct {
 
 func (x *DeletePrefixAnswer) Reset() {
 	*x = DeletePrefixAnswer{}
-	mi := &file_wire_proto_msgTypes[84]
+	mi := &file_wire_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6796,7 +6958,7 @@ func (x *DeletePrefixAnswer) String() string {
 func (*DeletePrefixAnswer) ProtoMessage() {}
 
 func (x *DeletePrefixAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[84]
+	mi := &file_wire_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6809,7 +6971,7 @@ func (x *DeletePrefixAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrefixAnswer.ProtoReflect.Descriptor instead.
 func (*DeletePrefixAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{84}
+	return file_wire_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *DeletePrefixAnswer) GetJob() *Version {
@@ -6831,7 +6993,7 @@ type PrefixListRequest struct {
 
 func (x *PrefixListRequest) Reset() {
 	*x = PrefixListRequest{}
-	mi := &file_wire_proto_msgTypes[85]
+	mi := &file_wire_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6843,7 +7005,7 @@ func (x *PrefixListRequest) String() string {
 func (*PrefixListRequest) ProtoMessage() {}
 
 func (x *PrefixListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[85]
+	mi := &file_wire_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6856,7 +7018,7 @@ func (x *PrefixListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefixListRequest.ProtoReflect.Descriptor instead.
 func (*PrefixListRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{85}
+	return file_wire_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *PrefixListRequest) GetEnded() bool {
@@ -6900,7 +7062,7 @@ type PrefixJobInfo struct {
 
 func (x *PrefixJobInfo) Reset() {
 	*x = PrefixJobInfo{}
-	mi := &file_wire_proto_msgTypes[86]
+	mi := &file_wire_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6912,7 +7074,7 @@ func (x *PrefixJobInfo) String() string {
 func (*PrefixJobInfo) ProtoMessage() {}
 
 func (x *PrefixJobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[86]
+	mi := &file_wire_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6925,7 +7087,7 @@ func (x *PrefixJobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefixJobInfo.ProtoReflect.Descriptor instead.
 func (*PrefixJobInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{86}
+	return file_wire_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *PrefixJobInfo) GetJob() *Version {
@@ -7030,7 +7192,7 @@ type PrefixListAnswer struct {
 
 func (x *PrefixListAnswer) Reset() {
 	*x = PrefixListAnswer{}
-	mi := &file_wire_proto_msgTypes[87]
+	mi := &file_wire_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7042,7 +7204,7 @@ func (x *PrefixListAnswer) String() string {
 func (*PrefixListAnswer) ProtoMessage() {}
 
 func (x *PrefixListAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[87]
+	mi := &file_wire_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7055,7 +7217,7 @@ func (x *PrefixListAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefixListAnswer.ProtoReflect.Descriptor instead.
 func (*PrefixListAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{87}
+	return file_wire_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *PrefixListAnswer) GetJobs() []*PrefixJobInfo {
@@ -7081,7 +7243,7 @@ type PrefixCancelRequest struct {
 
 func (x *PrefixCancelRequest) Reset() {
 	*x = PrefixCancelRequest{}
-	mi := &file_wire_proto_msgTypes[88]
+	mi := &file_wire_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7093,7 +7255,7 @@ func (x *PrefixCancelRequest) String() string {
 func (*PrefixCancelRequest) ProtoMessage() {}
 
 func (x *PrefixCancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[88]
+	mi := &file_wire_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7106,7 +7268,7 @@ func (x *PrefixCancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefixCancelRequest.ProtoReflect.Descriptor instead.
 func (*PrefixCancelRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{88}
+	return file_wire_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *PrefixCancelRequest) GetJob() *Version {
@@ -7125,7 +7287,7 @@ type PrefixCancelAnswer struct {
 
 func (x *PrefixCancelAnswer) Reset() {
 	*x = PrefixCancelAnswer{}
-	mi := &file_wire_proto_msgTypes[89]
+	mi := &file_wire_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7137,7 +7299,7 @@ func (x *PrefixCancelAnswer) String() string {
 func (*PrefixCancelAnswer) ProtoMessage() {}
 
 func (x *PrefixCancelAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[89]
+	mi := &file_wire_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7150,7 +7312,7 @@ func (x *PrefixCancelAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefixCancelAnswer.ProtoReflect.Descriptor instead.
 func (*PrefixCancelAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{89}
+	return file_wire_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *PrefixCancelAnswer) GetVersion() *Version {
@@ -7195,7 +7357,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_wire_proto_msgTypes[90]
+	mi := &file_wire_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7207,7 +7369,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[90]
+	mi := &file_wire_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7220,7 +7382,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{90}
+	return file_wire_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *AuditRow) GetVersion() *Version {
@@ -7348,7 +7510,7 @@ type AuditObject struct {
 
 func (x *AuditObject) Reset() {
 	*x = AuditObject{}
-	mi := &file_wire_proto_msgTypes[91]
+	mi := &file_wire_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7360,7 +7522,7 @@ func (x *AuditObject) String() string {
 func (*AuditObject) ProtoMessage() {}
 
 func (x *AuditObject) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[91]
+	mi := &file_wire_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7373,7 +7535,7 @@ func (x *AuditObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditObject.ProtoReflect.Descriptor instead.
 func (*AuditObject) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{91}
+	return file_wire_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *AuditObject) GetName() string {
@@ -7415,7 +7577,7 @@ type AuditRequest struct {
 
 func (x *AuditRequest) Reset() {
 	*x = AuditRequest{}
-	mi := &file_wire_proto_msgTypes[92]
+	mi := &file_wire_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7427,7 +7589,7 @@ func (x *AuditRequest) String() string {
 func (*AuditRequest) ProtoMessage() {}
 
 func (x *AuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[92]
+	mi := &file_wire_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7440,7 +7602,7 @@ func (x *AuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRequest.ProtoReflect.Descriptor instead.
 func (*AuditRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{92}
+	return file_wire_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *AuditRequest) GetAfter() *Version {
@@ -7515,7 +7677,7 @@ type AuditAnswer struct {
 
 func (x *AuditAnswer) Reset() {
 	*x = AuditAnswer{}
-	mi := &file_wire_proto_msgTypes[93]
+	mi := &file_wire_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7527,7 +7689,7 @@ func (x *AuditAnswer) String() string {
 func (*AuditAnswer) ProtoMessage() {}
 
 func (x *AuditAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[93]
+	mi := &file_wire_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7540,7 +7702,7 @@ func (x *AuditAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditAnswer.ProtoReflect.Descriptor instead.
 func (*AuditAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{93}
+	return file_wire_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *AuditAnswer) GetRows() []*AuditRow {
@@ -7598,7 +7760,7 @@ type NodeChange struct {
 
 func (x *NodeChange) Reset() {
 	*x = NodeChange{}
-	mi := &file_wire_proto_msgTypes[94]
+	mi := &file_wire_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7610,7 +7772,7 @@ func (x *NodeChange) String() string {
 func (*NodeChange) ProtoMessage() {}
 
 func (x *NodeChange) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[94]
+	mi := &file_wire_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7623,7 +7785,7 @@ func (x *NodeChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeChange.ProtoReflect.Descriptor instead.
 func (*NodeChange) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{94}
+	return file_wire_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *NodeChange) GetNode() uint32 {
@@ -7665,7 +7827,7 @@ type NodeListRequest struct {
 
 func (x *NodeListRequest) Reset() {
 	*x = NodeListRequest{}
-	mi := &file_wire_proto_msgTypes[95]
+	mi := &file_wire_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7677,7 +7839,7 @@ func (x *NodeListRequest) String() string {
 func (*NodeListRequest) ProtoMessage() {}
 
 func (x *NodeListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[95]
+	mi := &file_wire_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7690,7 +7852,7 @@ func (x *NodeListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeListRequest.ProtoReflect.Descriptor instead.
 func (*NodeListRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{95}
+	return file_wire_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *NodeListRequest) GetLevel() Level {
@@ -7739,7 +7901,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_wire_proto_msgTypes[96]
+	mi := &file_wire_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7751,7 +7913,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[96]
+	mi := &file_wire_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7764,7 +7926,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{96}
+	return file_wire_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *NodeInfo) GetNode() *BlockNode {
@@ -7889,7 +8051,7 @@ type NodeListAnswer struct {
 
 func (x *NodeListAnswer) Reset() {
 	*x = NodeListAnswer{}
-	mi := &file_wire_proto_msgTypes[97]
+	mi := &file_wire_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7901,7 +8063,7 @@ func (x *NodeListAnswer) String() string {
 func (*NodeListAnswer) ProtoMessage() {}
 
 func (x *NodeListAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[97]
+	mi := &file_wire_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7914,7 +8076,7 @@ func (x *NodeListAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeListAnswer.ProtoReflect.Descriptor instead.
 func (*NodeListAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{97}
+	return file_wire_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *NodeListAnswer) GetNodes() []*NodeInfo {
@@ -7943,7 +8105,7 @@ type NodeStopRequest struct {
 
 func (x *NodeStopRequest) Reset() {
 	*x = NodeStopRequest{}
-	mi := &file_wire_proto_msgTypes[98]
+	mi := &file_wire_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7955,7 +8117,7 @@ func (x *NodeStopRequest) String() string {
 func (*NodeStopRequest) ProtoMessage() {}
 
 func (x *NodeStopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[98]
+	mi := &file_wire_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7968,7 +8130,7 @@ func (x *NodeStopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStopRequest.ProtoReflect.Descriptor instead.
 func (*NodeStopRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{98}
+	return file_wire_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *NodeStopRequest) GetNode() uint32 {
@@ -8000,7 +8162,7 @@ type NodeStopAnswer struct {
 
 func (x *NodeStopAnswer) Reset() {
 	*x = NodeStopAnswer{}
-	mi := &file_wire_proto_msgTypes[99]
+	mi := &file_wire_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8012,7 +8174,7 @@ func (x *NodeStopAnswer) String() string {
 func (*NodeStopAnswer) ProtoMessage() {}
 
 func (x *NodeStopAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[99]
+	mi := &file_wire_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8025,7 +8187,7 @@ func (x *NodeStopAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStopAnswer.ProtoReflect.Descriptor instead.
 func (*NodeStopAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{99}
+	return file_wire_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *NodeStopAnswer) GetMayStop() bool {
@@ -8076,7 +8238,7 @@ type NodeSetRequest struct {
 
 func (x *NodeSetRequest) Reset() {
 	*x = NodeSetRequest{}
-	mi := &file_wire_proto_msgTypes[100]
+	mi := &file_wire_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8088,7 +8250,7 @@ func (x *NodeSetRequest) String() string {
 func (*NodeSetRequest) ProtoMessage() {}
 
 func (x *NodeSetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[100]
+	mi := &file_wire_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8101,7 +8263,7 @@ func (x *NodeSetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeSetRequest.ProtoReflect.Descriptor instead.
 func (*NodeSetRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{100}
+	return file_wire_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *NodeSetRequest) GetNode() uint32 {
@@ -8134,7 +8296,7 @@ type NodeSetAnswer struct {
 
 func (x *NodeSetAnswer) Reset() {
 	*x = NodeSetAnswer{}
-	mi := &file_wire_proto_msgTypes[101]
+	mi := &file_wire_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8146,7 +8308,7 @@ func (x *NodeSetAnswer) String() string {
 func (*NodeSetAnswer) ProtoMessage() {}
 
 func (x *NodeSetAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[101]
+	mi := &file_wire_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8159,7 +8321,7 @@ func (x *NodeSetAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeSetAnswer.ProtoReflect.Descriptor instead.
 func (*NodeSetAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{101}
+	return file_wire_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *NodeSetAnswer) GetVersion() *Version {
@@ -8179,7 +8341,7 @@ type NodeRemoveRequest struct {
 
 func (x *NodeRemoveRequest) Reset() {
 	*x = NodeRemoveRequest{}
-	mi := &file_wire_proto_msgTypes[102]
+	mi := &file_wire_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8191,7 +8353,7 @@ func (x *NodeRemoveRequest) String() string {
 func (*NodeRemoveRequest) ProtoMessage() {}
 
 func (x *NodeRemoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[102]
+	mi := &file_wire_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8204,7 +8366,7 @@ func (x *NodeRemoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeRemoveRequest.ProtoReflect.Descriptor instead.
 func (*NodeRemoveRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{102}
+	return file_wire_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *NodeRemoveRequest) GetNode() uint32 {
@@ -8230,7 +8392,7 @@ type NodeRemoveAnswer struct {
 
 func (x *NodeRemoveAnswer) Reset() {
 	*x = NodeRemoveAnswer{}
-	mi := &file_wire_proto_msgTypes[103]
+	mi := &file_wire_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8242,7 +8404,7 @@ func (x *NodeRemoveAnswer) String() string {
 func (*NodeRemoveAnswer) ProtoMessage() {}
 
 func (x *NodeRemoveAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[103]
+	mi := &file_wire_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8255,7 +8417,7 @@ func (x *NodeRemoveAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeRemoveAnswer.ProtoReflect.Descriptor instead.
 func (*NodeRemoveAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{103}
+	return file_wire_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *NodeRemoveAnswer) GetVersion() *Version {
@@ -8275,7 +8437,7 @@ type LayoutPlanRequest struct {
 
 func (x *LayoutPlanRequest) Reset() {
 	*x = LayoutPlanRequest{}
-	mi := &file_wire_proto_msgTypes[104]
+	mi := &file_wire_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8287,7 +8449,7 @@ func (x *LayoutPlanRequest) String() string {
 func (*LayoutPlanRequest) ProtoMessage() {}
 
 func (x *LayoutPlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[104]
+	mi := &file_wire_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8300,7 +8462,7 @@ func (x *LayoutPlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutPlanRequest.ProtoReflect.Descriptor instead.
 func (*LayoutPlanRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{104}
+	return file_wire_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *LayoutPlanRequest) GetChanges() []*NodeChange {
@@ -8334,7 +8496,7 @@ type LayoutPlanAnswer struct {
 
 func (x *LayoutPlanAnswer) Reset() {
 	*x = LayoutPlanAnswer{}
-	mi := &file_wire_proto_msgTypes[105]
+	mi := &file_wire_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8346,7 +8508,7 @@ func (x *LayoutPlanAnswer) String() string {
 func (*LayoutPlanAnswer) ProtoMessage() {}
 
 func (x *LayoutPlanAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[105]
+	mi := &file_wire_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8359,7 +8521,7 @@ func (x *LayoutPlanAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutPlanAnswer.ProtoReflect.Descriptor instead.
 func (*LayoutPlanAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{105}
+	return file_wire_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *LayoutPlanAnswer) GetLayoutVersion() uint64 {
@@ -8462,7 +8624,7 @@ type LayoutShare struct {
 
 func (x *LayoutShare) Reset() {
 	*x = LayoutShare{}
-	mi := &file_wire_proto_msgTypes[106]
+	mi := &file_wire_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8474,7 +8636,7 @@ func (x *LayoutShare) String() string {
 func (*LayoutShare) ProtoMessage() {}
 
 func (x *LayoutShare) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[106]
+	mi := &file_wire_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8487,7 +8649,7 @@ func (x *LayoutShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutShare.ProtoReflect.Descriptor instead.
 func (*LayoutShare) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{106}
+	return file_wire_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *LayoutShare) GetNode() uint32 {
@@ -8552,7 +8714,7 @@ type LayoutApplyRequest struct {
 
 func (x *LayoutApplyRequest) Reset() {
 	*x = LayoutApplyRequest{}
-	mi := &file_wire_proto_msgTypes[107]
+	mi := &file_wire_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8564,7 +8726,7 @@ func (x *LayoutApplyRequest) String() string {
 func (*LayoutApplyRequest) ProtoMessage() {}
 
 func (x *LayoutApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[107]
+	mi := &file_wire_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8577,7 +8739,7 @@ func (x *LayoutApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutApplyRequest.ProtoReflect.Descriptor instead.
 func (*LayoutApplyRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{107}
+	return file_wire_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *LayoutApplyRequest) GetIfLayoutVersion() uint64 {
@@ -8626,7 +8788,7 @@ type LayoutApplyAnswer struct {
 
 func (x *LayoutApplyAnswer) Reset() {
 	*x = LayoutApplyAnswer{}
-	mi := &file_wire_proto_msgTypes[108]
+	mi := &file_wire_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8638,7 +8800,7 @@ func (x *LayoutApplyAnswer) String() string {
 func (*LayoutApplyAnswer) ProtoMessage() {}
 
 func (x *LayoutApplyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[108]
+	mi := &file_wire_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8651,7 +8813,7 @@ func (x *LayoutApplyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutApplyAnswer.ProtoReflect.Descriptor instead.
 func (*LayoutApplyAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{108}
+	return file_wire_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *LayoutApplyAnswer) GetLayoutVersion() uint64 {
@@ -8683,7 +8845,7 @@ type LayoutHistoryRequest struct {
 
 func (x *LayoutHistoryRequest) Reset() {
 	*x = LayoutHistoryRequest{}
-	mi := &file_wire_proto_msgTypes[109]
+	mi := &file_wire_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8695,7 +8857,7 @@ func (x *LayoutHistoryRequest) String() string {
 func (*LayoutHistoryRequest) ProtoMessage() {}
 
 func (x *LayoutHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[109]
+	mi := &file_wire_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8708,7 +8870,7 @@ func (x *LayoutHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutHistoryRequest.ProtoReflect.Descriptor instead.
 func (*LayoutHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{109}
+	return file_wire_proto_rawDescGZIP(), []int{110}
 }
 
 type LayoutHistoryAnswer struct {
@@ -8720,7 +8882,7 @@ type LayoutHistoryAnswer struct {
 
 func (x *LayoutHistoryAnswer) Reset() {
 	*x = LayoutHistoryAnswer{}
-	mi := &file_wire_proto_msgTypes[110]
+	mi := &file_wire_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8732,7 +8894,7 @@ func (x *LayoutHistoryAnswer) String() string {
 func (*LayoutHistoryAnswer) ProtoMessage() {}
 
 func (x *LayoutHistoryAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[110]
+	mi := &file_wire_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8745,7 +8907,7 @@ func (x *LayoutHistoryAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutHistoryAnswer.ProtoReflect.Descriptor instead.
 func (*LayoutHistoryAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{110}
+	return file_wire_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *LayoutHistoryAnswer) GetLayouts() []*LayoutEvent {
@@ -8772,7 +8934,7 @@ type LayoutEvent struct {
 
 func (x *LayoutEvent) Reset() {
 	*x = LayoutEvent{}
-	mi := &file_wire_proto_msgTypes[111]
+	mi := &file_wire_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8784,7 +8946,7 @@ func (x *LayoutEvent) String() string {
 func (*LayoutEvent) ProtoMessage() {}
 
 func (x *LayoutEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[111]
+	mi := &file_wire_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8797,7 +8959,7 @@ func (x *LayoutEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayoutEvent.ProtoReflect.Descriptor instead.
 func (*LayoutEvent) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{111}
+	return file_wire_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *LayoutEvent) GetLayoutVersion() uint64 {
@@ -8859,7 +9021,7 @@ type JobListRequest struct {
 
 func (x *JobListRequest) Reset() {
 	*x = JobListRequest{}
-	mi := &file_wire_proto_msgTypes[112]
+	mi := &file_wire_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8871,7 +9033,7 @@ func (x *JobListRequest) String() string {
 func (*JobListRequest) ProtoMessage() {}
 
 func (x *JobListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[112]
+	mi := &file_wire_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8884,7 +9046,7 @@ func (x *JobListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobListRequest.ProtoReflect.Descriptor instead.
 func (*JobListRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{112}
+	return file_wire_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *JobListRequest) GetEnded() bool {
@@ -8921,7 +9083,7 @@ type JobInfo struct {
 
 func (x *JobInfo) Reset() {
 	*x = JobInfo{}
-	mi := &file_wire_proto_msgTypes[113]
+	mi := &file_wire_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8933,7 +9095,7 @@ func (x *JobInfo) String() string {
 func (*JobInfo) ProtoMessage() {}
 
 func (x *JobInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[113]
+	mi := &file_wire_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8946,7 +9108,7 @@ func (x *JobInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobInfo.ProtoReflect.Descriptor instead.
 func (*JobInfo) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{113}
+	return file_wire_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *JobInfo) GetId() string {
@@ -9057,7 +9219,7 @@ type JobListAnswer struct {
 
 func (x *JobListAnswer) Reset() {
 	*x = JobListAnswer{}
-	mi := &file_wire_proto_msgTypes[114]
+	mi := &file_wire_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9069,7 +9231,7 @@ func (x *JobListAnswer) String() string {
 func (*JobListAnswer) ProtoMessage() {}
 
 func (x *JobListAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[114]
+	mi := &file_wire_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9082,7 +9244,7 @@ func (x *JobListAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobListAnswer.ProtoReflect.Descriptor instead.
 func (*JobListAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{114}
+	return file_wire_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *JobListAnswer) GetJobs() []*JobInfo {
@@ -9108,7 +9270,7 @@ type JobCancelRequest struct {
 
 func (x *JobCancelRequest) Reset() {
 	*x = JobCancelRequest{}
-	mi := &file_wire_proto_msgTypes[115]
+	mi := &file_wire_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9120,7 +9282,7 @@ func (x *JobCancelRequest) String() string {
 func (*JobCancelRequest) ProtoMessage() {}
 
 func (x *JobCancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[115]
+	mi := &file_wire_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9133,7 +9295,7 @@ func (x *JobCancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobCancelRequest.ProtoReflect.Descriptor instead.
 func (*JobCancelRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{115}
+	return file_wire_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *JobCancelRequest) GetId() string {
@@ -9152,7 +9314,7 @@ type JobCancelAnswer struct {
 
 func (x *JobCancelAnswer) Reset() {
 	*x = JobCancelAnswer{}
-	mi := &file_wire_proto_msgTypes[116]
+	mi := &file_wire_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -9164,7 +9326,7 @@ func (x *JobCancelAnswer) String() string {
 func (*JobCancelAnswer) ProtoMessage() {}
 
 func (x *JobCancelAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[116]
+	mi := &file_wire_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -9177,7 +9339,7 @@ func (x *JobCancelAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobCancelAnswer.ProtoReflect.Descriptor instead.
 func (*JobCancelAnswer) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{116}
+	return file_wire_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *JobCancelAnswer) GetVersion() *Version {
@@ -9242,7 +9404,7 @@ const file_wire_proto_rawDesc = "" +
 	"used_bytes\x18\x06 \x01(\x04R\tusedBytes\x12 \n" +
 	"\vincarnation\x18\a \x01(\x04R\vincarnation\x12\x18\n" +
 	"\asuspect\x18\b \x01(\bR\asuspect\x12\x1c\n" +
-	"\treachable\x18\t \x01(\bR\treachable\"\xed\x01\n" +
+	"\treachable\x18\t \x01(\bR\treachable\"\x97\x02\n" +
 	"\x06Layout\x12%\n" +
 	"\x0elayout_version\x18\x01 \x01(\x04R\rlayoutVersion\x12\x1e\n" +
 	"\n" +
@@ -9252,13 +9414,25 @@ const file_wire_proto_rawDesc = "" +
 	"\x05width\x18\x04 \x01(\rR\x05width\x12\x14\n" +
 	"\x05table\x18\x05 \x03(\rR\x05table\x12*\n" +
 	"\x05nodes\x18\x06 \x03(\v2\x14.ashlar.v1.BlockNodeR\x05nodes\x12,\n" +
-	"\aversion\x18\a \x01(\v2\x12.ashlar.v1.VersionR\aversion\"(\n" +
+	"\aversion\x18\a \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12(\n" +
+	"\x03own\x18\t \x03(\v2\x16.ashlar.v1.LayoutTableR\x03own\"Y\n" +
+	"\vLayoutTable\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\x01 \x01(\rR\n" +
+	"redundancy\x12\x14\n" +
+	"\x05width\x18\x02 \x01(\rR\x05width\x12\x14\n" +
+	"\x05table\x18\x03 \x03(\rR\x05table\"@\n" +
 	"\x0ePrepareRequest\x12\x16\n" +
-	"\x06hashes\x18\x01 \x01(\fR\x06hashes\"x\n" +
+	"\x06hashes\x18\x01 \x01(\fR\x06hashes\x12\x16\n" +
+	"\x06bucket\x18\x02 \x01(\tR\x06bucket\"\xb0\x01\n" +
 	"\rPrepareAnswer\x12\x12\n" +
 	"\x04live\x18\x01 \x03(\bR\x04live\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12%\n" +
-	"\x0elayout_version\x18\x03 \x01(\x04R\rlayoutVersion\".\n" +
+	"\x0elayout_version\x18\x03 \x01(\x04R\rlayoutVersion\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\x04 \x01(\rR\n" +
+	"redundancy\x12\x16\n" +
+	"\x06quorum\x18\x05 \x01(\rR\x06quorum\".\n" +
 	"\x12SessionOpenRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\"s\n" +
 	"\x11SessionOpenAnswer\x12\x18\n" +
@@ -9287,9 +9461,10 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x1a\n" +
 	"\breplaced\x18\x02 \x01(\bR\breplaced\x12=\n" +
 	"\x10replaced_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\x0freplacedVersion\x12\x18\n" +
-	"\arefused\x18\x04 \x01(\fR\arefused\":\n" +
+	"\arefused\x18\x04 \x01(\fR\arefused\"R\n" +
 	"\x13UploadCreateRequest\x12#\n" +
-	"\x04call\x18\x01 \x01(\v2\x0f.ashlar.v1.CallR\x04call\"Z\n" +
+	"\x04call\x18\x01 \x01(\v2\x0f.ashlar.v1.CallR\x04call\x12\x16\n" +
+	"\x06bucket\x18\x02 \x01(\tR\x06bucket\"Z\n" +
 	"\x12UploadCreateAnswer\x12\x16\n" +
 	"\x06upload\x18\x01 \x01(\fR\x06upload\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xbb\x01\n" +
@@ -9316,7 +9491,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x06length\x18\x06 \x01(\x04R\x06length\x12\x1b\n" +
 	"\tstat_only\x18\a \x01(\bR\bstatOnly\x121\n" +
 	"\n" +
-	"if_version\x18\b \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\"\xd3\x02\n" +
+	"if_version\x18\b \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\"\xf3\x02\n" +
 	"\n" +
 	"ObjectInfo\x12\x16\n" +
 	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x12\n" +
@@ -9330,7 +9505,10 @@ const file_wire_proto_rawDesc = "" +
 	"\tis_inline\x18\t \x01(\bR\bisInline\x12\x1f\n" +
 	"\vblock_count\x18\n" +
 	" \x01(\x04R\n" +
-	"blockCount\"J\n" +
+	"blockCount\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\v \x01(\rR\n" +
+	"redundancy\"J\n" +
 	"\x04Copy\x12\x14\n" +
 	"\x05block\x18\x01 \x01(\rR\x05block\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\rR\x04node\x12\x18\n" +
@@ -9383,7 +9561,7 @@ const file_wire_proto_rawDesc = "" +
 	"\fReportAnswer\"N\n" +
 	"\x10BlockInfoRequest\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12&\n" +
-	"\x05level\x18\x02 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xff\x02\n" +
+	"\x05level\x18\x02 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xd9\x03\n" +
 	"\x0fBlockInfoAnswer\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x12\x1e\n" +
@@ -9400,7 +9578,11 @@ const file_wire_proto_rawDesc = "" +
 	"\apending\x18\t \x03(\rR\apending\x12\x16\n" +
 	"\x06wanted\x18\n" +
 	" \x03(\rR\x06wanted\x12,\n" +
-	"\aversion\x18\v \x01(\v2\x12.ashlar.v1.VersionR\aversion\"g\n" +
+	"\aversion\x18\v \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\f \x01(\rR\n" +
+	"redundancy\x128\n" +
+	"\x18references_by_redundancy\x18\r \x03(\x04R\x16referencesByRedundancy\"g\n" +
 	"\tBlockCopy\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x18\n" +
@@ -9426,7 +9608,7 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12#\n" +
 	"\rinventory_due\x18\x06 \x01(\bR\finventoryDue\">\n" +
 	"\x14ClusterStatusRequest\x12&\n" +
-	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\xd7\b\n" +
+	"\x05level\x18\x01 \x01(\x0e2\x10.ashlar.v1.LevelR\x05level\"\x91\t\n" +
 	"\bCounters\x12\x18\n" +
 	"\aobjects\x18\x01 \x01(\x04R\aobjects\x12#\n" +
 	"\rlogical_bytes\x18\x02 \x01(\x04R\flogicalBytes\x12\x1f\n" +
@@ -9461,7 +9643,8 @@ const file_wire_proto_rawDesc = "" +
 	"\vaudit_bytes\x18\x1b \x01(\x04R\n" +
 	"auditBytes\x12#\n" +
 	"\rmoving_blocks\x18\x1e \x01(\x04R\fmovingBlocks\x12.\n" +
-	"\x13moving_stored_bytes\x18\x1f \x01(\x04R\x11movingStoredBytes\"\xb9\x01\n" +
+	"\x13moving_stored_bytes\x18\x1f \x01(\x04R\x11movingStoredBytes\x128\n" +
+	"\x18references_by_redundancy\x18  \x03(\x04R\x16referencesByRedundancy\"\xb9\x01\n" +
 	"\n" +
 	"MetaMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
@@ -9710,17 +9893,25 @@ const file_wire_proto_rawDesc = "" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x12\n" +
 	"\x04next\x18\x03 \x01(\tR\x04next\x125\n" +
 	"\fnext_version\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\vnextVersion\x12,\n" +
-	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"v\n" +
+	"\aversion\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\x96\x01\n" +
 	"\n" +
 	"BucketInfo\x12\x16\n" +
 	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\"\n" +
 	"\rtrash_keep_ms\x18\x02 \x01(\x04R\vtrashKeepMs\x12,\n" +
-	"\aversion\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\x81\x01\n" +
-	"\x10BucketSetRequest\x12\x16\n" +
-	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\"\n" +
-	"\rtrash_keep_ms\x18\x02 \x01(\x04R\vtrashKeepMs\x121\n" +
+	"\aversion\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x1e\n" +
 	"\n" +
-	"if_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\"n\n" +
+	"redundancy\x18\x04 \x01(\rR\n" +
+	"redundancy\"\xcc\x01\n" +
+	"\x10BucketSetRequest\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12'\n" +
+	"\rtrash_keep_ms\x18\x02 \x01(\x04H\x00R\vtrashKeepMs\x88\x01\x01\x12#\n" +
+	"\n" +
+	"redundancy\x18\x04 \x01(\rH\x01R\n" +
+	"redundancy\x88\x01\x01\x121\n" +
+	"\n" +
+	"if_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\tifVersionB\x10\n" +
+	"\x0e_trash_keep_msB\r\n" +
+	"\v_redundancy\"n\n" +
 	"\x0fBucketSetAnswer\x12-\n" +
 	"\x06bucket\x18\x01 \x01(\v2\x15.ashlar.v1.BucketInfoR\x06bucket\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\x87\x01\n" +
@@ -10008,7 +10199,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 117)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 118)
 var file_wire_proto_goTypes = []any{
 	(Level)(0),                   // 0: ashlar.v1.Level
 	(NodeState)(0),               // 1: ashlar.v1.NodeState
@@ -10027,114 +10218,115 @@ var file_wire_proto_goTypes = []any{
 	(*LayoutRequest)(nil),        // 14: ashlar.v1.LayoutRequest
 	(*BlockNode)(nil),            // 15: ashlar.v1.BlockNode
 	(*Layout)(nil),               // 16: ashlar.v1.Layout
-	(*PrepareRequest)(nil),       // 17: ashlar.v1.PrepareRequest
-	(*PrepareAnswer)(nil),        // 18: ashlar.v1.PrepareAnswer
-	(*SessionOpenRequest)(nil),   // 19: ashlar.v1.SessionOpenRequest
-	(*SessionOpenAnswer)(nil),    // 20: ashlar.v1.SessionOpenAnswer
-	(*SessionCloseRequest)(nil),  // 21: ashlar.v1.SessionCloseRequest
-	(*SessionCloseAnswer)(nil),   // 22: ashlar.v1.SessionCloseAnswer
-	(*CommitRequest)(nil),        // 23: ashlar.v1.CommitRequest
-	(*CommitAnswer)(nil),         // 24: ashlar.v1.CommitAnswer
-	(*UploadCreateRequest)(nil),  // 25: ashlar.v1.UploadCreateRequest
-	(*UploadCreateAnswer)(nil),   // 26: ashlar.v1.UploadCreateAnswer
-	(*UploadAppendRequest)(nil),  // 27: ashlar.v1.UploadAppendRequest
-	(*UploadAppendAnswer)(nil),   // 28: ashlar.v1.UploadAppendAnswer
-	(*UploadAbortRequest)(nil),   // 29: ashlar.v1.UploadAbortRequest
-	(*UploadAbortAnswer)(nil),    // 30: ashlar.v1.UploadAbortAnswer
-	(*LookupRequest)(nil),        // 31: ashlar.v1.LookupRequest
-	(*ObjectInfo)(nil),           // 32: ashlar.v1.ObjectInfo
-	(*Copy)(nil),                 // 33: ashlar.v1.Copy
-	(*LookupAnswer)(nil),         // 34: ashlar.v1.LookupAnswer
-	(*ListRequest)(nil),          // 35: ashlar.v1.ListRequest
-	(*ListAnswer)(nil),           // 36: ashlar.v1.ListAnswer
-	(*DeleteRequest)(nil),        // 37: ashlar.v1.DeleteRequest
-	(*DeleteItem)(nil),           // 38: ashlar.v1.DeleteItem
-	(*DeleteAnswer)(nil),         // 39: ashlar.v1.DeleteAnswer
-	(*ClaimsRequest)(nil),        // 40: ashlar.v1.ClaimsRequest
-	(*ClaimsAnswer)(nil),         // 41: ashlar.v1.ClaimsAnswer
-	(*ReportRequest)(nil),        // 42: ashlar.v1.ReportRequest
-	(*ReportAnswer)(nil),         // 43: ashlar.v1.ReportAnswer
-	(*BlockInfoRequest)(nil),     // 44: ashlar.v1.BlockInfoRequest
-	(*BlockInfoAnswer)(nil),      // 45: ashlar.v1.BlockInfoAnswer
-	(*BlockCopy)(nil),            // 46: ashlar.v1.BlockCopy
-	(*DiskInfo)(nil),             // 47: ashlar.v1.DiskInfo
-	(*RegisterRequest)(nil),      // 48: ashlar.v1.RegisterRequest
-	(*RegisterAnswer)(nil),       // 49: ashlar.v1.RegisterAnswer
-	(*ClusterStatusRequest)(nil), // 50: ashlar.v1.ClusterStatusRequest
-	(*Counters)(nil),             // 51: ashlar.v1.Counters
-	(*MetaMember)(nil),           // 52: ashlar.v1.MetaMember
-	(*ClusterStatus)(nil),        // 53: ashlar.v1.ClusterStatus
-	(*Ack)(nil),                  // 54: ashlar.v1.Ack
-	(*TouchRequest)(nil),         // 55: ashlar.v1.TouchRequest
-	(*TouchAnswer)(nil),          // 56: ashlar.v1.TouchAnswer
-	(*InventoryItem)(nil),        // 57: ashlar.v1.InventoryItem
-	(*InventoryPage)(nil),        // 58: ashlar.v1.InventoryPage
-	(*DiskStatus)(nil),           // 59: ashlar.v1.DiskStatus
-	(*BlockserverStatus)(nil),    // 60: ashlar.v1.BlockserverStatus
-	(*Order)(nil),                // 61: ashlar.v1.Order
-	(*OrdersRequest)(nil),        // 62: ashlar.v1.OrdersRequest
-	(*OrderAnswer)(nil),          // 63: ashlar.v1.OrderAnswer
-	(*OrdersAnswer)(nil),         // 64: ashlar.v1.OrdersAnswer
-	(*ExplainRequest)(nil),       // 65: ashlar.v1.ExplainRequest
-	(*ExplainAnswer)(nil),        // 66: ashlar.v1.ExplainAnswer
-	(*Holder)(nil),               // 67: ashlar.v1.Holder
-	(*WorkRow)(nil),              // 68: ashlar.v1.WorkRow
-	(*WorkListRequest)(nil),      // 69: ashlar.v1.WorkListRequest
-	(*WorkListAnswer)(nil),       // 70: ashlar.v1.WorkListAnswer
-	(*WorkSettings)(nil),         // 71: ashlar.v1.WorkSettings
-	(*WorkRetryRequest)(nil),     // 72: ashlar.v1.WorkRetryRequest
-	(*WorkRetryAnswer)(nil),      // 73: ashlar.v1.WorkRetryAnswer
-	(*WorkSetRequest)(nil),       // 74: ashlar.v1.WorkSetRequest
-	(*WorkSetAnswer)(nil),        // 75: ashlar.v1.WorkSetAnswer
-	(*WorkPlanRequest)(nil),      // 76: ashlar.v1.WorkPlanRequest
-	(*WorkPlanAnswer)(nil),       // 77: ashlar.v1.WorkPlanAnswer
-	(*WorkWaiting)(nil),          // 78: ashlar.v1.WorkWaiting
-	(*TrashedObject)(nil),        // 79: ashlar.v1.TrashedObject
-	(*UndeleteRequest)(nil),      // 80: ashlar.v1.UndeleteRequest
-	(*UndeleteAnswer)(nil),       // 81: ashlar.v1.UndeleteAnswer
-	(*TrashListRequest)(nil),     // 82: ashlar.v1.TrashListRequest
-	(*TrashListAnswer)(nil),      // 83: ashlar.v1.TrashListAnswer
-	(*TrashEmptyRequest)(nil),    // 84: ashlar.v1.TrashEmptyRequest
-	(*TrashEmptyAnswer)(nil),     // 85: ashlar.v1.TrashEmptyAnswer
-	(*BucketInfo)(nil),           // 86: ashlar.v1.BucketInfo
-	(*BucketSetRequest)(nil),     // 87: ashlar.v1.BucketSetRequest
-	(*BucketSetAnswer)(nil),      // 88: ashlar.v1.BucketSetAnswer
-	(*BucketGetRequest)(nil),     // 89: ashlar.v1.BucketGetRequest
-	(*BucketGetAnswer)(nil),      // 90: ashlar.v1.BucketGetAnswer
-	(*DeletePrefixRequest)(nil),  // 91: ashlar.v1.DeletePrefixRequest
-	(*DeletePrefixAnswer)(nil),   // 92: ashlar.v1.DeletePrefixAnswer
-	(*PrefixListRequest)(nil),    // 93: ashlar.v1.PrefixListRequest
-	(*PrefixJobInfo)(nil),        // 94: ashlar.v1.PrefixJobInfo
-	(*PrefixListAnswer)(nil),     // 95: ashlar.v1.PrefixListAnswer
-	(*PrefixCancelRequest)(nil),  // 96: ashlar.v1.PrefixCancelRequest
-	(*PrefixCancelAnswer)(nil),   // 97: ashlar.v1.PrefixCancelAnswer
-	(*AuditRow)(nil),             // 98: ashlar.v1.AuditRow
-	(*AuditObject)(nil),          // 99: ashlar.v1.AuditObject
-	(*AuditRequest)(nil),         // 100: ashlar.v1.AuditRequest
-	(*AuditAnswer)(nil),          // 101: ashlar.v1.AuditAnswer
-	(*NodeChange)(nil),           // 102: ashlar.v1.NodeChange
-	(*NodeListRequest)(nil),      // 103: ashlar.v1.NodeListRequest
-	(*NodeInfo)(nil),             // 104: ashlar.v1.NodeInfo
-	(*NodeListAnswer)(nil),       // 105: ashlar.v1.NodeListAnswer
-	(*NodeStopRequest)(nil),      // 106: ashlar.v1.NodeStopRequest
-	(*NodeStopAnswer)(nil),       // 107: ashlar.v1.NodeStopAnswer
-	(*NodeSetRequest)(nil),       // 108: ashlar.v1.NodeSetRequest
-	(*NodeSetAnswer)(nil),        // 109: ashlar.v1.NodeSetAnswer
-	(*NodeRemoveRequest)(nil),    // 110: ashlar.v1.NodeRemoveRequest
-	(*NodeRemoveAnswer)(nil),     // 111: ashlar.v1.NodeRemoveAnswer
-	(*LayoutPlanRequest)(nil),    // 112: ashlar.v1.LayoutPlanRequest
-	(*LayoutPlanAnswer)(nil),     // 113: ashlar.v1.LayoutPlanAnswer
-	(*LayoutShare)(nil),          // 114: ashlar.v1.LayoutShare
-	(*LayoutApplyRequest)(nil),   // 115: ashlar.v1.LayoutApplyRequest
-	(*LayoutApplyAnswer)(nil),    // 116: ashlar.v1.LayoutApplyAnswer
-	(*LayoutHistoryRequest)(nil), // 117: ashlar.v1.LayoutHistoryRequest
-	(*LayoutHistoryAnswer)(nil),  // 118: ashlar.v1.LayoutHistoryAnswer
-	(*LayoutEvent)(nil),          // 119: ashlar.v1.LayoutEvent
-	(*JobListRequest)(nil),       // 120: ashlar.v1.JobListRequest
-	(*JobInfo)(nil),              // 121: ashlar.v1.JobInfo
-	(*JobListAnswer)(nil),        // 122: ashlar.v1.JobListAnswer
-	(*JobCancelRequest)(nil),     // 123: ashlar.v1.JobCancelRequest
-	(*JobCancelAnswer)(nil),      // 124: ashlar.v1.JobCancelAnswer
+	(*LayoutTable)(nil),          // 17: ashlar.v1.LayoutTable
+	(*PrepareRequest)(nil),       // 18: ashlar.v1.PrepareRequest
+	(*PrepareAnswer)(nil),        // 19: ashlar.v1.PrepareAnswer
+	(*SessionOpenRequest)(nil),   // 20: ashlar.v1.SessionOpenRequest
+	(*SessionOpenAnswer)(nil),    // 21: ashlar.v1.SessionOpenAnswer
+	(*SessionCloseRequest)(nil),  // 22: ashlar.v1.SessionCloseRequest
+	(*SessionCloseAnswer)(nil),   // 23: ashlar.v1.SessionCloseAnswer
+	(*CommitRequest)(nil),        // 24: ashlar.v1.CommitRequest
+	(*CommitAnswer)(nil),         // 25: ashlar.v1.CommitAnswer
+	(*UploadCreateRequest)(nil),  // 26: ashlar.v1.UploadCreateRequest
+	(*UploadCreateAnswer)(nil),   // 27: ashlar.v1.UploadCreateAnswer
+	(*UploadAppendRequest)(nil),  // 28: ashlar.v1.UploadAppendRequest
+	(*UploadAppendAnswer)(nil),   // 29: ashlar.v1.UploadAppendAnswer
+	(*UploadAbortRequest)(nil),   // 30: ashlar.v1.UploadAbortRequest
+	(*UploadAbortAnswer)(nil),    // 31: ashlar.v1.UploadAbortAnswer
+	(*LookupRequest)(nil),        // 32: ashlar.v1.LookupRequest
+	(*ObjectInfo)(nil),           // 33: ashlar.v1.ObjectInfo
+	(*Copy)(nil),                 // 34: ashlar.v1.Copy
+	(*LookupAnswer)(nil),         // 35: ashlar.v1.LookupAnswer
+	(*ListRequest)(nil),          // 36: ashlar.v1.ListRequest
+	(*ListAnswer)(nil),           // 37: ashlar.v1.ListAnswer
+	(*DeleteRequest)(nil),        // 38: ashlar.v1.DeleteRequest
+	(*DeleteItem)(nil),           // 39: ashlar.v1.DeleteItem
+	(*DeleteAnswer)(nil),         // 40: ashlar.v1.DeleteAnswer
+	(*ClaimsRequest)(nil),        // 41: ashlar.v1.ClaimsRequest
+	(*ClaimsAnswer)(nil),         // 42: ashlar.v1.ClaimsAnswer
+	(*ReportRequest)(nil),        // 43: ashlar.v1.ReportRequest
+	(*ReportAnswer)(nil),         // 44: ashlar.v1.ReportAnswer
+	(*BlockInfoRequest)(nil),     // 45: ashlar.v1.BlockInfoRequest
+	(*BlockInfoAnswer)(nil),      // 46: ashlar.v1.BlockInfoAnswer
+	(*BlockCopy)(nil),            // 47: ashlar.v1.BlockCopy
+	(*DiskInfo)(nil),             // 48: ashlar.v1.DiskInfo
+	(*RegisterRequest)(nil),      // 49: ashlar.v1.RegisterRequest
+	(*RegisterAnswer)(nil),       // 50: ashlar.v1.RegisterAnswer
+	(*ClusterStatusRequest)(nil), // 51: ashlar.v1.ClusterStatusRequest
+	(*Counters)(nil),             // 52: ashlar.v1.Counters
+	(*MetaMember)(nil),           // 53: ashlar.v1.MetaMember
+	(*ClusterStatus)(nil),        // 54: ashlar.v1.ClusterStatus
+	(*Ack)(nil),                  // 55: ashlar.v1.Ack
+	(*TouchRequest)(nil),         // 56: ashlar.v1.TouchRequest
+	(*TouchAnswer)(nil),          // 57: ashlar.v1.TouchAnswer
+	(*InventoryItem)(nil),        // 58: ashlar.v1.InventoryItem
+	(*InventoryPage)(nil),        // 59: ashlar.v1.InventoryPage
+	(*DiskStatus)(nil),           // 60: ashlar.v1.DiskStatus
+	(*BlockserverStatus)(nil),    // 61: ashlar.v1.BlockserverStatus
+	(*Order)(nil),                // 62: ashlar.v1.Order
+	(*OrdersRequest)(nil),        // 63: ashlar.v1.OrdersRequest
+	(*OrderAnswer)(nil),          // 64: ashlar.v1.OrderAnswer
+	(*OrdersAnswer)(nil),         // 65: ashlar.v1.OrdersAnswer
+	(*ExplainRequest)(nil),       // 66: ashlar.v1.ExplainRequest
+	(*ExplainAnswer)(nil),        // 67: ashlar.v1.ExplainAnswer
+	(*Holder)(nil),               // 68: ashlar.v1.Holder
+	(*WorkRow)(nil),              // 69: ashlar.v1.WorkRow
+	(*WorkListRequest)(nil),      // 70: ashlar.v1.WorkListRequest
+	(*WorkListAnswer)(nil),       // 71: ashlar.v1.WorkListAnswer
+	(*WorkSettings)(nil),         // 72: ashlar.v1.WorkSettings
+	(*WorkRetryRequest)(nil),     // 73: ashlar.v1.WorkRetryRequest
+	(*WorkRetryAnswer)(nil),      // 74: ashlar.v1.WorkRetryAnswer
+	(*WorkSetRequest)(nil),       // 75: ashlar.v1.WorkSetRequest
+	(*WorkSetAnswer)(nil),        // 76: ashlar.v1.WorkSetAnswer
+	(*WorkPlanRequest)(nil),      // 77: ashlar.v1.WorkPlanRequest
+	(*WorkPlanAnswer)(nil),       // 78: ashlar.v1.WorkPlanAnswer
+	(*WorkWaiting)(nil),          // 79: ashlar.v1.WorkWaiting
+	(*TrashedObject)(nil),        // 80: ashlar.v1.TrashedObject
+	(*UndeleteRequest)(nil),      // 81: ashlar.v1.UndeleteRequest
+	(*UndeleteAnswer)(nil),       // 82: ashlar.v1.UndeleteAnswer
+	(*TrashListRequest)(nil),     // 83: ashlar.v1.TrashListRequest
+	(*TrashListAnswer)(nil),      // 84: ashlar.v1.TrashListAnswer
+	(*TrashEmptyRequest)(nil),    // 85: ashlar.v1.TrashEmptyRequest
+	(*TrashEmptyAnswer)(nil),     // 86: ashlar.v1.TrashEmptyAnswer
+	(*BucketInfo)(nil),           // 87: ashlar.v1.BucketInfo
+	(*BucketSetRequest)(nil),     // 88: ashlar.v1.BucketSetRequest
+	(*BucketSetAnswer)(nil),      // 89: ashlar.v1.BucketSetAnswer
+	(*BucketGetRequest)(nil),     // 90: ashlar.v1.BucketGetRequest
+	(*BucketGetAnswer)(nil),      // 91: ashlar.v1.BucketGetAnswer
+	(*DeletePrefixRequest)(nil),  // 92: ashlar.v1.DeletePrefixRequest
+	(*DeletePrefixAnswer)(nil),   // 93: ashlar.v1.DeletePrefixAnswer
+	(*PrefixListRequest)(nil),    // 94: ashlar.v1.PrefixListRequest
+	(*PrefixJobInfo)(nil),        // 95: ashlar.v1.PrefixJobInfo
+	(*PrefixListAnswer)(nil),     // 96: ashlar.v1.PrefixListAnswer
+	(*PrefixCancelRequest)(nil),  // 97: ashlar.v1.PrefixCancelRequest
+	(*PrefixCancelAnswer)(nil),   // 98: ashlar.v1.PrefixCancelAnswer
+	(*AuditRow)(nil),             // 99: ashlar.v1.AuditRow
+	(*AuditObject)(nil),          // 100: ashlar.v1.AuditObject
+	(*AuditRequest)(nil),         // 101: ashlar.v1.AuditRequest
+	(*AuditAnswer)(nil),          // 102: ashlar.v1.AuditAnswer
+	(*NodeChange)(nil),           // 103: ashlar.v1.NodeChange
+	(*NodeListRequest)(nil),      // 104: ashlar.v1.NodeListRequest
+	(*NodeInfo)(nil),             // 105: ashlar.v1.NodeInfo
+	(*NodeListAnswer)(nil),       // 106: ashlar.v1.NodeListAnswer
+	(*NodeStopRequest)(nil),      // 107: ashlar.v1.NodeStopRequest
+	(*NodeStopAnswer)(nil),       // 108: ashlar.v1.NodeStopAnswer
+	(*NodeSetRequest)(nil),       // 109: ashlar.v1.NodeSetRequest
+	(*NodeSetAnswer)(nil),        // 110: ashlar.v1.NodeSetAnswer
+	(*NodeRemoveRequest)(nil),    // 111: ashlar.v1.NodeRemoveRequest
+	(*NodeRemoveAnswer)(nil),     // 112: ashlar.v1.NodeRemoveAnswer
+	(*LayoutPlanRequest)(nil),    // 113: ashlar.v1.LayoutPlanRequest
+	(*LayoutPlanAnswer)(nil),     // 114: ashlar.v1.LayoutPlanAnswer
+	(*LayoutShare)(nil),          // 115: ashlar.v1.LayoutShare
+	(*LayoutApplyRequest)(nil),   // 116: ashlar.v1.LayoutApplyRequest
+	(*LayoutApplyAnswer)(nil),    // 117: ashlar.v1.LayoutApplyAnswer
+	(*LayoutHistoryRequest)(nil), // 118: ashlar.v1.LayoutHistoryRequest
+	(*LayoutHistoryAnswer)(nil),  // 119: ashlar.v1.LayoutHistoryAnswer
+	(*LayoutEvent)(nil),          // 120: ashlar.v1.LayoutEvent
+	(*JobListRequest)(nil),       // 121: ashlar.v1.JobListRequest
+	(*JobInfo)(nil),              // 122: ashlar.v1.JobInfo
+	(*JobListAnswer)(nil),        // 123: ashlar.v1.JobListAnswer
+	(*JobCancelRequest)(nil),     // 124: ashlar.v1.JobCancelRequest
+	(*JobCancelAnswer)(nil),      // 125: ashlar.v1.JobCancelAnswer
 }
 var file_wire_proto_depIdxs = []int32{
 	6,   // 0: ashlar.v1.Precondition.kind:type_name -> ashlar.v1.Precondition.Kind
@@ -10143,159 +10335,160 @@ var file_wire_proto_depIdxs = []int32{
 	1,   // 3: ashlar.v1.BlockNode.state:type_name -> ashlar.v1.NodeState
 	15,  // 4: ashlar.v1.Layout.nodes:type_name -> ashlar.v1.BlockNode
 	8,   // 5: ashlar.v1.Layout.version:type_name -> ashlar.v1.Version
-	8,   // 6: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 7: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 8: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
-	13,  // 9: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
-	12,  // 10: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
-	11,  // 11: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
-	10,  // 12: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
-	9,   // 13: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
-	8,   // 14: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 15: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
-	13,  // 16: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
-	8,   // 17: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
-	13,  // 18: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
-	10,  // 19: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
-	9,   // 20: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
-	8,   // 21: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
-	13,  // 22: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
-	8,   // 23: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
-	0,   // 24: ashlar.v1.LookupRequest.level:type_name -> ashlar.v1.Level
-	8,   // 25: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
-	8,   // 26: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
-	8,   // 27: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
-	11,  // 28: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
-	32,  // 29: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
-	10,  // 30: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
-	33,  // 31: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
-	8,   // 32: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
-	0,   // 33: ashlar.v1.ListRequest.level:type_name -> ashlar.v1.Level
-	8,   // 34: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
-	32,  // 35: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
-	8,   // 36: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
-	13,  // 37: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
-	38,  // 38: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
-	12,  // 39: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
-	8,   // 40: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
-	10,  // 41: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
-	9,   // 42: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
-	8,   // 43: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
-	0,   // 44: ashlar.v1.BlockInfoRequest.level:type_name -> ashlar.v1.Level
-	8,   // 45: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
-	46,  // 46: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
-	46,  // 47: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
-	8,   // 48: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 49: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
-	47,  // 50: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
-	8,   // 51: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
-	8,   // 52: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
-	0,   // 53: ashlar.v1.ClusterStatusRequest.level:type_name -> ashlar.v1.Level
-	8,   // 54: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
-	8,   // 55: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
-	8,   // 56: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
-	51,  // 57: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
-	52,  // 58: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
-	15,  // 59: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
-	8,   // 60: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
-	8,   // 61: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
-	54,  // 62: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
-	8,   // 63: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
-	57,  // 64: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
-	59,  // 65: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
-	8,   // 66: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
-	2,   // 67: ashlar.v1.Order.kind:type_name -> ashlar.v1.OrderKind
-	8,   // 68: ashlar.v1.Order.version:type_name -> ashlar.v1.Version
-	61,  // 69: ashlar.v1.OrdersRequest.orders:type_name -> ashlar.v1.Order
-	3,   // 70: ashlar.v1.OrderAnswer.outcome:type_name -> ashlar.v1.Outcome
-	54,  // 71: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
-	63,  // 72: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
-	45,  // 73: ashlar.v1.ExplainAnswer.block:type_name -> ashlar.v1.BlockInfoAnswer
-	67,  // 74: ashlar.v1.ExplainAnswer.holders:type_name -> ashlar.v1.Holder
-	68,  // 75: ashlar.v1.ExplainAnswer.work:type_name -> ashlar.v1.WorkRow
-	8,   // 76: ashlar.v1.Holder.version:type_name -> ashlar.v1.Version
-	68,  // 77: ashlar.v1.WorkListAnswer.rows:type_name -> ashlar.v1.WorkRow
-	71,  // 78: ashlar.v1.WorkListAnswer.settings:type_name -> ashlar.v1.WorkSettings
-	8,   // 79: ashlar.v1.WorkListAnswer.watermark:type_name -> ashlar.v1.Version
-	8,   // 80: ashlar.v1.WorkListAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 81: ashlar.v1.WorkRetryAnswer.version:type_name -> ashlar.v1.Version
-	71,  // 82: ashlar.v1.WorkSetAnswer.settings:type_name -> ashlar.v1.WorkSettings
-	8,   // 83: ashlar.v1.WorkSetAnswer.version:type_name -> ashlar.v1.Version
-	78,  // 84: ashlar.v1.WorkPlanAnswer.waiting:type_name -> ashlar.v1.WorkWaiting
-	32,  // 85: ashlar.v1.TrashedObject.object:type_name -> ashlar.v1.ObjectInfo
-	4,   // 86: ashlar.v1.TrashedObject.cause:type_name -> ashlar.v1.TrashCause
-	13,  // 87: ashlar.v1.UndeleteRequest.call:type_name -> ashlar.v1.Call
-	8,   // 88: ashlar.v1.UndeleteRequest.version:type_name -> ashlar.v1.Version
-	12,  // 89: ashlar.v1.UndeleteRequest.precondition:type_name -> ashlar.v1.Precondition
-	8,   // 90: ashlar.v1.UndeleteAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 91: ashlar.v1.UndeleteAnswer.undeleted:type_name -> ashlar.v1.Version
-	8,   // 92: ashlar.v1.UndeleteAnswer.replaced_version:type_name -> ashlar.v1.Version
-	8,   // 93: ashlar.v1.TrashListRequest.after_version:type_name -> ashlar.v1.Version
-	0,   // 94: ashlar.v1.TrashListRequest.level:type_name -> ashlar.v1.Level
-	8,   // 95: ashlar.v1.TrashListRequest.min_version:type_name -> ashlar.v1.Version
-	79,  // 96: ashlar.v1.TrashListAnswer.objects:type_name -> ashlar.v1.TrashedObject
-	8,   // 97: ashlar.v1.TrashListAnswer.next_version:type_name -> ashlar.v1.Version
-	8,   // 98: ashlar.v1.TrashListAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 99: ashlar.v1.TrashEmptyRequest.after_version:type_name -> ashlar.v1.Version
-	8,   // 100: ashlar.v1.TrashEmptyAnswer.next_version:type_name -> ashlar.v1.Version
-	8,   // 101: ashlar.v1.TrashEmptyAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 102: ashlar.v1.BucketInfo.version:type_name -> ashlar.v1.Version
-	8,   // 103: ashlar.v1.BucketSetRequest.if_version:type_name -> ashlar.v1.Version
-	86,  // 104: ashlar.v1.BucketSetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
-	8,   // 105: ashlar.v1.BucketSetAnswer.version:type_name -> ashlar.v1.Version
-	0,   // 106: ashlar.v1.BucketGetRequest.level:type_name -> ashlar.v1.Level
-	8,   // 107: ashlar.v1.BucketGetRequest.min_version:type_name -> ashlar.v1.Version
-	86,  // 108: ashlar.v1.BucketGetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
-	8,   // 109: ashlar.v1.BucketGetAnswer.version:type_name -> ashlar.v1.Version
-	13,  // 110: ashlar.v1.DeletePrefixRequest.call:type_name -> ashlar.v1.Call
-	8,   // 111: ashlar.v1.DeletePrefixAnswer.job:type_name -> ashlar.v1.Version
-	8,   // 112: ashlar.v1.PrefixListRequest.job:type_name -> ashlar.v1.Version
-	8,   // 113: ashlar.v1.PrefixJobInfo.job:type_name -> ashlar.v1.Version
-	8,   // 114: ashlar.v1.PrefixJobInfo.ended:type_name -> ashlar.v1.Version
-	94,  // 115: ashlar.v1.PrefixListAnswer.jobs:type_name -> ashlar.v1.PrefixJobInfo
-	8,   // 116: ashlar.v1.PrefixListAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 117: ashlar.v1.PrefixCancelRequest.job:type_name -> ashlar.v1.Version
-	8,   // 118: ashlar.v1.PrefixCancelAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 119: ashlar.v1.AuditRow.version:type_name -> ashlar.v1.Version
-	5,   // 120: ashlar.v1.AuditRow.kind:type_name -> ashlar.v1.AuditKind
-	99,  // 121: ashlar.v1.AuditRow.objects:type_name -> ashlar.v1.AuditObject
-	8,   // 122: ashlar.v1.AuditRow.causes:type_name -> ashlar.v1.Version
-	8,   // 123: ashlar.v1.AuditRow.upto:type_name -> ashlar.v1.Version
-	8,   // 124: ashlar.v1.AuditObject.version:type_name -> ashlar.v1.Version
-	8,   // 125: ashlar.v1.AuditObject.ended:type_name -> ashlar.v1.Version
-	8,   // 126: ashlar.v1.AuditRequest.after:type_name -> ashlar.v1.Version
-	5,   // 127: ashlar.v1.AuditRequest.kinds:type_name -> ashlar.v1.AuditKind
-	0,   // 128: ashlar.v1.AuditRequest.level:type_name -> ashlar.v1.Level
-	98,  // 129: ashlar.v1.AuditAnswer.rows:type_name -> ashlar.v1.AuditRow
-	8,   // 130: ashlar.v1.AuditAnswer.next:type_name -> ashlar.v1.Version
-	8,   // 131: ashlar.v1.AuditAnswer.oldest:type_name -> ashlar.v1.Version
-	8,   // 132: ashlar.v1.AuditAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 133: ashlar.v1.NodeChange.kind:type_name -> ashlar.v1.NodeChange.Kind
-	0,   // 134: ashlar.v1.NodeListRequest.level:type_name -> ashlar.v1.Level
-	15,  // 135: ashlar.v1.NodeInfo.node:type_name -> ashlar.v1.BlockNode
-	104, // 136: ashlar.v1.NodeListAnswer.nodes:type_name -> ashlar.v1.NodeInfo
-	8,   // 137: ashlar.v1.NodeListAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 138: ashlar.v1.NodeStopAnswer.version:type_name -> ashlar.v1.Version
-	1,   // 139: ashlar.v1.NodeSetRequest.state:type_name -> ashlar.v1.NodeState
-	8,   // 140: ashlar.v1.NodeSetAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 141: ashlar.v1.NodeRemoveAnswer.version:type_name -> ashlar.v1.Version
-	102, // 142: ashlar.v1.LayoutPlanRequest.changes:type_name -> ashlar.v1.NodeChange
-	102, // 143: ashlar.v1.LayoutPlanAnswer.changes:type_name -> ashlar.v1.NodeChange
-	114, // 144: ashlar.v1.LayoutPlanAnswer.shares:type_name -> ashlar.v1.LayoutShare
-	102, // 145: ashlar.v1.LayoutApplyRequest.changes:type_name -> ashlar.v1.NodeChange
-	8,   // 146: ashlar.v1.LayoutApplyAnswer.version:type_name -> ashlar.v1.Version
-	119, // 147: ashlar.v1.LayoutHistoryAnswer.layouts:type_name -> ashlar.v1.LayoutEvent
-	102, // 148: ashlar.v1.LayoutEvent.changes:type_name -> ashlar.v1.NodeChange
-	8,   // 149: ashlar.v1.LayoutEvent.applied:type_name -> ashlar.v1.Version
-	8,   // 150: ashlar.v1.LayoutEvent.retired:type_name -> ashlar.v1.Version
-	121, // 151: ashlar.v1.JobListAnswer.jobs:type_name -> ashlar.v1.JobInfo
-	8,   // 152: ashlar.v1.JobListAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 153: ashlar.v1.JobCancelAnswer.version:type_name -> ashlar.v1.Version
-	154, // [154:154] is the sub-list for method output_type
-	154, // [154:154] is the sub-list for method input_type
-	154, // [154:154] is the sub-list for extension type_name
-	154, // [154:154] is the sub-list for extension extendee
-	0,   // [0:154] is the sub-list for field type_name
+	17,  // 6: ashlar.v1.Layout.own:type_name -> ashlar.v1.LayoutTable
+	8,   // 7: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 8: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 9: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 10: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
+	12,  // 11: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
+	11,  // 12: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
+	10,  // 13: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
+	9,   // 14: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
+	8,   // 15: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 16: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
+	13,  // 17: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
+	8,   // 18: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 19: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
+	10,  // 20: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
+	9,   // 21: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
+	8,   // 22: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 23: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
+	8,   // 24: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 25: ashlar.v1.LookupRequest.level:type_name -> ashlar.v1.Level
+	8,   // 26: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
+	8,   // 27: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
+	8,   // 28: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
+	11,  // 29: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
+	33,  // 30: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
+	10,  // 31: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
+	34,  // 32: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
+	8,   // 33: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 34: ashlar.v1.ListRequest.level:type_name -> ashlar.v1.Level
+	8,   // 35: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
+	33,  // 36: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
+	8,   // 37: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 38: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
+	39,  // 39: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
+	12,  // 40: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
+	8,   // 41: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
+	10,  // 42: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
+	9,   // 43: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
+	8,   // 44: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 45: ashlar.v1.BlockInfoRequest.level:type_name -> ashlar.v1.Level
+	8,   // 46: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
+	47,  // 47: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
+	47,  // 48: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
+	8,   // 49: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 50: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
+	48,  // 51: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
+	8,   // 52: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
+	8,   // 53: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 54: ashlar.v1.ClusterStatusRequest.level:type_name -> ashlar.v1.Level
+	8,   // 55: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
+	8,   // 56: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
+	8,   // 57: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
+	52,  // 58: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
+	53,  // 59: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
+	15,  // 60: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
+	8,   // 61: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
+	8,   // 62: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
+	55,  // 63: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
+	8,   // 64: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
+	58,  // 65: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
+	60,  // 66: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
+	8,   // 67: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
+	2,   // 68: ashlar.v1.Order.kind:type_name -> ashlar.v1.OrderKind
+	8,   // 69: ashlar.v1.Order.version:type_name -> ashlar.v1.Version
+	62,  // 70: ashlar.v1.OrdersRequest.orders:type_name -> ashlar.v1.Order
+	3,   // 71: ashlar.v1.OrderAnswer.outcome:type_name -> ashlar.v1.Outcome
+	55,  // 72: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
+	64,  // 73: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
+	46,  // 74: ashlar.v1.ExplainAnswer.block:type_name -> ashlar.v1.BlockInfoAnswer
+	68,  // 75: ashlar.v1.ExplainAnswer.holders:type_name -> ashlar.v1.Holder
+	69,  // 76: ashlar.v1.ExplainAnswer.work:type_name -> ashlar.v1.WorkRow
+	8,   // 77: ashlar.v1.Holder.version:type_name -> ashlar.v1.Version
+	69,  // 78: ashlar.v1.WorkListAnswer.rows:type_name -> ashlar.v1.WorkRow
+	72,  // 79: ashlar.v1.WorkListAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	8,   // 80: ashlar.v1.WorkListAnswer.watermark:type_name -> ashlar.v1.Version
+	8,   // 81: ashlar.v1.WorkListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 82: ashlar.v1.WorkRetryAnswer.version:type_name -> ashlar.v1.Version
+	72,  // 83: ashlar.v1.WorkSetAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	8,   // 84: ashlar.v1.WorkSetAnswer.version:type_name -> ashlar.v1.Version
+	79,  // 85: ashlar.v1.WorkPlanAnswer.waiting:type_name -> ashlar.v1.WorkWaiting
+	33,  // 86: ashlar.v1.TrashedObject.object:type_name -> ashlar.v1.ObjectInfo
+	4,   // 87: ashlar.v1.TrashedObject.cause:type_name -> ashlar.v1.TrashCause
+	13,  // 88: ashlar.v1.UndeleteRequest.call:type_name -> ashlar.v1.Call
+	8,   // 89: ashlar.v1.UndeleteRequest.version:type_name -> ashlar.v1.Version
+	12,  // 90: ashlar.v1.UndeleteRequest.precondition:type_name -> ashlar.v1.Precondition
+	8,   // 91: ashlar.v1.UndeleteAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 92: ashlar.v1.UndeleteAnswer.undeleted:type_name -> ashlar.v1.Version
+	8,   // 93: ashlar.v1.UndeleteAnswer.replaced_version:type_name -> ashlar.v1.Version
+	8,   // 94: ashlar.v1.TrashListRequest.after_version:type_name -> ashlar.v1.Version
+	0,   // 95: ashlar.v1.TrashListRequest.level:type_name -> ashlar.v1.Level
+	8,   // 96: ashlar.v1.TrashListRequest.min_version:type_name -> ashlar.v1.Version
+	80,  // 97: ashlar.v1.TrashListAnswer.objects:type_name -> ashlar.v1.TrashedObject
+	8,   // 98: ashlar.v1.TrashListAnswer.next_version:type_name -> ashlar.v1.Version
+	8,   // 99: ashlar.v1.TrashListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 100: ashlar.v1.TrashEmptyRequest.after_version:type_name -> ashlar.v1.Version
+	8,   // 101: ashlar.v1.TrashEmptyAnswer.next_version:type_name -> ashlar.v1.Version
+	8,   // 102: ashlar.v1.TrashEmptyAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 103: ashlar.v1.BucketInfo.version:type_name -> ashlar.v1.Version
+	8,   // 104: ashlar.v1.BucketSetRequest.if_version:type_name -> ashlar.v1.Version
+	87,  // 105: ashlar.v1.BucketSetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
+	8,   // 106: ashlar.v1.BucketSetAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 107: ashlar.v1.BucketGetRequest.level:type_name -> ashlar.v1.Level
+	8,   // 108: ashlar.v1.BucketGetRequest.min_version:type_name -> ashlar.v1.Version
+	87,  // 109: ashlar.v1.BucketGetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
+	8,   // 110: ashlar.v1.BucketGetAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 111: ashlar.v1.DeletePrefixRequest.call:type_name -> ashlar.v1.Call
+	8,   // 112: ashlar.v1.DeletePrefixAnswer.job:type_name -> ashlar.v1.Version
+	8,   // 113: ashlar.v1.PrefixListRequest.job:type_name -> ashlar.v1.Version
+	8,   // 114: ashlar.v1.PrefixJobInfo.job:type_name -> ashlar.v1.Version
+	8,   // 115: ashlar.v1.PrefixJobInfo.ended:type_name -> ashlar.v1.Version
+	95,  // 116: ashlar.v1.PrefixListAnswer.jobs:type_name -> ashlar.v1.PrefixJobInfo
+	8,   // 117: ashlar.v1.PrefixListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 118: ashlar.v1.PrefixCancelRequest.job:type_name -> ashlar.v1.Version
+	8,   // 119: ashlar.v1.PrefixCancelAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 120: ashlar.v1.AuditRow.version:type_name -> ashlar.v1.Version
+	5,   // 121: ashlar.v1.AuditRow.kind:type_name -> ashlar.v1.AuditKind
+	100, // 122: ashlar.v1.AuditRow.objects:type_name -> ashlar.v1.AuditObject
+	8,   // 123: ashlar.v1.AuditRow.causes:type_name -> ashlar.v1.Version
+	8,   // 124: ashlar.v1.AuditRow.upto:type_name -> ashlar.v1.Version
+	8,   // 125: ashlar.v1.AuditObject.version:type_name -> ashlar.v1.Version
+	8,   // 126: ashlar.v1.AuditObject.ended:type_name -> ashlar.v1.Version
+	8,   // 127: ashlar.v1.AuditRequest.after:type_name -> ashlar.v1.Version
+	5,   // 128: ashlar.v1.AuditRequest.kinds:type_name -> ashlar.v1.AuditKind
+	0,   // 129: ashlar.v1.AuditRequest.level:type_name -> ashlar.v1.Level
+	99,  // 130: ashlar.v1.AuditAnswer.rows:type_name -> ashlar.v1.AuditRow
+	8,   // 131: ashlar.v1.AuditAnswer.next:type_name -> ashlar.v1.Version
+	8,   // 132: ashlar.v1.AuditAnswer.oldest:type_name -> ashlar.v1.Version
+	8,   // 133: ashlar.v1.AuditAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 134: ashlar.v1.NodeChange.kind:type_name -> ashlar.v1.NodeChange.Kind
+	0,   // 135: ashlar.v1.NodeListRequest.level:type_name -> ashlar.v1.Level
+	15,  // 136: ashlar.v1.NodeInfo.node:type_name -> ashlar.v1.BlockNode
+	105, // 137: ashlar.v1.NodeListAnswer.nodes:type_name -> ashlar.v1.NodeInfo
+	8,   // 138: ashlar.v1.NodeListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 139: ashlar.v1.NodeStopAnswer.version:type_name -> ashlar.v1.Version
+	1,   // 140: ashlar.v1.NodeSetRequest.state:type_name -> ashlar.v1.NodeState
+	8,   // 141: ashlar.v1.NodeSetAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 142: ashlar.v1.NodeRemoveAnswer.version:type_name -> ashlar.v1.Version
+	103, // 143: ashlar.v1.LayoutPlanRequest.changes:type_name -> ashlar.v1.NodeChange
+	103, // 144: ashlar.v1.LayoutPlanAnswer.changes:type_name -> ashlar.v1.NodeChange
+	115, // 145: ashlar.v1.LayoutPlanAnswer.shares:type_name -> ashlar.v1.LayoutShare
+	103, // 146: ashlar.v1.LayoutApplyRequest.changes:type_name -> ashlar.v1.NodeChange
+	8,   // 147: ashlar.v1.LayoutApplyAnswer.version:type_name -> ashlar.v1.Version
+	120, // 148: ashlar.v1.LayoutHistoryAnswer.layouts:type_name -> ashlar.v1.LayoutEvent
+	103, // 149: ashlar.v1.LayoutEvent.changes:type_name -> ashlar.v1.NodeChange
+	8,   // 150: ashlar.v1.LayoutEvent.applied:type_name -> ashlar.v1.Version
+	8,   // 151: ashlar.v1.LayoutEvent.retired:type_name -> ashlar.v1.Version
+	122, // 152: ashlar.v1.JobListAnswer.jobs:type_name -> ashlar.v1.JobInfo
+	8,   // 153: ashlar.v1.JobListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 154: ashlar.v1.JobCancelAnswer.version:type_name -> ashlar.v1.Version
+	155, // [155:155] is the sub-list for method output_type
+	155, // [155:155] is the sub-list for method input_type
+	155, // [155:155] is the sub-list for extension type_name
+	155, // [155:155] is the sub-list for extension extendee
+	0,   // [0:155] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -10303,14 +10496,15 @@ func file_wire_proto_init() {
 	if File_wire_proto != nil {
 		return
 	}
-	file_wire_proto_msgTypes[66].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[67].OneofWrappers = []any{}
+	file_wire_proto_msgTypes[80].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   117,
+			NumMessages:   118,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

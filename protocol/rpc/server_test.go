@@ -46,7 +46,7 @@ func TestByHand(t *testing.T) {
 	s := NewServer(ServerConfig{Cluster: inTestCluster})
 	Handle(s, protocol.PathPrepare, echo)
 	addr := start(t, s)
-	const none = `{"live":[],"version":null,"layout_version":"0"}` + "\n"
+	const none = `{"live":[],"version":null,"layout_version":"0","redundancy":0,"quorum":0}` + "\n"
 	for _, c := range []struct {
 		name, method, path, body string
 		headers                  []string
@@ -56,7 +56,7 @@ func TestByHand(t *testing.T) {
 		{"JSON both ways", "POST", "/v1/prepare", `{"hashes":""}`, []string{"Content-Type", "application/json"}, 200, none},
 		{"no body", "POST", "/v1/prepare", "", nil, 200, none},
 		{"JSON answered as protobuf", "POST", "/v1/prepare", `{"hashes":"0a0b0c"}`, []string{"Content-Type", "application/json", "Accept", "application/x-protobuf"}, 200, "\x18\x03"},
-		{"protobuf answered as JSON", "POST", "/v1/prepare", "\x0a\x03aaa", []string{"Content-Type", "application/x-protobuf", "Accept", "application/json"}, 200, `{"live":[],"version":null,"layout_version":"3"}` + "\n"},
+		{"protobuf answered as JSON", "POST", "/v1/prepare", "\x0a\x03aaa", []string{"Content-Type", "application/x-protobuf", "Accept", "application/json"}, 200, `{"live":[],"version":null,"layout_version":"3","redundancy":0,"quorum":0}` + "\n"},
 		{"protobuf both ways", "POST", "/v1/prepare", "\x0a\x03aaa", []string{"Content-Type", "application/x-protobuf"}, 200, "\x18\x03"},
 		{"no type", "POST", "/v1/prepare", "{}", nil, 415, "unsupported"},
 		{"a form", "POST", "/v1/prepare", "{}", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "unsupported"},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
-	"github.com/seed-7d21a5b5/ashlar/metaserver/state/placement"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -110,11 +109,10 @@ func (v *Verbs) stands(ctx context.Context, q *pb.LayoutApplyRequest, ans *pb.La
 		if err != nil {
 			return err
 		}
-		table, err := state.Layout(r)
+		digest, err := state.LayoutDigest(r)
 		if err != nil {
 			return err
 		}
-		digest := placement.Digest(placement.Table{Width: int(table.GetWidth()), Places: table.GetTable()})
 		same = cluster.GetLayoutVersion() == q.GetIfLayoutVersion()+1 && bytes.Equal(digest[:], q.GetTableDigest()) && row.GetReason() == q.GetReason()
 		return nil
 	})

@@ -63,10 +63,13 @@ type direct struct {
 	members [][]int // nodes of each zone
 	heavy   []int   // nodes that stand in so many partitions that they may become urgent
 	allowed []int   // scratch: zones
+	// Of the partition whose place is given, by zone and zero between two: how many
+	// of its nodes stand there, and what these lack.
+	stand, lacking []int
 }
 
 func newDirect(b *board) *direct {
-	d := &direct{board: b, members: make([][]int, len(b.base))}
+	d := &direct{board: b, members: make([][]int, len(b.base)), stand: make([]int, len(b.base)), lacking: make([]int, len(b.base))}
 	for v, z := range b.zone {
 		d.members[z] = append(d.members[z], v)
 		if 2*b.quota[v] > b.partitions {
@@ -90,21 +93,48 @@ func (d *direct) pick(p, from, slot, left int) int {
 			return v
 		}
 	}
-	d.allowed = d.allowed[:0]
-	total := 0
-	for z := range d.members {
-		if d.free[z] == 0 || !d.fits(p, z, from) {
+	d.tally(p, from, 1)
+	to := nobody
+	if total := d.allow(p, from); total > 0 {
+		to = d.draw(p, int(mix(saltPlace, p, uint32(slot))%uint64(total)))
+	}
+	d.tally(p, from, -1)
+	return to
+}
+
+// tally adds the nodes of partition p to their zones' sums, or takes them out again
+// by -1. Node from stands no more once its place is given, and lacks nothing.
+func (d *direct) tally(p, from, by int) {
+	for _, v := range d.row(p) {
+		if v == nobody {
 			continue
 		}
-		if lacks := d.free[z] - d.present(p, z); lacks > 0 {
+		d.lacking[d.zone[v]] += by * d.lacks(v)
+		if v != from {
+			d.stand[d.zone[v]] += by
+		}
+	}
+}
+
+// allow finds the zones that may have the place of node from in partition p and
+// lack places, and how many these lack together. It is fits for every zone; whether
+// one more may be above its base is the same for all.
+func (d *direct) allow(p, from int) (total int) {
+	d.allowed = d.allowed[:0]
+	extras := d.extras[p]
+	if from != nobody && d.count(p, d.zone[from], nobody) > d.base[d.zone[from]] {
+		extras--
+	}
+	for z, free := range d.free {
+		if free == 0 || d.stand[z] > d.base[z] || d.stand[z] == d.base[z] && (!d.open[z] || extras >= d.extra) {
+			continue
+		}
+		if lacks := free - d.lacking[z]; lacks > 0 {
 			d.allowed = append(d.allowed, z)
 			total += lacks
 		}
 	}
-	if total == 0 {
-		return nobody
-	}
-	return d.draw(p, int(mix(saltPlace, p, uint32(slot))%uint64(total)))
+	return total
 }
 
 // may reports whether v lacks a place and may have that of from in partition p.
@@ -112,21 +142,11 @@ func (d *direct) may(p, from, v int) bool {
 	return d.lacks(v) > 0 && !contains(d.row(p), v) && d.fits(p, d.zone[v], from)
 }
 
-// present is what nodes of zone z lack that stand in partition p already.
-func (d *direct) present(p, z int) (lacks int) {
-	for _, v := range d.row(p) {
-		if v != nobody && d.zone[v] == z {
-			lacks += d.lacks(v)
-		}
-	}
-	return lacks
-}
-
 // draw finds the node at ticket, when those of the allowed zones that are not in
 // partition p have as many tickets as they lack places.
 func (d *direct) draw(p, ticket int) int {
 	for _, z := range d.allowed {
-		lacks := d.free[z] - d.present(p, z)
+		lacks := d.free[z] - d.lacking[z]
 		if ticket >= lacks {
 			ticket -= lacks
 			continue

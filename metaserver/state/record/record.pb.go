@@ -126,7 +126,7 @@ func (x Sweep_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Sweep_State.Descriptor instead.
 func (Sweep_State) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{59, 0}
+	return file_record_proto_rawDescGZIP(), []int{61, 0}
 }
 
 type PrefixJob_State int32
@@ -175,7 +175,7 @@ func (x PrefixJob_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PrefixJob_State.Descriptor instead.
 func (PrefixJob_State) EnumDescriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{62, 0}
+	return file_record_proto_rawDescGZIP(), []int{64, 0}
 }
 
 // Entry is one log entry: commands applied in order in one atomic batch.
@@ -1273,9 +1273,11 @@ func (x *CloseSession) GetIfUses() uint64 {
 
 // CreateUpload: the id is 128 random bits drawn by the proposer.
 type CreateUpload struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Call          *pb.Call               `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
-	Upload        []byte                 `protobuf:"bytes,2,opt,name=upload,proto3" json:"upload,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Call   *pb.Call               `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	Upload []byte                 `protobuf:"bytes,2,opt,name=upload,proto3" json:"upload,omitempty"`
+	// Whose redundancy its references ask for.
+	Bucket        string `protobuf:"bytes,3,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1322,6 +1324,13 @@ func (x *CreateUpload) GetUpload() []byte {
 		return x.Upload
 	}
 	return nil
+}
+
+func (x *CreateUpload) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
 }
 
 // Unreference takes back references of one ended object or upload, from cursor
@@ -2427,14 +2436,16 @@ func (x *CompareDigest) GetDigest() []byte {
 	return nil
 }
 
-// PutBucket sets what a bucket keeps deleted and overwritten objects for; 0 ms
-// ends its row. What is in the trash keeps its due time.
+// PutBucket sets what a bucket keeps deleted and overwritten objects for, and the
+// redundancy of objects that come; with 0 for both it ends its row. What is in the
+// trash keeps its due time.
 type PutBucket struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Bucket      string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	TrashKeepMs uint64                 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
 	// The row's version that this was decided on; zero: there was none.
 	IfVersion     *pb.Version `protobuf:"bytes,3,opt,name=if_version,json=ifVersion,proto3" json:"if_version,omitempty"`
+	Redundancy    uint32      `protobuf:"varint,4,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2488,6 +2499,13 @@ func (x *PutBucket) GetIfVersion() *pb.Version {
 		return x.IfVersion
 	}
 	return nil
+}
+
+func (x *PutBucket) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
 }
 
 // EmptyTrash takes trashed objects out of the trash for good.
@@ -3629,9 +3647,11 @@ type Cluster struct {
 	LastSweep uint64 `protobuf:"varint,30,opt,name=last_sweep,json=lastSweep,proto3" json:"last_sweep,omitempty"`
 	// Derived from the nodes' rows, sorted: nodes whose copies do not count for
 	// placement (away, draining, drained).
-	Away          []uint32 `protobuf:"varint,31,rep,packed,name=away,proto3" json:"away,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Away []uint32 `protobuf:"varint,31,rep,packed,name=away,proto3" json:"away,omitempty"`
+	// Bit r: a bucket has asked for redundancy r.
+	AskedRedundancies uint32 `protobuf:"varint,32,opt,name=asked_redundancies,json=askedRedundancies,proto3" json:"asked_redundancies,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Cluster) Reset() {
@@ -3818,6 +3838,13 @@ func (x *Cluster) GetAway() []uint32 {
 	return nil
 }
 
+func (x *Cluster) GetAskedRedundancies() uint32 {
+	if x != nil {
+		return x.AskedRedundancies
+	}
+	return 0
+}
+
 type Suspect struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -3944,8 +3971,10 @@ type Object struct {
 	Blocks         *pb.Blocks             `protobuf:"bytes,8,opt,name=blocks,proto3" json:"blocks,omitempty"`
 	Upload         []byte                 `protobuf:"bytes,9,opt,name=upload,proto3" json:"upload,omitempty"`
 	BlockCount     uint64                 `protobuf:"varint,10,opt,name=block_count,json=blockCount,proto3" json:"block_count,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What its references ask for; 0: the cluster's redundancy.
+	Redundancy    uint32 `protobuf:"varint,11,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Object) Reset() {
@@ -4048,6 +4077,13 @@ func (x *Object) GetBlockCount() uint64 {
 	return 0
 }
 
+func (x *Object) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
 type Upload struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Session    []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
@@ -4055,7 +4091,9 @@ type Upload struct {
 	Size       uint64                 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
 	BlockCount uint64                 `protobuf:"varint,4,opt,name=block_count,json=blockCount,proto3" json:"block_count,omitempty"`
 	// An object, or the job of an aborted upload, has taken the pages over.
-	Closed        bool `protobuf:"varint,5,opt,name=closed,proto3" json:"closed,omitempty"`
+	Closed bool `protobuf:"varint,5,opt,name=closed,proto3" json:"closed,omitempty"`
+	// What the references of its pages ask for; 0: the cluster's redundancy.
+	Redundancy    uint32 `protobuf:"varint,6,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4125,13 +4163,22 @@ func (x *Upload) GetClosed() bool {
 	return false
 }
 
+func (x *Upload) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
 type UploadPage struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Blocks *pb.Blocks             `protobuf:"bytes,1,opt,name=blocks,proto3" json:"blocks,omitempty"`
 	// Of the page's first block, in the object's bytes.
 	Offset uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
 	// Blocks in the pages before.
-	FirstBlock    uint64 `protobuf:"varint,3,opt,name=first_block,json=firstBlock,proto3" json:"first_block,omitempty"`
+	FirstBlock uint64 `protobuf:"varint,3,opt,name=first_block,json=firstBlock,proto3" json:"first_block,omitempty"`
+	// What its references ask for; 0: the cluster's redundancy.
+	Redundancy    uint32 `protobuf:"varint,4,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4187,6 +4234,13 @@ func (x *UploadPage) GetFirstBlock() uint64 {
 	return 0
 }
 
+func (x *UploadPage) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
 // Block is the block record of reclamation.md.
 type Block struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -4202,7 +4256,10 @@ type Block struct {
 	StoredSize uint32   `protobuf:"varint,8,opt,name=stored_size,json=storedSize,proto3" json:"stored_size,omitempty"`
 	// Not zero: a sweep found the record out of line with the placement, when
 	// moving-1 copies stood on nodes that count for it.
-	Moving        uint32 `protobuf:"varint,9,opt,name=moving,proto3" json:"moving,omitempty"`
+	Moving uint32 `protobuf:"varint,9,opt,name=moving,proto3" json:"moving,omitempty"`
+	// References that ask for a redundancy of their own, by redundancy; the others
+	// of refs ask for the cluster's.
+	Levels        []*Level `protobuf:"bytes,10,rep,name=levels,proto3" json:"levels,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4300,6 +4357,66 @@ func (x *Block) GetMoving() uint32 {
 	return 0
 }
 
+func (x *Block) GetLevels() []*Level {
+	if x != nil {
+		return x.Levels
+	}
+	return nil
+}
+
+// Level counts the references of a block that ask for one redundancy.
+type Level struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Redundancy    uint32                 `protobuf:"varint,1,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	Refs          uint64                 `protobuf:"varint,2,opt,name=refs,proto3" json:"refs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Level) Reset() {
+	*x = Level{}
+	mi := &file_record_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Level) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Level) ProtoMessage() {}
+
+func (x *Level) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Level.ProtoReflect.Descriptor instead.
+func (*Level) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *Level) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
+func (x *Level) GetRefs() uint64 {
+	if x != nil {
+		return x.Refs
+	}
+	return 0
+}
+
 type Held struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -4311,7 +4428,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_record_proto_msgTypes[52]
+	mi := &file_record_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4323,7 +4440,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[52]
+	mi := &file_record_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4336,7 +4453,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{52}
+	return file_record_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Held) GetNode() uint32 {
@@ -4380,7 +4497,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_record_proto_msgTypes[53]
+	mi := &file_record_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4392,7 +4509,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[53]
+	mi := &file_record_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4405,7 +4522,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{53}
+	return file_record_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Session) GetHighest() uint64 {
@@ -4504,7 +4621,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_record_proto_msgTypes[54]
+	mi := &file_record_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4516,7 +4633,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[54]
+	mi := &file_record_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4529,7 +4646,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{54}
+	return file_record_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Node) GetIdentity() []byte {
@@ -4678,7 +4795,7 @@ type Disk struct {
 
 func (x *Disk) Reset() {
 	*x = Disk{}
-	mi := &file_record_proto_msgTypes[55]
+	mi := &file_record_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4690,7 +4807,7 @@ func (x *Disk) String() string {
 func (*Disk) ProtoMessage() {}
 
 func (x *Disk) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[55]
+	mi := &file_record_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4703,7 +4820,7 @@ func (x *Disk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Disk.ProtoReflect.Descriptor instead.
 func (*Disk) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{55}
+	return file_record_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Disk) GetDisk() []byte {
@@ -4747,7 +4864,7 @@ type MetaMember struct {
 
 func (x *MetaMember) Reset() {
 	*x = MetaMember{}
-	mi := &file_record_proto_msgTypes[56]
+	mi := &file_record_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4759,7 +4876,7 @@ func (x *MetaMember) String() string {
 func (*MetaMember) ProtoMessage() {}
 
 func (x *MetaMember) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[56]
+	mi := &file_record_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4772,7 +4889,7 @@ func (x *MetaMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaMember.ProtoReflect.Descriptor instead.
 func (*MetaMember) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{56}
+	return file_record_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *MetaMember) GetId() string {
@@ -4820,14 +4937,17 @@ type Job struct {
 	// References already taken back.
 	Cursor uint64 `protobuf:"varint,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// The end, in the object's bytes, of the last page taken back whole.
-	PagesEnd      uint64 `protobuf:"varint,5,opt,name=pages_end,json=pagesEnd,proto3" json:"pages_end,omitempty"`
+	PagesEnd uint64 `protobuf:"varint,5,opt,name=pages_end,json=pagesEnd,proto3" json:"pages_end,omitempty"`
+	// What the references of blocks ask for; 0: the cluster's redundancy. An
+	// upload's pages have their own.
+	Redundancy    uint32 `protobuf:"varint,6,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_record_proto_msgTypes[57]
+	mi := &file_record_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4839,7 +4959,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[57]
+	mi := &file_record_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4852,7 +4972,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{57}
+	return file_record_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Job) GetBlocks() *pb.Blocks {
@@ -4890,6 +5010,13 @@ func (x *Job) GetPagesEnd() uint64 {
 	return 0
 }
 
+func (x *Job) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
 // Layout is the partition table of one layout version (pb.Layout, table).
 type Layout struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4905,15 +5032,17 @@ type Layout struct {
 	Changes       []*pb.NodeChange `protobuf:"bytes,8,rep,name=changes,proto3" json:"changes,omitempty"`
 	// 1 asked for, 2 a node came to a cluster without blocks, 3 a node was removed,
 	// 4 the redundancy changed; with the node.
-	Cause         uint32 `protobuf:"varint,9,opt,name=cause,proto3" json:"cause,omitempty"`
-	Node          uint32 `protobuf:"varint,10,opt,name=node,proto3" json:"node,omitempty"`
+	Cause uint32 `protobuf:"varint,9,opt,name=cause,proto3" json:"cause,omitempty"`
+	Node  uint32 `protobuf:"varint,10,opt,name=node,proto3" json:"node,omitempty"`
+	// Tables of redundancies that buckets ask for beside the cluster's, ascending.
+	Own           []*OwnTable `protobuf:"bytes,11,rep,name=own,proto3" json:"own,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Layout) Reset() {
 	*x = Layout{}
-	mi := &file_record_proto_msgTypes[58]
+	mi := &file_record_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4925,7 +5054,7 @@ func (x *Layout) String() string {
 func (*Layout) ProtoMessage() {}
 
 func (x *Layout) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[58]
+	mi := &file_record_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4938,7 +5067,7 @@ func (x *Layout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layout.ProtoReflect.Descriptor instead.
 func (*Layout) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{58}
+	return file_record_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Layout) GetLayoutVersion() uint64 {
@@ -5011,6 +5140,74 @@ func (x *Layout) GetNode() uint32 {
 	return 0
 }
 
+func (x *Layout) GetOwn() []*OwnTable {
+	if x != nil {
+		return x.Own
+	}
+	return nil
+}
+
+// OwnTable is the partition table of one redundancy, as Layout has the cluster's.
+type OwnTable struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Redundancy    uint32                 `protobuf:"varint,1,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	Width         uint32                 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
+	Table         []byte                 `protobuf:"bytes,3,opt,name=table,proto3" json:"table,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnTable) Reset() {
+	*x = OwnTable{}
+	mi := &file_record_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnTable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnTable) ProtoMessage() {}
+
+func (x *OwnTable) ProtoReflect() protoreflect.Message {
+	mi := &file_record_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnTable.ProtoReflect.Descriptor instead.
+func (*OwnTable) Descriptor() ([]byte, []int) {
+	return file_record_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *OwnTable) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
+}
+
+func (x *OwnTable) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *OwnTable) GetTable() []byte {
+	if x != nil {
+		return x.Table
+	}
+	return nil
+}
+
 // Sweep brings every block in line with the placement, in hash order. It goes by
 // the placement at the time of each step, so a later one supersedes it.
 type Sweep struct {
@@ -5038,7 +5235,7 @@ type Sweep struct {
 
 func (x *Sweep) Reset() {
 	*x = Sweep{}
-	mi := &file_record_proto_msgTypes[59]
+	mi := &file_record_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5050,7 +5247,7 @@ func (x *Sweep) String() string {
 func (*Sweep) ProtoMessage() {}
 
 func (x *Sweep) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[59]
+	mi := &file_record_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5063,7 +5260,7 @@ func (x *Sweep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sweep.ProtoReflect.Descriptor instead.
 func (*Sweep) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{59}
+	return file_record_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Sweep) GetCause() uint32 {
@@ -5166,16 +5363,18 @@ func (x *Sweep) GetEndedUnixMs() int64 {
 
 // Bucket is a bucket's settings; without a row there are none.
 type Bucket struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TrashKeepMs   uint64                 `protobuf:"varint,1,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
-	Version       *pb.Version            `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	TrashKeepMs uint64                 `protobuf:"varint,1,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
+	Version     *pb.Version            `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// Of objects that come; 0: the cluster's.
+	Redundancy    uint32 `protobuf:"varint,3,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Bucket) Reset() {
 	*x = Bucket{}
-	mi := &file_record_proto_msgTypes[60]
+	mi := &file_record_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5187,7 +5386,7 @@ func (x *Bucket) String() string {
 func (*Bucket) ProtoMessage() {}
 
 func (x *Bucket) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[60]
+	mi := &file_record_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5200,7 +5399,7 @@ func (x *Bucket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bucket.ProtoReflect.Descriptor instead.
 func (*Bucket) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{60}
+	return file_record_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Bucket) GetTrashKeepMs() uint64 {
@@ -5215,6 +5414,13 @@ func (x *Bucket) GetVersion() *pb.Version {
 		return x.Version
 	}
 	return nil
+}
+
+func (x *Bucket) GetRedundancy() uint32 {
+	if x != nil {
+		return x.Redundancy
+	}
+	return 0
 }
 
 // Trashed is an object that has ended and keeps its references.
@@ -5233,7 +5439,7 @@ type Trashed struct {
 
 func (x *Trashed) Reset() {
 	*x = Trashed{}
-	mi := &file_record_proto_msgTypes[61]
+	mi := &file_record_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5245,7 +5451,7 @@ func (x *Trashed) String() string {
 func (*Trashed) ProtoMessage() {}
 
 func (x *Trashed) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[61]
+	mi := &file_record_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5258,7 +5464,7 @@ func (x *Trashed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trashed.ProtoReflect.Descriptor instead.
 func (*Trashed) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{61}
+	return file_record_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Trashed) GetObject() *Object {
@@ -5324,7 +5530,7 @@ type PrefixJob struct {
 
 func (x *PrefixJob) Reset() {
 	*x = PrefixJob{}
-	mi := &file_record_proto_msgTypes[62]
+	mi := &file_record_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5336,7 +5542,7 @@ func (x *PrefixJob) String() string {
 func (*PrefixJob) ProtoMessage() {}
 
 func (x *PrefixJob) ProtoReflect() protoreflect.Message {
-	mi := &file_record_proto_msgTypes[62]
+	mi := &file_record_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5349,7 +5555,7 @@ func (x *PrefixJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrefixJob.ProtoReflect.Descriptor instead.
 func (*PrefixJob) Descriptor() ([]byte, []int) {
-	return file_record_proto_rawDescGZIP(), []int{62}
+	return file_record_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *PrefixJob) GetBucket() string {
@@ -5530,10 +5736,11 @@ const file_record_proto_rawDesc = "" +
 	"\x06expire\x18\x02 \x01(\bR\x06expire\x12\x1d\n" +
 	"\n" +
 	"if_highest\x18\x03 \x01(\x04R\tifHighest\x12\x17\n" +
-	"\aif_uses\x18\x04 \x01(\x04R\x06ifUses\"K\n" +
+	"\aif_uses\x18\x04 \x01(\x04R\x06ifUses\"c\n" +
 	"\fCreateUpload\x12#\n" +
 	"\x04call\x18\x01 \x01(\v2\x0f.ashlar.v1.CallR\x04call\x12\x16\n" +
-	"\x06upload\x18\x02 \x01(\fR\x06upload\"F\n" +
+	"\x06upload\x18\x02 \x01(\fR\x06upload\x12\x16\n" +
+	"\x06bucket\x18\x03 \x01(\tR\x06bucket\"F\n" +
 	"\vUnreference\x127\n" +
 	"\x05steps\x18\x01 \x03(\v2!.ashlar.record.v1.UnreferenceStepR\x05steps\"e\n" +
 	"\x0fUnreferenceStep\x12$\n" +
@@ -5600,12 +5807,15 @@ const file_record_proto_rawDesc = "" +
 	"MarkDigest\"O\n" +
 	"\rCompareDigest\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"z\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\x9a\x01\n" +
 	"\tPutBucket\x12\x16\n" +
 	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\"\n" +
 	"\rtrash_keep_ms\x18\x02 \x01(\x04R\vtrashKeepMs\x121\n" +
 	"\n" +
-	"if_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\"?\n" +
+	"if_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\x04 \x01(\rR\n" +
+	"redundancy\"?\n" +
 	"\n" +
 	"EmptyTrash\x121\n" +
 	"\x05items\x18\x01 \x03(\v2\x1b.ashlar.record.v1.TrashItemR\x05items\"\x8a\x01\n" +
@@ -5679,7 +5889,7 @@ const file_record_proto_rawDesc = "" +
 	"\fDigestResult\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x1a\n" +
-	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\xdc\x06\n" +
+	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\x8b\a\n" +
 	"\aCluster\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12\x1e\n" +
 	"\n" +
@@ -5708,14 +5918,15 @@ const file_record_proto_rawDesc = "" +
 	"auditFirst\x12\x1d\n" +
 	"\n" +
 	"last_sweep\x18\x1e \x01(\x04R\tlastSweep\x12\x12\n" +
-	"\x04away\x18\x1f \x03(\rR\x04away\"G\n" +
+	"\x04away\x18\x1f \x03(\rR\x04away\x12-\n" +
+	"\x12asked_redundancies\x18  \x01(\rR\x11askedRedundancies\"G\n" +
 	"\aSuspect\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12(\n" +
 	"\x05below\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x05below\"P\n" +
 	"\x04Work\x12\x1a\n" +
 	"\battempts\x18\x01 \x01(\rR\battempts\x12\x14\n" +
 	"\x05cause\x18\x02 \x01(\rR\x05cause\x12\x16\n" +
-	"\x06detail\x18\x03 \x01(\tR\x06detail\"\xe1\x02\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\"\x81\x03\n" +
 	"\x06Object\x12,\n" +
 	"\aversion\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x04R\x04size\x12!\n" +
@@ -5728,20 +5939,29 @@ const file_record_proto_rawDesc = "" +
 	"\x06upload\x18\t \x01(\fR\x06upload\x12\x1f\n" +
 	"\vblock_count\x18\n" +
 	" \x01(\x04R\n" +
-	"blockCount\"\x85\x01\n" +
+	"blockCount\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\v \x01(\rR\n" +
+	"redundancy\"\xa5\x01\n" +
 	"\x06Upload\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05pages\x18\x02 \x01(\rR\x05pages\x12\x12\n" +
 	"\x04size\x18\x03 \x01(\x04R\x04size\x12\x1f\n" +
 	"\vblock_count\x18\x04 \x01(\x04R\n" +
 	"blockCount\x12\x16\n" +
-	"\x06closed\x18\x05 \x01(\bR\x06closed\"p\n" +
+	"\x06closed\x18\x05 \x01(\bR\x06closed\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\x06 \x01(\rR\n" +
+	"redundancy\"\x90\x01\n" +
 	"\n" +
 	"UploadPage\x12)\n" +
 	"\x06blocks\x18\x01 \x01(\v2\x11.ashlar.v1.BlocksR\x06blocks\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1f\n" +
 	"\vfirst_block\x18\x03 \x01(\x04R\n" +
-	"firstBlock\"\x88\x03\n" +
+	"firstBlock\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\x04 \x01(\rR\n" +
+	"redundancy\"\xb9\x03\n" +
 	"\x05Block\x12\x12\n" +
 	"\x04refs\x18\x01 \x01(\x04R\x04refs\x123\n" +
 	"\x05phase\x18\x02 \x01(\x0e2\x1d.ashlar.record.v1.Block.PhaseR\x05phase\x12(\n" +
@@ -5753,12 +5973,19 @@ const file_record_proto_rawDesc = "" +
 	"plain_size\x18\a \x01(\rR\tplainSize\x12\x1f\n" +
 	"\vstored_size\x18\b \x01(\rR\n" +
 	"storedSize\x12\x16\n" +
-	"\x06moving\x18\t \x01(\rR\x06moving\"<\n" +
+	"\x06moving\x18\t \x01(\rR\x06moving\x12/\n" +
+	"\x06levels\x18\n" +
+	" \x03(\v2\x17.ashlar.record.v1.LevelR\x06levels\"<\n" +
 	"\x05Phase\x12\b\n" +
 	"\x04NONE\x10\x00\x12\b\n" +
 	"\x04LIVE\x10\x01\x12\x10\n" +
 	"\fUNREFERENCED\x10\x02\x12\r\n" +
-	"\tCONDEMNED\x10\x03\"T\n" +
+	"\tCONDEMNED\x10\x03\";\n" +
+	"\x05Level\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\x01 \x01(\rR\n" +
+	"redundancy\x12\x12\n" +
+	"\x04refs\x18\x02 \x01(\x04R\x04refs\"T\n" +
 	"\x04Held\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12\x1e\n" +
 	"\n" +
@@ -5808,14 +6035,17 @@ const file_record_proto_rawDesc = "" +
 	"\x0eclient_address\x18\x02 \x01(\tR\rclientAddress\x12!\n" +
 	"\fraft_address\x18\x03 \x01(\tR\vraftAddress\x12#\n" +
 	"\radmin_address\x18\x04 \x01(\tR\fadminAddress\x12#\n" +
-	"\rfeature_level\x18\x05 \x01(\rR\ffeatureLevel\"\x9e\x01\n" +
+	"\rfeature_level\x18\x05 \x01(\rR\ffeatureLevel\"\xbe\x01\n" +
 	"\x03Job\x12)\n" +
 	"\x06blocks\x18\x01 \x01(\v2\x11.ashlar.v1.BlocksR\x06blocks\x12\x16\n" +
 	"\x06upload\x18\x02 \x01(\fR\x06upload\x12\x1f\n" +
 	"\vblock_count\x18\x03 \x01(\x04R\n" +
 	"blockCount\x12\x16\n" +
 	"\x06cursor\x18\x04 \x01(\x04R\x06cursor\x12\x1b\n" +
-	"\tpages_end\x18\x05 \x01(\x04R\bpagesEnd\"\xd2\x02\n" +
+	"\tpages_end\x18\x05 \x01(\x04R\bpagesEnd\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\x06 \x01(\rR\n" +
+	"redundancy\"\x80\x03\n" +
 	"\x06Layout\x12%\n" +
 	"\x0elayout_version\x18\x01 \x01(\x04R\rlayoutVersion\x12\x14\n" +
 	"\x05width\x18\x02 \x01(\rR\x05width\x12\x14\n" +
@@ -5827,7 +6057,14 @@ const file_record_proto_rawDesc = "" +
 	"\achanges\x18\b \x03(\v2\x15.ashlar.v1.NodeChangeR\achanges\x12\x14\n" +
 	"\x05cause\x18\t \x01(\rR\x05cause\x12\x12\n" +
 	"\x04node\x18\n" +
-	" \x01(\rR\x04node\"\xab\x04\n" +
+	" \x01(\rR\x04node\x12,\n" +
+	"\x03own\x18\v \x03(\v2\x1a.ashlar.record.v1.OwnTableR\x03own\"V\n" +
+	"\bOwnTable\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\x01 \x01(\rR\n" +
+	"redundancy\x12\x14\n" +
+	"\x05width\x18\x02 \x01(\rR\x05width\x12\x14\n" +
+	"\x05table\x18\x03 \x01(\fR\x05table\"\xab\x04\n" +
 	"\x05Sweep\x12\x14\n" +
 	"\x05cause\x18\x01 \x01(\rR\x05cause\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\rR\x04node\x12%\n" +
@@ -5850,10 +6087,13 @@ const file_record_proto_rawDesc = "" +
 	"\x04DONE\x10\x01\x12\f\n" +
 	"\bCANCELED\x10\x02\x12\x0e\n" +
 	"\n" +
-	"SUPERSEDED\x10\x03\"Z\n" +
+	"SUPERSEDED\x10\x03\"z\n" +
 	"\x06Bucket\x12\"\n" +
 	"\rtrash_keep_ms\x18\x01 \x01(\x04R\vtrashKeepMs\x12,\n" +
-	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\"\xda\x01\n" +
+	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x1e\n" +
+	"\n" +
+	"redundancy\x18\x03 \x01(\rR\n" +
+	"redundancy\"\xda\x01\n" +
 	"\aTrashed\x120\n" +
 	"\x06object\x18\x01 \x01(\v2\x18.ashlar.record.v1.ObjectR\x06object\x12+\n" +
 	"\x05cause\x18\x02 \x01(\x0e2\x15.ashlar.v1.TrashCauseR\x05cause\x12(\n" +
@@ -5895,7 +6135,7 @@ func file_record_proto_rawDescGZIP() []byte {
 }
 
 var file_record_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_record_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_record_proto_goTypes = []any{
 	(Block_Phase)(0),               // 0: ashlar.record.v1.Block.Phase
 	(Sweep_State)(0),               // 1: ashlar.record.v1.Sweep.State
@@ -5952,54 +6192,56 @@ var file_record_proto_goTypes = []any{
 	(*Upload)(nil),                 // 52: ashlar.record.v1.Upload
 	(*UploadPage)(nil),             // 53: ashlar.record.v1.UploadPage
 	(*Block)(nil),                  // 54: ashlar.record.v1.Block
-	(*Held)(nil),                   // 55: ashlar.record.v1.Held
-	(*Session)(nil),                // 56: ashlar.record.v1.Session
-	(*Node)(nil),                   // 57: ashlar.record.v1.Node
-	(*Disk)(nil),                   // 58: ashlar.record.v1.Disk
-	(*MetaMember)(nil),             // 59: ashlar.record.v1.MetaMember
-	(*Job)(nil),                    // 60: ashlar.record.v1.Job
-	(*Layout)(nil),                 // 61: ashlar.record.v1.Layout
-	(*Sweep)(nil),                  // 62: ashlar.record.v1.Sweep
-	(*Bucket)(nil),                 // 63: ashlar.record.v1.Bucket
-	(*Trashed)(nil),                // 64: ashlar.record.v1.Trashed
-	(*PrefixJob)(nil),              // 65: ashlar.record.v1.PrefixJob
-	(*pb.CommitRequest)(nil),       // 66: ashlar.v1.CommitRequest
-	(*pb.DeleteRequest)(nil),       // 67: ashlar.v1.DeleteRequest
-	(*pb.UploadAppendRequest)(nil), // 68: ashlar.v1.UploadAppendRequest
-	(*pb.UploadAbortRequest)(nil),  // 69: ashlar.v1.UploadAbortRequest
-	(*pb.ClaimsRequest)(nil),       // 70: ashlar.v1.ClaimsRequest
-	(*pb.RegisterRequest)(nil),     // 71: ashlar.v1.RegisterRequest
-	(*pb.UndeleteRequest)(nil),     // 72: ashlar.v1.UndeleteRequest
-	(*pb.DeletePrefixRequest)(nil), // 73: ashlar.v1.DeletePrefixRequest
-	(*pb.Version)(nil),             // 74: ashlar.v1.Version
-	(*pb.Call)(nil),                // 75: ashlar.v1.Call
-	(*pb.Ack)(nil),                 // 76: ashlar.v1.Ack
-	(*pb.NodeChange)(nil),          // 77: ashlar.v1.NodeChange
-	(pb.NodeState)(0),              // 78: ashlar.v1.NodeState
-	(*pb.CommitAnswer)(nil),        // 79: ashlar.v1.CommitAnswer
-	(*pb.DeleteAnswer)(nil),        // 80: ashlar.v1.DeleteAnswer
-	(*pb.UploadCreateAnswer)(nil),  // 81: ashlar.v1.UploadCreateAnswer
-	(*pb.RegisterAnswer)(nil),      // 82: ashlar.v1.RegisterAnswer
-	(*pb.ClaimsAnswer)(nil),        // 83: ashlar.v1.ClaimsAnswer
-	(*pb.UndeleteAnswer)(nil),      // 84: ashlar.v1.UndeleteAnswer
-	(*pb.Counters)(nil),            // 85: ashlar.v1.Counters
-	(*pb.Meta)(nil),                // 86: ashlar.v1.Meta
-	(*pb.Blocks)(nil),              // 87: ashlar.v1.Blocks
-	(pb.TrashCause)(0),             // 88: ashlar.v1.TrashCause
+	(*Level)(nil),                  // 55: ashlar.record.v1.Level
+	(*Held)(nil),                   // 56: ashlar.record.v1.Held
+	(*Session)(nil),                // 57: ashlar.record.v1.Session
+	(*Node)(nil),                   // 58: ashlar.record.v1.Node
+	(*Disk)(nil),                   // 59: ashlar.record.v1.Disk
+	(*MetaMember)(nil),             // 60: ashlar.record.v1.MetaMember
+	(*Job)(nil),                    // 61: ashlar.record.v1.Job
+	(*Layout)(nil),                 // 62: ashlar.record.v1.Layout
+	(*OwnTable)(nil),               // 63: ashlar.record.v1.OwnTable
+	(*Sweep)(nil),                  // 64: ashlar.record.v1.Sweep
+	(*Bucket)(nil),                 // 65: ashlar.record.v1.Bucket
+	(*Trashed)(nil),                // 66: ashlar.record.v1.Trashed
+	(*PrefixJob)(nil),              // 67: ashlar.record.v1.PrefixJob
+	(*pb.CommitRequest)(nil),       // 68: ashlar.v1.CommitRequest
+	(*pb.DeleteRequest)(nil),       // 69: ashlar.v1.DeleteRequest
+	(*pb.UploadAppendRequest)(nil), // 70: ashlar.v1.UploadAppendRequest
+	(*pb.UploadAbortRequest)(nil),  // 71: ashlar.v1.UploadAbortRequest
+	(*pb.ClaimsRequest)(nil),       // 72: ashlar.v1.ClaimsRequest
+	(*pb.RegisterRequest)(nil),     // 73: ashlar.v1.RegisterRequest
+	(*pb.UndeleteRequest)(nil),     // 74: ashlar.v1.UndeleteRequest
+	(*pb.DeletePrefixRequest)(nil), // 75: ashlar.v1.DeletePrefixRequest
+	(*pb.Version)(nil),             // 76: ashlar.v1.Version
+	(*pb.Call)(nil),                // 77: ashlar.v1.Call
+	(*pb.Ack)(nil),                 // 78: ashlar.v1.Ack
+	(*pb.NodeChange)(nil),          // 79: ashlar.v1.NodeChange
+	(pb.NodeState)(0),              // 80: ashlar.v1.NodeState
+	(*pb.CommitAnswer)(nil),        // 81: ashlar.v1.CommitAnswer
+	(*pb.DeleteAnswer)(nil),        // 82: ashlar.v1.DeleteAnswer
+	(*pb.UploadCreateAnswer)(nil),  // 83: ashlar.v1.UploadCreateAnswer
+	(*pb.RegisterAnswer)(nil),      // 84: ashlar.v1.RegisterAnswer
+	(*pb.ClaimsAnswer)(nil),        // 85: ashlar.v1.ClaimsAnswer
+	(*pb.UndeleteAnswer)(nil),      // 86: ashlar.v1.UndeleteAnswer
+	(*pb.Counters)(nil),            // 87: ashlar.v1.Counters
+	(*pb.Meta)(nil),                // 88: ashlar.v1.Meta
+	(*pb.Blocks)(nil),              // 89: ashlar.v1.Blocks
+	(pb.TrashCause)(0),             // 90: ashlar.v1.TrashCause
 }
 var file_record_proto_depIdxs = []int32{
 	4,   // 0: ashlar.record.v1.Entry.commands:type_name -> ashlar.record.v1.Command
 	5,   // 1: ashlar.record.v1.Command.bootstrap:type_name -> ashlar.record.v1.Bootstrap
 	8,   // 2: ashlar.record.v1.Command.open_session:type_name -> ashlar.record.v1.OpenSession
 	9,   // 3: ashlar.record.v1.Command.close_session:type_name -> ashlar.record.v1.CloseSession
-	66,  // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
-	67,  // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
+	68,  // 4: ashlar.record.v1.Command.commit:type_name -> ashlar.v1.CommitRequest
+	69,  // 5: ashlar.record.v1.Command.delete:type_name -> ashlar.v1.DeleteRequest
 	10,  // 6: ashlar.record.v1.Command.create_upload:type_name -> ashlar.record.v1.CreateUpload
-	68,  // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
-	69,  // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
+	70,  // 7: ashlar.record.v1.Command.append_upload:type_name -> ashlar.v1.UploadAppendRequest
+	71,  // 8: ashlar.record.v1.Command.abort_upload:type_name -> ashlar.v1.UploadAbortRequest
 	11,  // 9: ashlar.record.v1.Command.unreference:type_name -> ashlar.record.v1.Unreference
-	70,  // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
-	71,  // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
+	72,  // 10: ashlar.record.v1.Command.copied:type_name -> ashlar.v1.ClaimsRequest
+	73,  // 11: ashlar.record.v1.Command.register:type_name -> ashlar.v1.RegisterRequest
 	13,  // 12: ashlar.record.v1.Command.put_meta_member:type_name -> ashlar.record.v1.PutMetaMember
 	14,  // 13: ashlar.record.v1.Command.remove_meta_member:type_name -> ashlar.record.v1.RemoveMetaMember
 	7,   // 14: ashlar.record.v1.Command.put_settings:type_name -> ashlar.record.v1.PutSettings
@@ -6018,9 +6260,9 @@ var file_record_proto_depIdxs = []int32{
 	28,  // 27: ashlar.record.v1.Command.retry_now:type_name -> ashlar.record.v1.RetryNow
 	29,  // 28: ashlar.record.v1.Command.reindex:type_name -> ashlar.record.v1.Reindex
 	32,  // 29: ashlar.record.v1.Command.put_bucket:type_name -> ashlar.record.v1.PutBucket
-	72,  // 30: ashlar.record.v1.Command.undelete:type_name -> ashlar.v1.UndeleteRequest
+	74,  // 30: ashlar.record.v1.Command.undelete:type_name -> ashlar.v1.UndeleteRequest
 	33,  // 31: ashlar.record.v1.Command.empty_trash:type_name -> ashlar.record.v1.EmptyTrash
-	73,  // 32: ashlar.record.v1.Command.delete_prefix:type_name -> ashlar.v1.DeletePrefixRequest
+	75,  // 32: ashlar.record.v1.Command.delete_prefix:type_name -> ashlar.v1.DeletePrefixRequest
 	35,  // 33: ashlar.record.v1.Command.delete_prefix_step:type_name -> ashlar.record.v1.DeletePrefixStep
 	36,  // 34: ashlar.record.v1.Command.cancel_prefix_job:type_name -> ashlar.record.v1.CancelPrefixJob
 	37,  // 35: ashlar.record.v1.Command.change_layout:type_name -> ashlar.record.v1.ChangeLayout
@@ -6030,83 +6272,85 @@ var file_record_proto_depIdxs = []int32{
 	41,  // 39: ashlar.record.v1.Command.cancel_sweep:type_name -> ashlar.record.v1.CancelSweep
 	6,   // 40: ashlar.record.v1.Bootstrap.settings:type_name -> ashlar.record.v1.Settings
 	6,   // 41: ashlar.record.v1.PutSettings.settings:type_name -> ashlar.record.v1.Settings
-	74,  // 42: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
-	75,  // 43: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
+	76,  // 42: ashlar.record.v1.PutSettings.if_version:type_name -> ashlar.v1.Version
+	77,  // 43: ashlar.record.v1.CreateUpload.call:type_name -> ashlar.v1.Call
 	12,  // 44: ashlar.record.v1.Unreference.steps:type_name -> ashlar.record.v1.UnreferenceStep
-	74,  // 45: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
-	59,  // 46: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
-	74,  // 47: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
+	76,  // 45: ashlar.record.v1.UnreferenceStep.job:type_name -> ashlar.v1.Version
+	60,  // 46: ashlar.record.v1.PutMetaMember.member:type_name -> ashlar.record.v1.MetaMember
+	76,  // 47: ashlar.record.v1.NodeBlock.version:type_name -> ashlar.v1.Version
 	16,  // 48: ashlar.record.v1.Drop.items:type_name -> ashlar.record.v1.NodeBlock
 	19,  // 49: ashlar.record.v1.Deleted.items:type_name -> ashlar.record.v1.DeletedItem
 	16,  // 50: ashlar.record.v1.DeletedItem.order:type_name -> ashlar.record.v1.NodeBlock
-	76,  // 51: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
-	74,  // 52: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
+	78,  // 51: ashlar.record.v1.DeletedItem.kept:type_name -> ashlar.v1.Ack
+	76,  // 52: ashlar.record.v1.Reap.upto:type_name -> ashlar.v1.Version
 	16,  // 53: ashlar.record.v1.Lost.items:type_name -> ashlar.record.v1.NodeBlock
-	74,  // 54: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
+	76,  // 54: ashlar.record.v1.InventoryTaken.due:type_name -> ashlar.v1.Version
 	27,  // 55: ashlar.record.v1.Postpone.items:type_name -> ashlar.record.v1.PostponeItem
-	74,  // 56: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
-	74,  // 57: ashlar.record.v1.PutBucket.if_version:type_name -> ashlar.v1.Version
+	76,  // 56: ashlar.record.v1.CompareDigest.mark:type_name -> ashlar.v1.Version
+	76,  // 57: ashlar.record.v1.PutBucket.if_version:type_name -> ashlar.v1.Version
 	34,  // 58: ashlar.record.v1.EmptyTrash.items:type_name -> ashlar.record.v1.TrashItem
-	74,  // 59: ashlar.record.v1.TrashItem.version:type_name -> ashlar.v1.Version
-	74,  // 60: ashlar.record.v1.DeletePrefixStep.job:type_name -> ashlar.v1.Version
-	74,  // 61: ashlar.record.v1.CancelPrefixJob.job:type_name -> ashlar.v1.Version
-	77,  // 62: ashlar.record.v1.ChangeLayout.changes:type_name -> ashlar.v1.NodeChange
-	78,  // 63: ashlar.record.v1.SetNodeState.state:type_name -> ashlar.v1.NodeState
-	78,  // 64: ashlar.record.v1.SetNodeState.if_state:type_name -> ashlar.v1.NodeState
-	74,  // 65: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
-	79,  // 66: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
-	80,  // 67: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
-	81,  // 68: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
-	82,  // 69: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
-	83,  // 70: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
+	76,  // 59: ashlar.record.v1.TrashItem.version:type_name -> ashlar.v1.Version
+	76,  // 60: ashlar.record.v1.DeletePrefixStep.job:type_name -> ashlar.v1.Version
+	76,  // 61: ashlar.record.v1.CancelPrefixJob.job:type_name -> ashlar.v1.Version
+	79,  // 62: ashlar.record.v1.ChangeLayout.changes:type_name -> ashlar.v1.NodeChange
+	80,  // 63: ashlar.record.v1.SetNodeState.state:type_name -> ashlar.v1.NodeState
+	80,  // 64: ashlar.record.v1.SetNodeState.if_state:type_name -> ashlar.v1.NodeState
+	76,  // 65: ashlar.record.v1.Result.version:type_name -> ashlar.v1.Version
+	81,  // 66: ashlar.record.v1.Result.commit:type_name -> ashlar.v1.CommitAnswer
+	82,  // 67: ashlar.record.v1.Result.delete:type_name -> ashlar.v1.DeleteAnswer
+	83,  // 68: ashlar.record.v1.Result.create_upload:type_name -> ashlar.v1.UploadCreateAnswer
+	84,  // 69: ashlar.record.v1.Result.register:type_name -> ashlar.v1.RegisterAnswer
+	85,  // 70: ashlar.record.v1.Result.copied:type_name -> ashlar.v1.ClaimsAnswer
 	46,  // 71: ashlar.record.v1.Result.unreference:type_name -> ashlar.record.v1.UnreferenceResult
 	47,  // 72: ashlar.record.v1.Result.digest:type_name -> ashlar.record.v1.DigestResult
 	43,  // 73: ashlar.record.v1.Result.effect:type_name -> ashlar.record.v1.EffectResult
-	84,  // 74: ashlar.record.v1.Result.undelete:type_name -> ashlar.v1.UndeleteAnswer
+	86,  // 74: ashlar.record.v1.Result.undelete:type_name -> ashlar.v1.UndeleteAnswer
 	44,  // 75: ashlar.record.v1.Result.empty_trash:type_name -> ashlar.record.v1.EmptyTrashResult
 	45,  // 76: ashlar.record.v1.Result.prefix_step:type_name -> ashlar.record.v1.PrefixStepResult
-	74,  // 77: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
-	74,  // 78: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
-	74,  // 79: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
+	76,  // 77: ashlar.record.v1.DigestResult.mark:type_name -> ashlar.v1.Version
+	76,  // 78: ashlar.record.v1.Cluster.first:type_name -> ashlar.v1.Version
+	76,  // 79: ashlar.record.v1.Cluster.watermark:type_name -> ashlar.v1.Version
 	6,   // 80: ashlar.record.v1.Cluster.settings:type_name -> ashlar.record.v1.Settings
-	74,  // 81: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
-	85,  // 82: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
-	74,  // 83: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
+	76,  // 81: ashlar.record.v1.Cluster.settings_version:type_name -> ashlar.v1.Version
+	87,  // 82: ashlar.record.v1.Cluster.counters:type_name -> ashlar.v1.Counters
+	76,  // 83: ashlar.record.v1.Cluster.mark:type_name -> ashlar.v1.Version
 	49,  // 84: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
 	6,   // 85: ashlar.record.v1.Cluster.indexed:type_name -> ashlar.record.v1.Settings
-	74,  // 86: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
-	74,  // 87: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
-	74,  // 88: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
-	86,  // 89: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
-	87,  // 90: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
-	87,  // 91: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
+	76,  // 86: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
+	76,  // 87: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
+	76,  // 88: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
+	88,  // 89: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
+	89,  // 90: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
+	89,  // 91: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
 	0,   // 92: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
-	74,  // 93: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
-	55,  // 94: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
-	55,  // 95: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
-	74,  // 96: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
-	78,  // 97: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
-	58,  // 98: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
-	74,  // 99: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
-	87,  // 100: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
-	74,  // 101: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
-	74,  // 102: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
-	77,  // 103: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
-	1,   // 104: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
-	74,  // 105: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
-	74,  // 106: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
-	74,  // 107: ashlar.record.v1.Bucket.version:type_name -> ashlar.v1.Version
-	51,  // 108: ashlar.record.v1.Trashed.object:type_name -> ashlar.record.v1.Object
-	88,  // 109: ashlar.record.v1.Trashed.cause:type_name -> ashlar.v1.TrashCause
-	74,  // 110: ashlar.record.v1.Trashed.ended:type_name -> ashlar.v1.Version
-	74,  // 111: ashlar.record.v1.PrefixJob.upto:type_name -> ashlar.v1.Version
-	2,   // 112: ashlar.record.v1.PrefixJob.state:type_name -> ashlar.record.v1.PrefixJob.State
-	74,  // 113: ashlar.record.v1.PrefixJob.ended:type_name -> ashlar.v1.Version
-	114, // [114:114] is the sub-list for method output_type
-	114, // [114:114] is the sub-list for method input_type
-	114, // [114:114] is the sub-list for extension type_name
-	114, // [114:114] is the sub-list for extension extendee
-	0,   // [0:114] is the sub-list for field type_name
+	76,  // 93: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
+	56,  // 94: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
+	56,  // 95: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
+	55,  // 96: ashlar.record.v1.Block.levels:type_name -> ashlar.record.v1.Level
+	76,  // 97: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
+	80,  // 98: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
+	59,  // 99: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
+	76,  // 100: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
+	89,  // 101: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
+	76,  // 102: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
+	76,  // 103: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
+	79,  // 104: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
+	63,  // 105: ashlar.record.v1.Layout.own:type_name -> ashlar.record.v1.OwnTable
+	1,   // 106: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
+	76,  // 107: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
+	76,  // 108: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
+	76,  // 109: ashlar.record.v1.Bucket.version:type_name -> ashlar.v1.Version
+	51,  // 110: ashlar.record.v1.Trashed.object:type_name -> ashlar.record.v1.Object
+	90,  // 111: ashlar.record.v1.Trashed.cause:type_name -> ashlar.v1.TrashCause
+	76,  // 112: ashlar.record.v1.Trashed.ended:type_name -> ashlar.v1.Version
+	76,  // 113: ashlar.record.v1.PrefixJob.upto:type_name -> ashlar.v1.Version
+	2,   // 114: ashlar.record.v1.PrefixJob.state:type_name -> ashlar.record.v1.PrefixJob.State
+	76,  // 115: ashlar.record.v1.PrefixJob.ended:type_name -> ashlar.v1.Version
+	116, // [116:116] is the sub-list for method output_type
+	116, // [116:116] is the sub-list for method input_type
+	116, // [116:116] is the sub-list for extension type_name
+	116, // [116:116] is the sub-list for extension extendee
+	0,   // [0:116] is the sub-list for field type_name
 }
 
 func init() { file_record_proto_init() }
@@ -6174,7 +6418,7 @@ func file_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_record_proto_rawDesc), len(file_record_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   63,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

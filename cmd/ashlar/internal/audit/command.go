@@ -37,6 +37,11 @@ func Command(a *app.App) *cobra.Command {
 			"  ashlar audit --kind remove-node,lost\n  ashlar audit --since 1.4711 -o json >>audit.jsonl",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, name := range []string{"hash", "object", "since"} {
+				if set := cmd.Flags().Lookup(name); set.Changed && set.Value.String() == "" {
+					return protocol.Errorf(protocol.InvalidArgument, "--%s is empty; leave it out to have rows about everything", name)
+				}
+			}
 			filter, err := f.filter()
 			if err != nil {
 				return err

@@ -15,7 +15,7 @@ import (
 func Metaserver(a *app.App) *cobra.Command {
 	var cfg metaserver.Config
 	cmd := &cobra.Command{
-		Use:   "metaserver --dir DIR (--bootstrap | --join ADMIN-ADDRESS | --restore-from FILE)",
+		Use:   "metaserver --dir DIR (--bootstrap | --join ADMIN-ADDRESS | --restore-from FILE --restore-generation N)",
 		Short: "Run one metaserver",
 		Long: "metaserver runs one member of the Raft group. On an empty folder it either makes a new\n" +
 			"cluster (--bootstrap, on exactly one machine, once), joins one (--join), or begins a new group\n" +
@@ -48,7 +48,7 @@ func Metaserver(a *app.App) *cobra.Command {
 	f.BoolVar(&cfg.Bootstrap, "bootstrap", false, "make a new cluster if the folder is empty")
 	f.StringSliceVar(&cfg.Join, "join", nil, "admin `addresses` of members to join through if the folder is empty")
 	f.StringVar(&cfg.RestoreFrom, "restore-from", "", "`file` that cluster backup wrote, to begin from if the folder is empty")
-	f.Uint32Var(&cfg.RestoreGeneration, "restore-generation", 0, "`number` of the generation that a restored group starts (default: the one after the backup's)")
+	f.Uint32Var(&cfg.RestoreGeneration, "restore-generation", 0, "`number` of the generation that a restored group starts, above every one that the cluster has been in; --restore-from needs it")
 	f.Uint32Var(&cfg.Redundancy, "redundancy", protocol.DefaultRedundancy, "copies of each block, in a new cluster")
 	f.Uint32Var(&cfg.Quorum, "quorum", protocol.DefaultQuorum, "copies that a write waits for, in a new cluster")
 	f.BoolVar(&cfg.Insecure, "insecure", false, "listen beyond loopback without TLS")
