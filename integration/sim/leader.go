@@ -124,6 +124,7 @@ func (s *server) tick() {
 		s.endPrefixes()
 	}
 	s.trash()
+	s.askCopies()
 	s.expire()
 	if w.shape.moves {
 		s.nurse()

@@ -58,7 +58,11 @@ func (w *world) regret(s *server) {
 		}))
 	}
 	clear := func() {
-		later(60, func() { w.deleteAll(s) })
+		later(60, func() {
+			for _, bucket := range w.shape.buckets {
+				w.deleteAll(s, bucket)
+			}
+		})
 		later(120, func() { w.condemnAll(s) })
 	}
 	if w.chance(0.5) {
@@ -92,8 +96,9 @@ func (w *world) condemnAll(s *server) {
 	s.propose(&record.Command{Body: &record.Command_Condemn{Condemn: q}}, nil)
 }
 
-// deleteAll has a server that leads propose the end of every object it sees.
-func (w *world) deleteAll(s *server) {
+// deleteAll has a server that leads propose the end of every object it sees in a
+// bucket.
+func (w *world) deleteAll(s *server, bucket string) {
 	list, err := state.List(s.table, &pb.ListRequest{Bucket: bucket, Limit: 100})
 	if err != nil {
 		w.violated("state", "list: %v", err)
@@ -312,11 +317,20 @@ func (w *world) steady(s *server) {
 	c := f.cluster.Counters
 	idle := !waits && c.MovingBlocks+c.Sessions+c.Uploads+c.UnreferenceJobs == 0
 	switch {
-	case len(undrain) > 0 && (w.opt.Seed%3 == 0 || placed < int(w.shape.redundancy) && !slices.ContainsFunc(f.members, isJoining)):
+	case len(undrain) > 0 && (w.opt.Seed%3 == 0 || placed < w.most() && !slices.ContainsFunc(f.members, isJoining)):
 		s.change(undrain...)
 	case sweep == nil && (f.canceled || idle && !f.balanced && c.LiveBlocks > 0):
 		s.change()
 	}
+}
+
+// most is how many nodes the block that asks for the most copies needs.
+func (w *world) most() int {
+	most := w.shape.redundancy
+	for _, row := range w.facts.rows {
+		most = max(most, w.facts.redundancy(row))
+	}
+	return int(most)
 }
 
 func isJoining(n *record.Node) bool { return n.State == pb.NodeState_NODE_STATE_JOINING }

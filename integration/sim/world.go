@@ -33,6 +33,7 @@
 //   - marks: a copy on a node that is being emptied is marked to be moved, or a sweep
 //     is still to come to it, unless there is no better place.
 //   - maintenance: a node that may stop leaves Q trusted copies of all it holds.
+//   - redundancy: a block's R is no less than what any object with it asks for.
 //   - objects: what a client was told is stored stays, until something that was
 //     asked for later ends it; a delete of a prefix that is done has left nothing.
 //   - state: the invariants of package state, the recount of counters included.
@@ -138,6 +139,10 @@ type shape struct {
 	// keepMs is what the bucket's trash keeps things for, while it is on; 0: this
 	// world has no trash. It follows from the seed alone.
 	keepMs uint64
+	// buckets are those that there are; where there are several, they ask for one of
+	// copies each, which is changed now and then. They follow from the seed alone.
+	buckets []string
+	copies  []uint32
 	// moves: in this world operators change the layout and leaders nodes' states.
 	// prefixes: clients delete prefixes. They follow from the seed alone, too.
 	moves, prefixes bool
@@ -230,6 +235,13 @@ func (w *world) draw() {
 	w.shape.nodes = max(w.shape.nodes, 2)
 	if w.opt.Seed%3 == 0 {
 		w.shape.keepMs = 1 + w.opt.Seed*7919%1500
+	}
+	w.shape.buckets = []string{"bucket", "few", "many"}
+	if w.opt.Seed%7 >= 3 {
+		w.shape.buckets = w.shape.buckets[:1]
+	} else {
+		w.shape.nodes += w.n(3)
+		w.shape.copies = []uint32{0, 1 + uint32(w.opt.Seed/7%5), 1 + uint32(w.opt.Seed/35%5)}
 	}
 	w.shape.moves, w.shape.prefixes = w.opt.Seed%4 < 2, w.opt.Seed%5 < 3
 	w.restless = w.chance(0.1)
