@@ -318,7 +318,7 @@ func (f *facts) claimed(n *node, i int, c protocol.Claim) {
 func (f *facts) rotted(n *node, i int) {
 	f.lost[n.slot][i] = versionOf(f.cluster)
 	f.hurt[i] = true
-	n.rotten[i] = n.up()
+	n.rotten[i], n.admits[i] = n.up(), false
 }
 
 // found: the bad bytes that a running process had verified before are gone. What
@@ -364,7 +364,8 @@ func (f *facts) accepted(cmd *record.Command, r *record.Result) {
 	case *record.Command_Lost:
 		for _, item := range b.Lost.Items {
 			i, host := f.w.blockOf(item.Hash), f.host(item.Node)
-			if i >= 0 && host != nil && held(f.rows[i], item.Node) == nil {
+			// One that comes late may be about a file before this one.
+			if i >= 0 && host != nil && host.admits[i] && held(f.rows[i], item.Node) == nil {
 				host.rotten[i] = false
 			}
 		}

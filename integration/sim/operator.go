@@ -298,6 +298,8 @@ func (w *world) steady(s *server) {
 	var undrain []*pb.NodeChange
 	placed, waits := 0, false
 	for i, m := range f.members {
+		// While a node is suspect, what is found elsewhere is counted there.
+		waits = waits || f.member(uint32(i+1)) && m.InventoryDue != nil
 		switch m.State {
 		case pb.NodeState_NODE_STATE_UP:
 			placed++
