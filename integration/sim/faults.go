@@ -60,7 +60,7 @@ var restlessRates = [faultEnd]float64{
 // frailRates are those of a world whose disks rot, and whose readers notice: what is
 // reported lost is heard late and again, and stored anew meanwhile.
 var frailRates = [faultEnd]float64{
-	FaultDrop: 0.02, FaultDuplicate: 0.3, FaultDelay: 0.15, FaultKill: 0.05, FaultRot: 0.5, FaultElection: 0.2, FaultOldLeaderHeard: 0.5,
+	FaultDrop: 0.02, FaultDuplicate: 0.5, FaultDelay: 0.15, FaultKill: 0.02, FaultRot: 0.5, FaultElection: 0.05, FaultOldLeaderHeard: 0.5,
 }
 
 // String names the fault.

@@ -43,6 +43,7 @@ func (f *facts) applied(batch []proposal, results []*record.Result) {
 	steady := !slices.ContainsFunc(batch, takesTrust)
 	for i, row := range f.rows {
 		w.cover.Transition(before[i], row)
+		w.cover.Redundancy(before[i], row, f.redundancy(before[i]), f.redundancy(row), f.cluster.Settings.GetQuorum())
 		f.quorum(i, before[i], row, steady)
 		f.left(i, before[i], row)
 		f.mend(i, before[i], row)

@@ -255,10 +255,13 @@ func (n *node) rollBack() {
 func (n *node) rot() {
 	w := n.w
 	i := w.n(len(w.blocks))
+	for next := 1; w.frail && n.files[i].version.IsZero() && next < len(w.blocks); next++ {
+		i = (i + 1) % len(w.blocks)
+	}
 	if n.files[i].version.IsZero() {
 		return
 	}
-	if w.chance(0.7) {
+	if w.chance(0.7) && !w.frail {
 		n.kill()
 	}
 	name := blockName(w.blocks[i].hash)

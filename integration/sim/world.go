@@ -139,8 +139,8 @@ type shape struct {
 	// keepMs is what the bucket's trash keeps things for, while it is on; 0: this
 	// world has no trash. It follows from the seed alone.
 	keepMs uint64
-	// buckets are those that there are; where there are several, they ask for one of
-	// copies each, which is changed now and then. They follow from the seed alone.
+	// buckets are those that there are; where there are several, each asks for
+	// one of copies, which is changed now and then. They follow from the seed alone.
 	buckets []string
 	copies  []uint32
 	// moves: in this world operators change the layout and leaders nodes' states.
@@ -241,7 +241,7 @@ func (w *world) draw() {
 		w.shape.buckets = w.shape.buckets[:1]
 	} else {
 		w.shape.nodes += w.n(3)
-		w.shape.copies = []uint32{0, 1 + uint32(w.opt.Seed/7%5), 1 + uint32(w.opt.Seed/35%5)}
+		w.shape.copies = []uint32{0, 1, 1 + uint32(w.opt.Seed/7%5)}
 	}
 	w.shape.moves, w.shape.prefixes = w.opt.Seed%4 < 2, w.opt.Seed%5 < 3
 	w.restless = w.chance(0.1)
