@@ -237,13 +237,20 @@ func (c *client) store(tries int) {
 	})
 }
 
-// recall commits a block with no more than what the client was told some time ago.
+// recall commits a block with no more than what the client was told some time ago;
+// mostly one that orders of a lost future are about to delete.
 func (c *client) recall() {
 	if c.busy || c.session == nil || len(c.pool) == 0 {
 		return
 	}
 	c.busy = true
 	i := c.pool[c.w.n(len(c.pool))].block
+	for range 5 {
+		if slices.ContainsFunc(c.w.ghosts, func(b lateBatch) bool { return b.deletes(c.w.blocks[i].hash) }) {
+			break
+		}
+		i = c.pool[c.w.n(len(c.pool))].block
+	}
 	j := &job{client: c, bucket: c.w.bucket(), blocks: []int{i}, live: make([]bool, 1)}
 	j.claims = append(j.claims, c.pool...)
 	c.commit(j, 1)

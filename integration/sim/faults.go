@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/sim/cover"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
@@ -178,7 +179,13 @@ func (w *world) clockOf(c *clock) int64 {
 // lateBatch is a batch with delete orders on its way to the node at an address.
 type lateBatch struct {
 	address string
+	orders  []*pb.Order
 	deliver func()
+}
+
+// deletes: the batch is to delete the block.
+func (b lateBatch) deletes(h protocol.Hash) bool {
+	return containsOrder(b.orders, func(o *pb.Order) bool { return isDelete(o) && string(o.Hash) == string(h[:]) })
 }
 
 // lateBatches bounds the batches that are remembered.

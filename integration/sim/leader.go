@@ -287,7 +287,7 @@ func (s *server) sendBatch(n schedule.Node, obs schedule.Observation, l *link, o
 	}
 	deletes := slices.ContainsFunc(orders, isDelete)
 	if deletes {
-		w.keepLate(lateBatch{address, deliver})
+		w.keepLate(lateBatch{address, orders, deliver})
 	}
 	if !deletes || !w.holding {
 		w.send(deliver)

@@ -44,7 +44,7 @@ func (w *world) operate() {
 }
 
 // regret: everything is deleted and condemned after a backup, and the backup put
-// back while the delete orders are under way. In half of them the same was done
+// back while the delete orders are under way. In most of them the same was done
 // before the backup, so that what is stored after it is news to what is put back.
 func (w *world) regret(s *server) {
 	w.regretting = true
@@ -65,13 +65,14 @@ func (w *world) regret(s *server) {
 		})
 		later(120, func() { w.condemnAll(s) })
 	}
-	if w.chance(0.5) {
+	if w.chance(0.6) {
 		clear()
 	}
 	later(20, func() {
 		w.log.keepBackup()
 		w.holding = w.chance(0.7)
 	})
+	later(250, func() {})
 	clear()
 	clear()
 	later(150, w.putBack)
@@ -83,7 +84,9 @@ func (w *world) putBack() {
 	w.log.restore()
 	w.restartAll()
 	for _, c := range w.clients {
-		w.after(w.shape.pace*int64(1+w.n(80)), c.mine(c.recall))
+		for range 3 {
+			w.after(w.shape.pace*int64(1+w.n(120)), c.mine(c.recall))
+		}
 	}
 }
 

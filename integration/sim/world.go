@@ -244,8 +244,8 @@ func (w *world) draw() {
 		w.shape.copies = []uint32{0, 1, 1 + uint32(w.opt.Seed/7%5)}
 	}
 	w.shape.moves, w.shape.prefixes = w.opt.Seed%4 < 2, w.opt.Seed%5 < 3
-	w.restless = w.chance(0.1)
-	w.frail = !w.restless && w.chance(0.1)
+	w.restless = w.chance(0.15)
+	w.frail = !w.restless && w.chance(0.15)
 	for f := range faultEnd {
 		w.rates[f] = faultRates[f] * float64(w.n(3))
 		switch {
