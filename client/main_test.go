@@ -111,6 +111,7 @@ func TestCluster(t *testing.T) {
 		{"Redundancy", testRedundancy},
 		{"RedundancyChanges", testRedundancyChanges},
 		{"Renew", testRenew},
+		{"RenewOvertaken", testRenewOvertaken},
 		{"ConcurrentPuts", testConcurrentPuts},
 	} {
 		t.Run(part.name, func(t *testing.T) {

@@ -237,7 +237,7 @@ func (s *source) again(buf []byte, offset int64) bool {
 // ends like anything that is overwritten. Blocks with enough copies are neither
 // read nor sent. An object that asks for that already, or that has no block, stays
 // as it is and is returned. It is ErrPreconditionFailed if the object is replaced
-// meanwhile.
+// or deleted meanwhile.
 func (c *Client) Renew(ctx context.Context, bucket, name string) (Object, error) {
 	settings, err := c.Bucket(ctx, bucket)
 	if err != nil {
@@ -251,26 +251,49 @@ func (c *Client) Renew(ctx context.Context, bucket, name string) (Object, error)
 		return Object{}, err
 	}
 	defer end()
-	q := &pb.LookupRequest{Bucket: bucket, Name: name}
-	ans, err := c.lookup(ctx, q)
+	ans, err := c.lookup(ctx, &pb.LookupRequest{Bucket: bucket, Name: name})
 	if err != nil {
 		return Object{}, err
 	}
+	return c.renewFound(ctx, ans, settings.Redundancy)
+}
+
+// renewFound renews the object that a lookup has found.
+func (c *Client) renewFound(ctx context.Context, ans *pb.LookupAnswer, redundancy int) (Object, error) {
 	o, err := objectOf(ans.GetObject())
-	if err != nil || o.Inline || o.Redundancy == settings.Redundancy {
+	if err != nil || o.Inline || o.Redundancy == redundancy {
 		return o, err
 	}
 	uploaded := sync.OnceFunc(c.meta.Uploading())
 	defer uploaded()
 	p := &put{client: c, uploaded: uploaded, counters: counters{parent: &c.stats}, source: &source{at: &present{ctx, c, o}}}
-	q.IfVersion = ans.GetObject().GetVersion()
+	q := &pb.LookupRequest{Bucket: o.Bucket, Name: o.Name, IfVersion: ans.GetObject().GetVersion()}
 	p.request = pb.CommitRequest{
-		Bucket: bucket, Name: name, Precondition: &pb.Precondition{Kind: pb.Precondition_IF_VERSION, Version: q.IfVersion},
+		Bucket: o.Bucket, Name: o.Name, Precondition: &pb.Precondition{Kind: pb.Precondition_IF_VERSION, Version: q.IfVersion},
 		ContentType: o.ContentType, UserMetadata: ans.GetObject().GetUserMetadata(), Digest: o.Digest[:], Size: uint64(o.Size),
 	}
 	renewed, err := p.renew(ctx, q, ans)
-	renewed.Redundancy = settings.Redundancy
-	return renewed, err
+	if err != nil {
+		return Object{}, c.overtaken(ctx, q, err)
+	}
+	renewed.Redundancy = redundancy
+	return renewed, nil
+}
+
+// overtaken is why an object was not renewed: err, unless the object has ended
+// meanwhile, so that its pages could not be looked up or its blocks are gone. Only
+// the object itself tells: an upload that is gone fails in the same words.
+func (c *Client) overtaken(ctx context.Context, q *pb.LookupRequest, err error) error {
+	switch protocol.KindOf(err) {
+	case protocol.Changed, protocol.NotFound, protocol.ClaimsRefused:
+	default:
+		return err
+	}
+	_, now := c.lookup(ctx, &pb.LookupRequest{Bucket: q.GetBucket(), Name: q.GetName(), IfVersion: q.GetIfVersion(), StatOnly: true})
+	if k := protocol.KindOf(now); now == nil || k != protocol.Changed && k != protocol.NotFound {
+		return err
+	}
+	return protocol.Errorf(protocol.PreconditionFailed, "the object was replaced or deleted while it was renewed: %w", now)
 }
 
 // renew puts the pages that lookups answer, of which ans is the first.
@@ -282,14 +305,14 @@ func (p *put) renew(ctx context.Context, q *pb.LookupRequest, ans *pb.LookupAnsw
 		u.keeper.Wait()
 	}()
 	for {
-		pg, end, err := presentPage(ans)
+		pg, end, err := presentPage(ans, q.GetOffset())
 		if err == nil && !ans.GetMore() {
 			return u.finish(ctx, pg)
 		}
 		if err == nil {
 			err = u.append(ctx, pg)
 		}
-		if q.Offset = uint64(end); err == nil {
+		if q.Offset = end; err == nil {
 			ans, err = p.client.lookup(ctx, q)
 		}
 		if err != nil {
@@ -299,18 +322,23 @@ func (p *put) renew(ctx context.Context, q *pb.LookupRequest, ans *pb.LookupAnsw
 	}
 }
 
-// presentPage is a page of blocks that an object has, and where they end in it.
-func presentPage(ans *pb.LookupAnswer) (pg *page, end int64, err error) {
-	pg, end = newPage(), int64(ans.GetFirstOffset())
-	list := ans.GetBlocks()
-	if len(list.GetHashes()) != len(list.GetPlainSizes())*protocol.HashSize || len(list.GetStoredSizes()) != len(list.GetPlainSizes()) {
-		return nil, 0, protocol.Errorf(protocol.Internal, "a metaserver answered a damaged list of blocks")
+// presentPage is a page of blocks that an object has from offset on, and where they
+// end in it.
+func presentPage(ans *pb.LookupAnswer, offset uint64) (pg *page, end uint64, err error) {
+	list, err := extents(ans)
+	if err != nil {
+		return nil, 0, err
 	}
-	for i, size := range list.GetPlainSizes() {
-		b := &block{offset: end, size: int(size), stored: int(list.GetStoredSizes()[i])}
+	stored := ans.GetBlocks().GetStoredSizes()
+	if len(list) == 0 || len(stored) != len(list) || ans.GetFirstOffset() != offset {
+		return nil, 0, protocol.Errorf(protocol.Internal, "a metaserver answered %d blocks from byte %d on, of %d sizes; asked was byte %d", len(list), ans.GetFirstOffset(), len(stored), offset)
+	}
+	pg, end = newPage(), offset
+	for i, x := range list {
+		b := &block{offset: x.offset, size: x.ref.Size, stored: int(stored[i])}
 		pg.blocks = append(pg.blocks, b)
-		pg.claim(b, protocol.Hash(list.GetHashes()[i*protocol.HashSize:]))
-		end += int64(size)
+		pg.claim(b, x.ref.Hash)
+		end += uint64(x.ref.Size)
 	}
 	return pg, end, nil
 }

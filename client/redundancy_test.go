@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"errors"
+	"os"
 	"slices"
 	"testing"
 
@@ -197,5 +198,50 @@ func testRenew(t *testing.T, w *world) {
 	}
 	w.stands("one copy of what had three", contents["page"], 1<<20, 1)
 	w.get(w.bucket, "page", contents["page"])
+	w.set(w.c, copying(0))
+}
+
+// testRenewOvertaken: an object that is replaced or deleted while it is renewed is
+// left to who did that, wherever the renewal was, and whatever is left of its blocks.
+func testRenewOvertaken(t *testing.T, w *world) {
+	ctx := t.Context()
+	const small = client.MinBlockSize
+	for _, tc := range []struct {
+		name    string
+		blocks  int
+		happens func(name string, content []byte)
+	}{
+		{"page-replaced", 10, func(name string, _ []byte) { w.put(w.bucket, name, []byte("new")) }},
+		{"pages-replaced", protocol.MaxBlocksPerPage + 50, func(name string, _ []byte) { w.put(w.bucket, name, []byte("new")) }},
+		{"pages-deleted", protocol.MaxBlocksPerPage + 50, func(name string, _ []byte) {
+			if err := w.c.Delete(ctx, w.bucket, name); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"blocks-gone", protocol.MaxBlocksPerPage + 50, func(name string, content []byte) {
+			w.put(w.bucket, name, []byte("new"))
+			for i := range 3 {
+				// As reclamation will do, in time.
+				if err := os.Remove(w.file(i, protocol.HashOf(content[:small]))); err != nil && !errors.Is(err, os.ErrNotExist) {
+					t.Fatal(err)
+				}
+			}
+		}},
+	} {
+		w.set(w.c, copying(1))
+		few := noise(w.rng, 10*small)
+		content := bytes.Repeat(few, tc.blocks/10)
+		if _, err := w.c.Put(ctx, w.bucket, tc.name, bytes.NewReader(content), client.WithBlockSize(small)); err != nil {
+			t.Fatal(err)
+		}
+		w.set(w.c, copying(3))
+		_, err := w.c.RenewAround(ctx, w.bucket, tc.name, 3, func() { tc.happens(tc.name, content) })
+		if !errors.Is(err, client.ErrPreconditionFailed) {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+		if got := w.counters().GetUploads(); got != 0 {
+			t.Errorf("%s: %d uploads are left", tc.name, got)
+		}
+	}
 	w.set(w.c, copying(0))
 }
