@@ -104,6 +104,8 @@ func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.Ord
 	}
 	if n.met < q.Generation && q.Generation == n.w.facts.cluster.Generation {
 		n.w.facts.meets(n)
+		n.met = q.Generation
+		n.w.haunt(n)
 	}
 	n.met = max(n.met, q.Generation)
 	if incarnation > n.incarnation || q.Generation > n.admitted {
@@ -112,7 +114,9 @@ func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.Ord
 		reply(nil, protocol.Errorf(protocol.NotRegistered, "registers anew"))
 		return
 	}
-	n.generation, n.term = q.Generation, q.Term
+	if q.Generation >= n.generation {
+		n.generation, n.term = q.Generation, q.Term
+	}
 	n.next(q, n.starts, &pb.OrdersAnswer{Node: q.Node, Incarnation: n.incarnation}, reply)
 }
 

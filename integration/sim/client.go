@@ -253,7 +253,7 @@ func (c *client) recall() {
 	}
 	j := &job{client: c, bucket: c.w.bucket(), blocks: []int{i}, live: make([]bool, 1)}
 	j.claims = append(j.claims, c.pool...)
-	c.commit(j, 1)
+	c.commit(j, 0)
 }
 
 func (c *client) commit(j *job, tries int) {

@@ -212,7 +212,8 @@ func (w *world) undone() {
 	w.late = nil
 }
 
-// haunt has batches of lost futures arrive at a node that has become ready.
+// haunt has batches of lost futures arrive at a node that has become ready, or has
+// just met the generation: what it counts from before is still as it was.
 func (w *world) haunt(n *node) {
 	mine := func(b lateBatch) bool { return b.address == n.address }
 	for _, b := range w.ghosts {
@@ -220,7 +221,7 @@ func (w *world) haunt(n *node) {
 			w.after(int64(1+w.n(60))*w.shape.pace, b.deliver)
 		}
 	}
-	if n.admitted == w.facts.cluster.Generation {
+	if n.admitted == w.facts.cluster.Generation && n.met == n.admitted {
 		w.ghosts = slices.DeleteFunc(w.ghosts, mine)
 	}
 }

@@ -44,7 +44,7 @@ func (w *world) operate() {
 }
 
 // regret: everything is deleted and condemned after a backup, and the backup put
-// back while the delete orders are under way. In most of them the same was done
+// back while the delete orders are under way. In half of them the same was done
 // before the backup, so that what is stored after it is news to what is put back.
 func (w *world) regret(s *server) {
 	w.regretting = true
@@ -65,7 +65,7 @@ func (w *world) regret(s *server) {
 		})
 		later(120, func() { w.condemnAll(s) })
 	}
-	if w.chance(0.6) {
+	if w.chance(0.5) {
 		clear()
 	}
 	later(20, func() {
