@@ -310,8 +310,7 @@ func TestExplainMoves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spread := hashOf("spread")
-	places := placing.Places(spread[:], nil)
+	places := placing.Places(hashBytes("spread"), nil)
 	b.put("spread", protocol.NodeID(places[0]), protocol.NodeID(places[1]), protocol.NodeID(places[3]))
 	b.explained("spread", "which the next sweep sees to")
 }
