@@ -170,6 +170,7 @@ func (n *node) order(q *pb.OrdersRequest, o *pb.Order, start int, done func(*pb.
 	}
 	end()
 	n.lookAt(i)
+	n.admits[i] = n.admits[i] || a.Outcome == pb.Outcome_OUTCOME_LOST
 	if a.Ack != nil {
 		n.w.facts.claimed(n, i, claimOf(a.Ack))
 	}

@@ -2,11 +2,10 @@ package sim
 
 import (
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/sim/cover"
+	"github.com/seed-7d21a5b5/ashlar/integration/sim/told"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -38,19 +37,21 @@ type facts struct {
 	floors    []protocol.Version
 	watermark protocol.Version
 	outcomes  map[string]*outcome
-	// objects is what clients were told is there, by name; prefixes are the deletes
-	// of prefixes, by the version that began them.
-	objects  map[string]protocol.Version
-	prefixes map[protocol.Version]string
+	// told is what clients were told of objects.
+	told *told.Objects
 	// tables are the partition tables that there were; layout is the present one's
 	// version, sweep the last sweep that was looked at.
 	tables        map[string]bool
 	layout, sweep uint64
+	// table is the present layout, and running the sweep that runs; nil: none does.
+	table     *record.Layout
+	tablesFor uint32
+	running   *record.Sweep
 	// canceled: a sweep was, and none was begun since. balanced: the operator has
 	// balanced the nodes, and nothing was stored since.
 	canceled, balanced bool
 	starts             map[string]start
-	// acks[slot] is the last acknowledgement count seen, of this start.
+	// checked counts the entries, for what is looked at after every so many.
 	checked int
 }
 
@@ -70,7 +71,7 @@ func (f *facts) init(w *world) {
 	n := len(w.blocks)
 	*f = facts{
 		w: w, rows: make([]*record.Block, n), hurt: make([]bool, n), floors: make([]protocol.Version, n),
-		outcomes: map[string]*outcome{}, objects: map[string]protocol.Version{}, prefixes: map[protocol.Version]string{}, tables: map[string]bool{}, starts: map[string]start{}, cluster: &record.Cluster{},
+		outcomes: map[string]*outcome{}, told: told.New(), tables: map[string]bool{}, starts: map[string]start{}, cluster: &record.Cluster{},
 	}
 }
 
@@ -104,6 +105,15 @@ func heldVersion(c *record.Held) protocol.Version {
 	return protocol.Version{Generation: c.Generation, Counter: c.Counter}
 }
 
+// redundancy is R of a block; quorumOf is its Q.
+func (f *facts) redundancy(b *record.Block) uint32 {
+	return (&state.Placing{Redundancy: f.cluster.Settings.GetRedundancy()}).RedundancyOf(b)
+}
+
+func (f *facts) quorumOf(b *record.Block) int {
+	return int(min(f.cluster.Settings.GetQuorum(), f.redundancy(b)))
+}
+
 // check looks at every block.
 func (w *world) check() {
 	f := &w.facts
@@ -115,7 +125,7 @@ func (w *world) check() {
 			f.settle(i, row)
 		}
 		if row.GetRefs() > 0 && !f.hurt[i] {
-			if n := f.standing(row, i); n < int(f.cluster.Settings.Quorum) {
+			if n := f.standing(row, i); n < f.quorumOf(row) {
 				w.violated("survival", "%s has %d references and %d copies that exist: %s", w.name(i), row.Refs, n, f.explain(i))
 			}
 		}
@@ -173,9 +183,16 @@ func (f *facts) placed(batch []proposal, results []*record.Result, members []*re
 			f.became(uint32(i+1), m, batch[0].cmd.GetSetNodeState())
 		}
 	}
-	if !slices.ContainsFunc(batch, unsettles) {
+	if !slices.ContainsFunc(batch, unsettles) && !(slices.ContainsFunc(batch, references) && slices.ContainsFunc(batch, unreferences)) {
 		for i, row := range f.rows {
 			f.dropped(i, rows[i], row)
+		}
+	}
+	for i, row := range f.rows {
+		f.marked(i, row)
+		f.asked(i, row)
+		if len(batch) == 1 {
+			f.surplus(i, rows[i], row)
 		}
 	}
 }
@@ -198,13 +215,14 @@ func (f *facts) swept() {
 	if err != nil {
 		f.w.violated("state", "sweeps: %v", err)
 	}
+	f.running = nil
 	for at := len(sweeps) - 1; at >= 0; at-- {
 		s := sweeps[at]
 		if s.Number <= f.sweep {
 			continue
 		}
 		if s.State == record.Sweep_RUNNING {
-			f.canceled = false
+			f.canceled, f.running = false, s.Sweep
 			break
 		}
 		f.w.cover.Sweep(s.State)
@@ -212,12 +230,12 @@ func (f *facts) swept() {
 	}
 }
 
-// relaid follows the layouts.
+// relaid follows the layouts, and the redundancies that they have tables for.
 func (f *facts) relaid(batch []proposal, results []*record.Result) {
-	if f.layout == f.cluster.LayoutVersion {
+	if f.layout == f.cluster.LayoutVersion && f.tablesFor == f.cluster.AskedRedundancies {
 		return
 	}
-	f.layout = f.cluster.LayoutVersion
+	f.layout, f.tablesFor = f.cluster.LayoutVersion, f.cluster.AskedRedundancies
 	row, err := state.LayoutRow(f.w.log.truth.table)
 	if err != nil {
 		f.w.violated("state", "layout: %v", err)
@@ -228,7 +246,7 @@ func (f *facts) relaid(batch []proposal, results []*record.Result) {
 	if len(batch) == 1 && results[0].Kind == 0 && undrains(batch[0]) && f.tables[string(row.Table)] {
 		f.w.cover.Points[cover.DrainRestored]++
 	}
-	f.tables[string(row.Table)] = true
+	f.tables[string(row.Table)], f.table = true, row
 }
 
 // unsettles: the command may end what held when a drop in the same entry was judged.
@@ -242,8 +260,15 @@ func unsettles(p proposal) bool {
 	return takesTrust(p)
 }
 
+// references and unreferences: the command may raise a block's redundancy, or lower it.
+func references(p proposal) bool {
+	return p.cmd.GetCommit() != nil || p.cmd.GetAppendUpload() != nil
+}
+
+func unreferences(p proposal) bool { return p.cmd.GetUnreference() != nil }
+
 // dropped: a live block that a copy was dropped of has R trusted ones, on nodes
-// whose copies count for placement.
+// whose copies count for placement. R may have risen behind the drop.
 func (f *facts) dropped(i int, before, after *record.Block) {
 	if before.GetPhase() != record.Block_LIVE || after.GetPhase() != record.Block_LIVE || len(after.Drops) <= len(before.Drops) {
 		return
@@ -254,14 +279,13 @@ func (f *facts) dropped(i int, before, after *record.Block) {
 			left++
 		}
 	}
-	if left < int(f.cluster.Settings.Redundancy) {
+	if left < int(min(f.redundancy(before), f.redundancy(after))) {
 		f.w.violated("drops", "a copy of %s is dropped, and %d count for placement: %s, away %v", f.w.name(i), left, f.explain(i), f.cluster.Away)
 	}
 }
 
 // became: a node that is drained holds nothing that counts, and one that may stop
-// leaves Q trusted copies of what it holds, the nodes that may have stopped before
-// left out.
+// leaves Q trusted copies of what it holds on nodes that are up.
 func (f *facts) became(id uint32, n *record.Node, q *record.SetNodeState) {
 	for i, row := range f.rows {
 		switch {
@@ -271,11 +295,11 @@ func (f *facts) became(id uint32, n *record.Node, q *record.SetNodeState) {
 		case n.State == pb.NodeState_NODE_STATE_MAINTENANCE && !q.GetAcceptRisk() && row.Refs > 0:
 			left := 0
 			for _, c := range row.Copies {
-				if s := f.members[c.Node-1].State; c.Node != id && f.trusted(c) && s != pb.NodeState_NODE_STATE_MAINTENANCE && s != pb.NodeState_NODE_STATE_DOWN {
+				if c.Node != id && f.trusted(c) && f.members[c.Node-1].State == pb.NodeState_NODE_STATE_UP {
 					left++
 				}
 			}
-			if left < int(f.cluster.Settings.Quorum) {
+			if left < f.quorumOf(row) {
 				f.w.violated("maintenance", "node %d may stop, and %d copies of %s are left: %s", id, left, f.w.name(i), f.explain(i))
 			}
 		}
@@ -299,42 +323,10 @@ func (w *world) name(i int) string {
 	return fmt.Sprintf("block %c", 'A'+i)
 }
 
-// told takes down what a client is told of objects, if it was the first time; of a
-// step of a delete of a prefix, what it may have ended.
-func (f *facts) told(cmd *record.Command, r *record.Result, first bool) {
-	if r.Kind != 0 || !first {
-		return
-	}
-	switch b := cmd.Body.(type) {
-	case *record.Command_Commit:
-		f.objects[b.Commit.Name] = unwire(r.Version)
-	case *record.Command_Undelete:
-		f.objects[b.Undelete.Name] = unwire(r.Version)
-	case *record.Command_Delete:
-		for _, item := range b.Delete.Items {
-			delete(f.objects, item.Name)
-		}
-	case *record.Command_DeletePrefix:
-		f.prefixes[unwire(r.Version)] = b.DeletePrefix.Prefix
-	case *record.Command_DeletePrefixStep:
-		upto := unwire(b.DeletePrefixStep.Job)
-		for _, name := range f.names() {
-			mine := strings.HasPrefix(name, f.prefixes[upto]) && !upto.Less(f.objects[name])
-			if there := f.there(name); mine && !r.GetPrefixStep().GetStale() && there != f.objects[name] {
-				delete(f.objects, name)
-			} else if mine && r.GetPrefixStep().GetDone() {
-				f.w.violated("objects", "the delete of prefix %q is done and has left %s at %s", f.prefixes[upto], name, there)
-			}
-		}
-	}
-}
-
-func (f *facts) names() []string { return slices.Sorted(maps.Keys(f.objects)) }
-
 // there is the version of the object of a name; zero: there is none.
-func (f *facts) there(name string) protocol.Version {
-	list, err := state.List(f.w.log.truth.table, &pb.ListRequest{Bucket: bucket, Prefix: name, Limit: 1})
-	if err != nil || len(list.Objects) == 0 || list.Objects[0].Name != name {
+func (f *facts) there(n told.Name) protocol.Version {
+	list, err := state.List(f.w.log.truth.table, &pb.ListRequest{Bucket: n.Bucket, Prefix: n.Name, Limit: 1})
+	if err != nil || len(list.Objects) == 0 || list.Objects[0].Name != n.Name {
 		return protocol.Version{}
 	}
 	return unwire(list.Objects[0].Version)
@@ -352,30 +344,37 @@ func changesNames(p proposal) bool {
 // stay: objects that clients were told of are there, at the version they were told,
 // until a client or a delete of a prefix that began later ends them.
 func (f *facts) stay() {
-	for _, name := range f.names() {
-		if there := f.there(name); there != f.objects[name] {
-			f.w.violated("objects", "%s was stored at %s and is at %s", name, f.objects[name], there)
+	for _, name := range f.told.Names() {
+		if there := f.there(name); there != f.told.Version(name) {
+			f.w.violated("objects", "%s was stored at %s and is at %s", name, f.told.Version(name), there)
 		}
+	}
+}
+
+// asked: a block's redundancy is no less than what each object that has it asks for.
+func (f *facts) asked(i int, row *record.Block) {
+	asked := f.told.Asked(f.w.blocks[i].hash, f.cluster.Settings.Redundancy)
+	if has := f.redundancy(row); asked > 0 && has < asked {
+		f.w.violated("redundancy", "%s is to have %d copies, and an object asks for %d: %s", f.w.name(i), has, asked, f.explain(i))
 	}
 }
 
 // remember: after a restore, what there is is what was told.
 func (f *facts) remember() {
-	clear(f.objects)
-	clear(f.prefixes)
 	f.layout, f.sweep = 0, 0
 	f.canceled, f.balanced = true, false
 	t := f.w.log.truth.table
-	list, err := state.List(t, &pb.ListRequest{Bucket: bucket, Limit: 100})
-	jobs, err2 := state.PrefixJobs(t, true)
-	if err != nil || err2 != nil {
-		f.w.violated("state", "%v %v", err, err2)
-		return
+	jobs, err := state.PrefixJobs(t, true)
+	var known []*pb.ObjectInfo
+	var asks []*pb.BucketInfo
+	for _, bucket := range f.w.shape.buckets {
+		list, err2 := state.List(t, &pb.ListRequest{Bucket: bucket, Limit: 100})
+		ans, err3 := state.Bucket(t, &pb.BucketGetRequest{Bucket: bucket})
+		if err != nil || err2 != nil || err3 != nil {
+			f.w.violated("state", "%v %v %v", err, err2, err3)
+			return
+		}
+		known, asks = append(known, list.Objects...), append(asks, ans.Bucket)
 	}
-	for _, o := range list.Objects {
-		f.objects[o.Name] = unwire(o.Version)
-	}
-	for _, j := range jobs {
-		f.prefixes[unwire(j.Upto)] = j.Prefix
-	}
+	f.told.Restored(known, jobs, asks)
 }

@@ -180,7 +180,8 @@ func (c *client) call(oldest protocol.Version, cmd func(*pb.Call) *record.Comman
 
 func (c *client) name() string { return fmt.Sprintf("object%d", c.w.n(c.w.shape.names)) }
 
-const bucket = "bucket"
+// bucket draws one.
+func (w *world) bucket() string { return w.shape.buckets[w.n(len(w.shape.buckets))] }
 
 func (c *client) remove() {
 	w := c.w
@@ -188,7 +189,7 @@ func (c *client) remove() {
 		c.removePrefix()
 		return
 	}
-	q := &pb.DeleteRequest{Bucket: bucket}
+	q := &pb.DeleteRequest{Bucket: w.bucket()}
 	for range 1 + w.n(2) {
 		item := &pb.DeleteItem{Name: c.name()}
 		if !slices.ContainsFunc(q.Items, func(i *pb.DeleteItem) bool { return i.Name == item.Name }) {
@@ -204,7 +205,7 @@ func (c *client) remove() {
 // removePrefix begins to delete all objects of a prefix; leaders carry it on.
 func (c *client) removePrefix() {
 	name := c.name()
-	q := &pb.DeletePrefixRequest{Bucket: bucket, Prefix: name[:len(name)-c.w.n(2)]}
+	q := &pb.DeletePrefixRequest{Bucket: c.w.bucket(), Prefix: name[:len(name)-c.w.n(2)]}
 	c.call(protocol.Version{}, func(call *pb.Call) *record.Command {
 		q.Call = call
 		return &record.Command{Body: &record.Command_DeletePrefix{DeletePrefix: q}}
@@ -213,7 +214,7 @@ func (c *client) removePrefix() {
 
 // undelete brings some object back, perhaps in place of another.
 func (c *client) undelete() {
-	q := &pb.UndeleteRequest{Bucket: bucket, Name: c.name()}
+	q := &pb.UndeleteRequest{Bucket: c.w.bucket(), Name: c.name()}
 	if c.w.chance(0.5) {
 		q.Precondition = &pb.Precondition{}
 	}
@@ -228,7 +229,7 @@ func (c *client) view() *replica { return c.w.servers[c.w.n(len(c.w.servers))].r
 
 // store puts an object: what is refused is sent anew at a fresh version.
 func (c *client) store(tries int) {
-	j := c.begin()
+	j := c.begin(c.w.bucket())
 	c.think(func() {
 		j.send(func() {
 			c.think(func() { c.commit(j, tries) })
@@ -236,12 +237,31 @@ func (c *client) store(tries int) {
 	})
 }
 
+// recall commits a block with no more than what the client was told some time ago;
+// mostly one that orders of a lost future are about to delete.
+func (c *client) recall() {
+	if c.busy || c.session == nil || len(c.pool) == 0 {
+		return
+	}
+	c.busy = true
+	i := c.pool[c.w.n(len(c.pool))].block
+	for range 5 {
+		if slices.ContainsFunc(c.w.ghosts, func(b lateBatch) bool { return b.deletes(c.w.blocks[i].hash) }) {
+			break
+		}
+		i = c.pool[c.w.n(len(c.pool))].block
+	}
+	j := &job{client: c, bucket: c.w.bucket(), blocks: []int{i}, live: make([]bool, 1)}
+	j.claims = append(j.claims, c.pool...)
+	c.commit(j, 1)
+}
+
 func (c *client) commit(j *job, tries int) {
 	if c.session == nil {
 		c.done()
 		return
 	}
-	q := &pb.CommitRequest{Bucket: bucket, Name: c.name()}
+	q := &pb.CommitRequest{Bucket: j.bucket, Name: c.name()}
 	q.Blocks, q.Claims, q.Size = j.content()
 	c.call(j.at, func(call *pb.Call) *record.Command {
 		q.Call = call
@@ -261,25 +281,25 @@ func (c *client) commit(j *job, tries int) {
 // upload stores an object of pages: create, append, and commit, abort or forget.
 func (c *client) upload() {
 	w := c.w
-	id := w.id()
+	id, bucket := w.id(), w.bucket()
 	c.call(protocol.Version{}, func(call *pb.Call) *record.Command {
-		return &record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call, Upload: id}}}
+		return &record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call, Upload: id, Bucket: bucket}}}
 	}, func(r *record.Result) {
 		a := r.GetCreateUpload()
 		if a == nil || r.Kind != 0 {
 			c.done()
 			return
 		}
-		c.page(a.Upload, 0, uint32(1+w.n(2)), 0)
+		c.page(bucket, a.Upload, 0, uint32(1+w.n(2)), 0)
 	})
 }
 
-func (c *client) page(upload []byte, page, pages uint32, size uint64) {
+func (c *client) page(bucket string, upload []byte, page, pages uint32, size uint64) {
 	if page == pages || c.session == nil {
-		c.finish(upload, size)
+		c.finish(bucket, upload, size)
 		return
 	}
-	j := c.begin()
+	j := c.begin(bucket)
 	c.think(func() {
 		j.send(func() {
 			if c.session == nil {
@@ -294,16 +314,16 @@ func (c *client) page(upload []byte, page, pages uint32, size uint64) {
 				return &record.Command{Body: &record.Command_AppendUpload{AppendUpload: q}}
 			}, func(r *record.Result) {
 				if r == nil || r.Kind != 0 {
-					c.finish(upload, size)
+					c.finish(bucket, upload, size)
 					return
 				}
-				c.page(upload, page+1, pages, size+added)
+				c.page(bucket, upload, page+1, pages, size+added)
 			})
 		})
 	})
 }
 
-func (c *client) finish(upload []byte, size uint64) {
+func (c *client) finish(bucket string, upload []byte, size uint64) {
 	w := c.w
 	switch {
 	case c.session == nil || w.chance(0.2):
@@ -313,6 +333,10 @@ func (c *client) finish(upload []byte, size uint64) {
 			return &record.Command{Body: &record.Command_AbortUpload{AbortUpload: &pb.UploadAbortRequest{Call: call, Upload: upload}}}
 		}, func(*record.Result) { c.done() })
 	default:
+		if w.chance(0.1) {
+			// The pages keep what they asked for.
+			bucket = w.bucket()
+		}
 		q := &pb.CommitRequest{Bucket: bucket, Name: c.name(), Upload: upload, Size: size}
 		c.call(protocol.Version{}, func(call *pb.Call) *record.Command {
 			q.Call = call

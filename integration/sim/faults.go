@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/sim/cover"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
@@ -55,6 +56,12 @@ var faultRates = [faultEnd]float64{
 // that blocks live long enough to be in a backup.
 var restlessRates = [faultEnd]float64{
 	FaultDrop: 0.02, FaultDelay: 0.05, FaultStall: 0.1, FaultLateOrders: 0.8, FaultRestoreSoon: 0.8,
+}
+
+// frailRates are those of a world whose disks rot, and whose readers notice: what is
+// reported lost is heard late and again, and stored anew meanwhile.
+var frailRates = [faultEnd]float64{
+	FaultDrop: 0.02, FaultDuplicate: 0.5, FaultDelay: 0.15, FaultKill: 0.02, FaultRot: 0.5, FaultElection: 0.05, FaultOldLeaderHeard: 0.5,
 }
 
 // String names the fault.
@@ -172,7 +179,13 @@ func (w *world) clockOf(c *clock) int64 {
 // lateBatch is a batch with delete orders on its way to the node at an address.
 type lateBatch struct {
 	address string
+	orders  []*pb.Order
 	deliver func()
+}
+
+// deletes: the batch is to delete the block.
+func (b lateBatch) deletes(h protocol.Hash) bool {
+	return containsOrder(b.orders, func(o *pb.Order) bool { return isDelete(o) && string(o.Hash) == string(h[:]) })
 }
 
 // lateBatches bounds the batches that are remembered.
@@ -188,7 +201,7 @@ func (w *world) keepLate(b lateBatch) {
 // undone: the future is lost. Some of its batches arrive some time, the others may
 // when their node is ready in the new generation.
 func (w *world) undone() {
-	w.holding = false
+	w.holding, w.regretting = false, false
 	w.ghosts = append(w.ghosts, w.late...)
 	w.ghosts = w.ghosts[max(0, len(w.ghosts)-lateBatches):]
 	for _, b := range w.late {

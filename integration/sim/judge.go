@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -35,13 +36,14 @@ func (f *facts) applied(batch []proposal, results []*record.Result) {
 	f.read()
 	for i, p := range batch {
 		w.cover.Command(p.cmd, results[i])
-		f.told(p.cmd, results[i], f.once(p.cmd, results[i]))
+		f.hear(p.cmd, results[i], f.once(p.cmd, results[i]))
 		f.accepted(p.cmd, results[i])
 	}
 	w.cover.Nodes(members, f.members)
 	steady := !slices.ContainsFunc(batch, takesTrust)
 	for i, row := range f.rows {
 		w.cover.Transition(before[i], row)
+		w.cover.Redundancy(before[i], row, f.redundancy(before[i]), f.redundancy(row), f.cluster.Settings.GetQuorum())
 		f.quorum(i, before[i], row, steady)
 		f.left(i, before[i], row)
 		f.mend(i, before[i], row)
@@ -54,6 +56,16 @@ func (f *facts) applied(batch []proposal, results []*record.Result) {
 	}
 	if f.checked++; f.checked%40 == 0 {
 		f.whole()
+	}
+}
+
+// hear takes down what a client is told, if it is for the first time.
+func (f *facts) hear(cmd *record.Command, r *record.Result, first bool) {
+	if r.Kind != 0 || !first {
+		return
+	}
+	if err := f.told.Hear(cmd, r, f.there); err != nil {
+		f.w.violated("objects", "%v", err)
 	}
 }
 
@@ -93,7 +105,7 @@ func (f *facts) sound(row *record.Block, i int) bool {
 			return false
 		}
 	}
-	return len(row.Copies) >= int(f.cluster.Settings.Quorum)
+	return len(row.Copies) >= f.quorumOf(row)
 }
 
 // quorum: a live or unreferenced block that gains references has Q trusted copies,
@@ -111,8 +123,54 @@ func (f *facts) quorum(i int, before, after *record.Block, steady bool) {
 			trusted++
 		}
 	}
-	if trusted < int(f.cluster.Settings.Quorum) {
+	if trusted < f.quorumOf(after) {
 		f.w.violated("quorum", "%s gains references with %d trusted copies: %s", f.w.name(i), trusted, f.explain(i))
+	}
+}
+
+// marked: a copy that a live block is not to have, on a node that is being emptied,
+// is marked to be moved, or the running sweep is still to come to it. Else nothing
+// would ever move it, unless somebody happens to change the placement again. What an
+// operator has stopped is his to begin anew, and where R nodes are not to be had the
+// copy is to stay.
+func (f *facts) marked(i int, row *record.Block) {
+	if f.canceled || row.GetPhase() != record.Block_LIVE || row.Moving > 0 || len(f.cluster.Away) == 0 {
+		return
+	}
+	if _, full := f.targets(i, row); !full || f.sweepComes(i) {
+		return
+	}
+	for _, c := range row.Copies {
+		if s := f.members[c.Node-1].State; s == pb.NodeState_NODE_STATE_DRAINING || s == pb.NodeState_NODE_STATE_DRAINED {
+			f.w.violated("marks", "%s is counted on node %d, which is %s, and nothing will move it: %s", f.w.name(i), c.Node, state.StateName(s), f.explain(i))
+		}
+	}
+}
+
+// targets are the nodes that a block is to stand on; full: there are R of them.
+func (f *facts) targets(i int, row *record.Block) (nodes []uint32, full bool) {
+	nodes = state.Wanted(f.table, f.cluster.Away, f.redundancy(row), f.w.blocks[i].hash[:])
+	return nodes, len(nodes) == int(f.redundancy(row))
+}
+
+// sweepComes: the running sweep has not looked at the block yet.
+func (f *facts) sweepComes(i int) bool {
+	return f.running != nil && !f.running.Walked && bytes.Compare(f.running.Cursor, f.w.blocks[i].hash[:]) < 0
+}
+
+// surplus: where a block's redundancy has fallen, or it is live anew, what it has
+// too much of is marked to be dropped: no sweep has a reason to come.
+func (f *facts) surplus(i int, before, after *record.Block) {
+	fell := before.GetPhase() != record.Block_LIVE || f.redundancy(after) < f.redundancy(before)
+	if after.GetPhase() != record.Block_LIVE || !fell || after.Moving > 0 || len(after.Copies) <= int(f.redundancy(after)) {
+		return
+	}
+	targets, full := f.targets(i, after)
+	for _, c := range after.Copies {
+		// Copies of a node that is away and may return are its own affair.
+		if n := f.members[c.Node-1]; full && f.member(c.Node) && !n.Away && !slices.Contains(targets, c.Node) {
+			f.w.violated("marks", "%s is to have %d copies, and none that is dropped: %s", f.w.name(i), f.redundancy(after), f.explain(i))
+		}
 	}
 }
 
@@ -261,7 +319,7 @@ func (f *facts) claimed(n *node, i int, c protocol.Claim) {
 func (f *facts) rotted(n *node, i int) {
 	f.lost[n.slot][i] = versionOf(f.cluster)
 	f.hurt[i] = true
-	n.rotten[i] = n.up()
+	n.rotten[i], n.admits[i] = n.up(), false
 }
 
 // found: the bad bytes that a running process had verified before are gone. What
@@ -300,14 +358,15 @@ func (f *facts) accepted(cmd *record.Command, r *record.Result) {
 	switch b := cmd.Body.(type) {
 	case *record.Command_RemoveNode:
 		for i, row := range f.rows {
-			if r.Kind == 0 && b.RemoveNode.AcceptLoss && f.standing(row, i) < int(f.cluster.Settings.Quorum) {
+			if r.Kind == 0 && b.RemoveNode.AcceptLoss && f.standing(row, i) < f.quorumOf(row) {
 				f.hurt[i] = true
 			}
 		}
 	case *record.Command_Lost:
 		for _, item := range b.Lost.Items {
 			i, host := f.w.blockOf(item.Hash), f.host(item.Node)
-			if i >= 0 && host != nil && held(f.rows[i], item.Node) == nil {
+			// One that comes late may be about a file before this one.
+			if i >= 0 && host != nil && host.admits[i] && held(f.rows[i], item.Node) == nil {
 				host.rotten[i] = false
 			}
 		}

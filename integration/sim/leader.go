@@ -124,6 +124,7 @@ func (s *server) tick() {
 		s.endPrefixes()
 	}
 	s.trash()
+	s.askCopies()
 	s.expire()
 	if w.shape.moves {
 		s.nurse()
@@ -188,13 +189,26 @@ func (l *link) refs(out []schedule.Ref, n protocol.NodeID, now int64) []schedule
 	return out
 }
 
+// complaint is what a reader says, with or without reason: mostly of a copy that it
+// was sent to.
+func (s *server) complaint() schedule.Ref {
+	w := s.w
+	h := w.blocks[w.n(len(w.blocks))].hash
+	row, _, err := state.BlockRow(s.table, h)
+	if err != nil {
+		w.violated("state", "%v", err)
+	}
+	if copies := row.GetCopies(); len(copies) > 0 && w.chance(0.7) {
+		return schedule.Ref{Hash: h, Node: protocol.NodeID(copies[w.n(len(copies))].Node)}
+	}
+	return schedule.Ref{Hash: h, Node: protocol.NodeID(1 + w.n(len(w.nodes)))}
+}
+
 // verify has doubted copies looked at.
 func (s *server) verify(obs schedule.Observation) {
 	w := s.w
-	if w.calm || w.chance(0.1) {
-		// A reader complains, with or without reason.
-		b := w.blocks[w.n(len(w.blocks))]
-		s.doubts = append(s.doubts, schedule.Ref{Hash: b.hash, Node: protocol.NodeID(1 + w.n(len(w.nodes)))})
+	if w.calm || w.chance(0.1) || w.frail && w.chance(0.4) {
+		s.doubts = append(s.doubts, s.complaint())
 	}
 	if len(s.doubts) == 0 {
 		return
@@ -273,7 +287,7 @@ func (s *server) sendBatch(n schedule.Node, obs schedule.Observation, l *link, o
 	}
 	deletes := slices.ContainsFunc(orders, isDelete)
 	if deletes {
-		w.keepLate(lateBatch{address, deliver})
+		w.keepLate(lateBatch{address, orders, deliver})
 	}
 	if !deletes || !w.holding {
 		w.send(deliver)

@@ -43,7 +43,8 @@ type node struct {
 	// files is what the disk holds, as anybody can see, by block.
 	files []file
 	// rotten: bytes changed under a process that had verified them.
-	rotten []bool
+	// admits: the node has reported such a file lost since.
+	rotten, admits []bool
 	// starts counts, restored is the count at the last rollback that no applied
 	// Register has told of; 0: none.
 	starts, restored int
@@ -57,7 +58,7 @@ type file struct {
 
 func (w *world) addNode() {
 	slot := len(w.nodes)
-	n := &node{w: w, slot: slot, zone: "z", address: fmt.Sprintf("n%d:1", slot+1), fs: crashfs.New(crashfs.Config{Seed: w.rng.Uint64()}), files: make([]file, len(w.blocks)), rotten: make([]bool, len(w.blocks))}
+	n := &node{w: w, slot: slot, zone: "z", address: fmt.Sprintf("n%d:1", slot+1), fs: crashfs.New(crashfs.Config{Seed: w.rng.Uint64()}), files: make([]file, len(w.blocks)), rotten: make([]bool, len(w.blocks)), admits: make([]bool, len(w.blocks))}
 	w.nodes = append(w.nodes, n)
 	w.facts.addNode()
 	n.start()
@@ -254,10 +255,13 @@ func (n *node) rollBack() {
 func (n *node) rot() {
 	w := n.w
 	i := w.n(len(w.blocks))
+	for next := 1; w.frail && n.files[i].version.IsZero() && next < len(w.blocks); next++ {
+		i = (i + 1) % len(w.blocks)
+	}
 	if n.files[i].version.IsZero() {
 		return
 	}
-	if w.chance(0.7) {
+	if w.chance(0.7) && !w.frail {
 		n.kill()
 	}
 	name := blockName(w.blocks[i].hash)

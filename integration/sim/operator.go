@@ -19,14 +19,14 @@ func (w *world) operate() {
 	host := w.facts.host(id)
 	gone := host != nil && host.gone
 	switch {
-	case w.chance(0.05) || w.restless && w.chance(0.3):
-		w.log.keepBackup()
+	case !w.regretting && (w.chance(0.05) || w.restless && w.chance(0.3)):
 		if w.hits(FaultRestoreSoon) {
 			w.regret(s)
+		} else {
+			w.log.keepBackup()
 		}
 	case w.log.backup != nil && w.hits(FaultRestore):
-		w.log.restore()
-		w.restartAll()
+		w.putBack()
 	case gone && w.chance(0.1) || w.hits(FaultRemove):
 		q := &record.RemoveNode{Node: id, AcceptLoss: w.hits(FaultAcceptLoss)}
 		s.propose(&record.Command{Body: &record.Command_RemoveNode{RemoveNode: q}}, nil)
@@ -44,9 +44,10 @@ func (w *world) operate() {
 }
 
 // regret: everything is deleted and condemned after a backup, and the backup put
-// back while the delete orders are under way.
+// back while the delete orders are under way. In most of them the same was done
+// before the backup, so that what is stored after it is news to what is put back.
 func (w *world) regret(s *server) {
-	w.holding = w.chance(0.7)
+	w.regretting = true
 	at := int64(0)
 	later := func(most int, fn func()) {
 		at += w.shape.pace * int64(1+w.n(most))
@@ -56,14 +57,37 @@ func (w *world) regret(s *server) {
 			}
 		}))
 	}
-	later(60, func() { w.deleteAll(s) })
-	later(120, func() { w.condemnAll(s) })
-	later(60, func() { w.deleteAll(s) })
-	later(120, func() { w.condemnAll(s) })
-	later(150, func() {
-		w.log.restore()
-		w.restartAll()
+	clear := func() {
+		later(60, func() {
+			for _, bucket := range w.shape.buckets {
+				w.deleteAll(s, bucket)
+			}
+		})
+		later(120, func() { w.condemnAll(s) })
+	}
+	if w.chance(0.6) {
+		clear()
+	}
+	later(20, func() {
+		w.log.keepBackup()
+		w.holding = w.chance(0.7)
 	})
+	later(250, func() {})
+	clear()
+	clear()
+	later(150, w.putBack)
+}
+
+// putBack restores the metadata. Clients that had stored all and not yet asked for
+// it to be named go on as if nothing had happened.
+func (w *world) putBack() {
+	w.log.restore()
+	w.restartAll()
+	for _, c := range w.clients {
+		for range 3 {
+			w.after(w.shape.pace*int64(1+w.n(120)), c.mine(c.recall))
+		}
+	}
 }
 
 // condemnAll does not wait for grace: it is no part of what is safe.
@@ -75,8 +99,9 @@ func (w *world) condemnAll(s *server) {
 	s.propose(&record.Command{Body: &record.Command_Condemn{Condemn: q}}, nil)
 }
 
-// deleteAll has a server that leads propose the end of every object it sees.
-func (w *world) deleteAll(s *server) {
+// deleteAll has a server that leads propose the end of every object it sees in a
+// bucket.
+func (w *world) deleteAll(s *server, bucket string) {
 	list, err := state.List(s.table, &pb.ListRequest{Bucket: bucket, Limit: 100})
 	if err != nil {
 		w.violated("state", "list: %v", err)
@@ -276,6 +301,8 @@ func (w *world) steady(s *server) {
 	var undrain []*pb.NodeChange
 	placed, waits := 0, false
 	for i, m := range f.members {
+		// While a node is suspect, what is found elsewhere is counted there.
+		waits = waits || f.member(uint32(i+1)) && m.InventoryDue != nil
 		switch m.State {
 		case pb.NodeState_NODE_STATE_UP:
 			placed++
@@ -295,11 +322,20 @@ func (w *world) steady(s *server) {
 	c := f.cluster.Counters
 	idle := !waits && c.MovingBlocks+c.Sessions+c.Uploads+c.UnreferenceJobs == 0
 	switch {
-	case len(undrain) > 0 && (w.opt.Seed%3 == 0 || placed < int(w.shape.redundancy) && !slices.ContainsFunc(f.members, isJoining)):
+	case len(undrain) > 0 && (w.opt.Seed%3 == 0 || placed < w.most() && !slices.ContainsFunc(f.members, isJoining)):
 		s.change(undrain...)
 	case sweep == nil && (f.canceled || idle && !f.balanced && c.LiveBlocks > 0):
 		s.change()
 	}
+}
+
+// most is how many nodes the block that asks for the most copies needs.
+func (w *world) most() int {
+	most := w.shape.redundancy
+	for _, row := range w.facts.rows {
+		most = max(most, w.facts.redundancy(row))
+	}
+	return int(most)
 }
 
 func isJoining(n *record.Node) bool { return n.State == pb.NodeState_NODE_STATE_JOINING }

@@ -64,8 +64,10 @@ func (w *world) sweep() {
 	if !w.emptying() {
 		return
 	}
-	s.setTrash(0)
-	w.deleteAll(s)
+	for _, bucket := range w.shape.buckets {
+		s.set(bucket, func(b *pb.BucketInfo) { b.TrashKeepMs = 0 })
+		w.deleteAll(s, bucket)
+	}
 }
 
 // leader is the server that leads and is right; nil if there is none.
@@ -171,7 +173,7 @@ func (f *facts) unsettledBlock(i int, row *record.Block) string {
 	}
 	if row != nil {
 		standing := f.standing(row, i)
-		if standing < len(row.Copies) || len(row.Drops) > 0 || standing > 0 && standing < min(int(f.cluster.Settings.Redundancy), members) {
+		if standing < len(row.Copies) || len(row.Drops) > 0 || standing > 0 && standing < min(int(f.redundancy(row)), members) {
 			return fmt.Sprintf("%s has %d copies that exist: %s", f.w.name(i), standing, f.explain(i))
 		}
 	}

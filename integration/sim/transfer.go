@@ -11,21 +11,25 @@ import (
 // job is a set of blocks on their way to be referenced.
 type job struct {
 	client *client
-	at     protocol.Version
-	blocks []int
-	live   []bool
-	claims []heldClaim
+	// bucket is whose redundancy they are to have, and redundancy and quorum are what
+	// that is.
+	bucket             string
+	redundancy, quorum uint32
+	at                 protocol.Version
+	blocks             []int
+	live               []bool
+	claims             []heldClaim
 }
 
 // begin draws blocks, and asks what is there already.
-func (c *client) begin() *job {
+func (c *client) begin(bucket string) *job {
 	w := c.w
-	j := &job{client: c}
+	j := &job{client: c, bucket: bucket}
 	for range 1 + w.n(2) {
 		j.blocks = append(j.blocks, w.n(len(w.blocks)))
 	}
 	v := c.view()
-	q := &pb.PrepareRequest{}
+	q := &pb.PrepareRequest{Bucket: bucket}
 	for _, i := range j.blocks {
 		q.Hashes = append(q.Hashes, w.blocks[i].hash[:]...)
 	}
@@ -34,7 +38,7 @@ func (c *client) begin() *job {
 		w.violated("state", "prepare: %v", err)
 		return j
 	}
-	j.at, j.live = unwire(a.Version), a.Live
+	j.at, j.live, j.redundancy, j.quorum = unwire(a.Version), a.Live, a.Redundancy, a.Quorum
 	return j
 }
 
@@ -111,12 +115,17 @@ func (j *job) targets(l *pb.Layout, i int) (out []*node) {
 		// Nothing binds a client to the layout.
 		return []*node{w.nodes[w.n(len(w.nodes))], w.nodes[w.n(len(w.nodes))]}
 	}
-	width := int(l.Width)
+	width, table := int(l.Width), l.Table
+	for _, own := range l.Own {
+		if own.Redundancy == j.redundancy {
+			width, table = int(own.Width), own.Table
+		}
+	}
 	from := (int(h[0])<<4 | int(h[1])>>4) * width
 	for k := range width {
-		wanted := k < int(l.Quorum) || w.chance(0.4)
+		wanted := k < int(j.quorum) || w.chance(0.4)
 		for _, n := range l.Nodes {
-			if n.Node != l.Table[from+k] {
+			if n.Node != table[from+k] {
 				continue
 			}
 			if host := w.nodeAt(n.Address); host != nil && wanted {

@@ -194,7 +194,7 @@ func (s *server) trash() {
 		return
 	}
 	if !w.draining && w.chance(0.05) {
-		s.setTrash(uint64(w.n(4)) * w.shape.keepMs)
+		s.set(w.bucket(), func(b *pb.BucketInfo) { b.TrashKeepMs = uint64(w.n(4)) * w.shape.keepMs })
 	}
 	now := w.clockOf(&s.clock)
 	if w.chance(0.05) {
@@ -209,16 +209,26 @@ func (s *server) trash() {
 	}
 }
 
-// setTrash has the bucket keep what ends; 0 ms ends that.
-func (s *server) setTrash(keepMs uint64) {
+// askCopies has some bucket ask for another redundancy.
+func (s *server) askCopies() {
+	w := s.w
+	if len(w.shape.copies) > 0 && !w.draining && w.chance(0.08) {
+		s.set(w.bucket(), func(b *pb.BucketInfo) { b.Redundancy = w.shape.copies[w.n(len(w.shape.copies))] })
+	}
+}
+
+// set changes what is set of a bucket.
+func (s *server) set(bucket string, change func(*pb.BucketInfo)) {
 	ans, err := state.Bucket(s.table, &pb.BucketGetRequest{Bucket: bucket})
 	if err != nil {
 		s.w.violated("state", "bucket: %v", err)
 		return
 	}
-	if ans.Bucket.TrashKeepMs != keepMs {
+	b := ans.Bucket
+	keeps, copies := b.TrashKeepMs, b.Redundancy
+	if change(b); b.TrashKeepMs != keeps || b.Redundancy != copies {
 		s.propose(&record.Command{Body: &record.Command_PutBucket{PutBucket: &record.PutBucket{
-			Bucket: bucket, TrashKeepMs: keepMs, IfVersion: ans.Bucket.Version,
+			Bucket: bucket, TrashKeepMs: b.TrashKeepMs, Redundancy: b.Redundancy, IfVersion: b.Version,
 		}}}, nil)
 	}
 }

@@ -30,7 +30,10 @@
 //   - agreement: replicas hold the same digest at the same index.
 //   - drops: a drop leaves R trusted copies on nodes that count for placement.
 //   - drained: a node that becomes drained holds no counted copy.
+//   - marks: a copy on a node that is being emptied is marked to be moved, or a sweep
+//     is still to come to it, unless there is no better place.
 //   - maintenance: a node that may stop leaves Q trusted copies of all it holds.
+//   - redundancy: a block's R is no less than what any object with it asks for.
 //   - objects: what a client was told is stored stays, until something that was
 //     asked for later ends it; a delete of a prefix that is done has left nothing.
 //   - state: the invariants of package state, the recount of counters included.
@@ -136,6 +139,10 @@ type shape struct {
 	// keepMs is what the bucket's trash keeps things for, while it is on; 0: this
 	// world has no trash. It follows from the seed alone.
 	keepMs uint64
+	// buckets are those that there are; where there are several, each asks for
+	// one of copies, which is changed now and then. They follow from the seed alone.
+	buckets []string
+	copies  []uint32
 	// moves: in this world operators change the layout and leaders nodes' states.
 	// prefixes: clients delete prefixes. They follow from the seed alone, too.
 	moves, prefixes bool
@@ -157,8 +164,9 @@ type world struct {
 	events events
 	shape  shape
 	rates  [faultEnd]float64
-	// restless: little happens but that the metadata is restored again and again.
-	restless bool
+	// restless: little happens but that the metadata is restored again and again;
+	// frail: but that disks rot.
+	restless, frail bool
 	// calm: the faults have stopped. draining: clients only take away.
 	calm, draining bool
 
@@ -171,9 +179,10 @@ type world struct {
 	frames  [][]byte
 
 	// late are the last batches with delete orders, ghosts those of lost futures;
-	// holding: the network keeps them to itself for now.
-	late, ghosts []lateBatch
-	holding      bool
+	// holding: the network keeps them to itself for now. regretting: a backup that was
+	// taken is about to be put back.
+	late, ghosts        []lateBatch
+	holding, regretting bool
 
 	facts   facts
 	cover   Cover
@@ -227,12 +236,23 @@ func (w *world) draw() {
 	if w.opt.Seed%3 == 0 {
 		w.shape.keepMs = 1 + w.opt.Seed*7919%1500
 	}
+	w.shape.buckets = []string{"bucket", "few", "many"}
+	if w.opt.Seed%7 >= 3 {
+		w.shape.buckets = w.shape.buckets[:1]
+	} else {
+		w.shape.nodes += w.n(3)
+		w.shape.copies = []uint32{0, 1, 1 + uint32(w.opt.Seed/7%5)}
+	}
 	w.shape.moves, w.shape.prefixes = w.opt.Seed%4 < 2, w.opt.Seed%5 < 3
-	w.restless = w.chance(0.1)
+	w.restless = w.chance(0.15)
+	w.frail = !w.restless && w.chance(0.15)
 	for f := range faultEnd {
 		w.rates[f] = faultRates[f] * float64(w.n(3))
-		if w.restless {
+		switch {
+		case w.restless:
 			w.rates[f] = restlessRates[f]
+		case w.frail:
+			w.rates[f] = frailRates[f]
 		}
 		if slices.Contains(w.opt.Off, f) {
 			w.rates[f] = 0

@@ -2,7 +2,9 @@ package dispatch
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch/health"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
@@ -40,6 +42,16 @@ func planPrefix(jobs []*record.PrefixJob, n *pb.Counters, last protocol.Version)
 // piledUp: what has ended already has to be taken back before more ends.
 func piledUp(n *pb.Counters) bool {
 	return n.GetUnreferenceJobs() >= MaxPendingJobs || n.GetUnreferenceLeft() >= MaxPendingReferences
+}
+
+// explainDeletes tells of the deletes that run what they wait for.
+func explainDeletes(n *pb.Counters, jobs []*pb.JobInfo) {
+	for _, j := range jobs {
+		if j.Kind == health.Delete && j.State == "running" && piledUp(n) {
+			j.WaitsFor = fmt.Sprintf("what is deleted already to give its references back: %d objects, %d references, of which at most %d and %d may wait",
+				n.GetUnreferenceJobs(), n.GetUnreferenceLeft(), MaxPendingJobs, MaxPendingReferences)
+		}
+	}
 }
 
 func versionOf(v *pb.Version) protocol.Version {

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"testing"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch/health"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -31,5 +32,22 @@ func TestPlanPrefix(t *testing.T) {
 		if step.GetCursor() != tc.cursor || step != nil && (step.Count == 0 || step.Count > protocol.MaxPrefixStep) {
 			t.Errorf("%s: planned %v", tc.name, step)
 		}
+	}
+}
+
+// TestDeletesTellWhatTheyWaitFor: while too much waits to be taken back a delete
+// that runs says so, and nothing else does.
+func TestDeletesTellWhatTheyWaitFor(t *testing.T) {
+	jobs := []*pb.JobInfo{{Kind: health.Delete, State: "running"}, {Kind: health.Delete, State: "done"}, {Kind: "drain", State: "running"}}
+	explainDeletes(&pb.Counters{UnreferenceJobs: MaxPendingJobs - 1}, jobs)
+	if jobs[0].WaitsFor != "" {
+		t.Error(jobs[0].WaitsFor)
+	}
+	explainDeletes(&pb.Counters{UnreferenceJobs: 7, UnreferenceLeft: MaxPendingReferences}, jobs)
+	if want := "what is deleted already to give its references back: 7 objects, 100000 references, of which at most 2000 and 100000 may wait"; jobs[0].WaitsFor != want {
+		t.Error(jobs[0].WaitsFor)
+	}
+	if jobs[1].WaitsFor+jobs[2].WaitsFor != "" {
+		t.Error(jobs)
 	}
 }

@@ -126,7 +126,14 @@ func (d *Dispatcher) Jobs(ctx context.Context, ended bool) (jobs []*pb.JobInfo, 
 		return nil, protocol.Errorf(protocol.NotLeader, "only the leader measures jobs")
 	}
 	err = l.look(ctx, func(r state.Reader) error {
-		if jobs, err = health.Jobs(r, ended); err != nil || !slices.ContainsFunc(jobs, health.Runs) {
+		if jobs, err = health.Jobs(r, ended); err != nil {
+			return err
+		}
+		cluster, err := state.ClusterRow(r)
+		if err != nil {
+			return err
+		}
+		if explainDeletes(cluster.GetCounters(), jobs); !slices.ContainsFunc(jobs, health.Runs) {
 			return err
 		}
 		obs, err := l.observe(r)

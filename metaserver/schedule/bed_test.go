@@ -257,3 +257,18 @@ func (b *bed) row(text string) *record.Block {
 	}
 	return row
 }
+
+func hashBytes(text string) []byte {
+	h := hashOf(text)
+	return h[:]
+}
+
+// places are those of a block that nobody has put, best first.
+func (b *bed) places(text string) []uint32 {
+	b.tb.Helper()
+	p, err := state.PlacingOf(b.table)
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	return p.Places(hashBytes(text), nil)
+}

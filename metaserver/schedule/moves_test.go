@@ -306,18 +306,9 @@ func TestExplainMoves(t *testing.T) {
 	}}})
 	b.explained(text, "the copies elsewhere are to be dropped; it is due now")
 	// Without a sweep, what a writer has put on a spare stays there.
-	placing, err := state.PlacingOf(b.table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	places := placing.Places(hashBytes("spread"), nil)
+	places := b.places("spread")
 	b.put("spread", protocol.NodeID(places[0]), protocol.NodeID(places[1]), protocol.NodeID(places[3]))
 	b.explained("spread", "which the next sweep sees to")
-}
-
-func hashBytes(text string) []byte {
-	h := hashOf(text)
-	return h[:]
 }
 
 // elsewhere is a node that a block is not to stand on and that is not drained.

@@ -34,7 +34,11 @@ func (a *applier) surplus(d *draft, node uint32) bool {
 	if d.row.Phase != record.Block_LIVE {
 		return false
 	}
-	places := a.placing().Wanted(d.hash, d.row)
+	redundancy := a.placing().RedundancyOf(d.row)
+	if !a.m.holds(DropByHighest) {
+		redundancy = a.cluster.Settings.Redundancy
+	}
+	places := Wanted(a.m.layout, a.cluster.Away, redundancy, d.hash)
 	if !a.m.holds(DropTargets) {
 		places = heldNodes(d.row.Copies)
 	}
@@ -44,7 +48,7 @@ func (a *applier) surplus(d *draft, node uint32) bool {
 			others++
 		}
 	}
-	return others >= int(a.placing().RedundancyOf(d.row)) || !a.m.holds(DropGuard)
+	return others >= int(redundancy) || !a.m.holds(DropGuard)
 }
 
 func (a *applier) dropAt(d *draft, node uint32, t protocol.Version) bool {

@@ -32,7 +32,11 @@ func (a *applier) endObject(bucket, name string, o *record.Object, ended protoco
 			return
 		}
 	}
-	a.startJob(jobOf(o), ended)
+	job := jobOf(o)
+	if !a.m.holds(ObjectKeepsRedundancy) {
+		job.Redundancy = a.redundancyIn(bucket)
+	}
+	a.startJob(job, ended)
 }
 
 // jobOf is the job that takes an object's references back.

@@ -193,7 +193,7 @@ func floorOf(c *record.Cluster, b *record.Block) protocol.Version {
 // refused. The record is not stored yet.
 func (a *applier) judge(m *mention) bool {
 	believed := a.believed(m)
-	quorum := int(quorumWith(settingsOf(a.cluster), m.row, m.redundancy))
+	quorum := int(a.quorumFor(m))
 	switch m.row.Phase {
 	case record.Block_LIVE, record.Block_UNREFERENCED:
 		for _, c := range believed {
@@ -221,6 +221,13 @@ func (a *applier) judge(m *mention) bool {
 		gainReferences(m.row, m.redundancy, m.count)
 	}
 	return true
+}
+
+func (a *applier) quorumFor(m *mention) uint32 {
+	if !a.m.holds(QuorumOfHighest) {
+		return settingsOf(a.cluster).asked(m.redundancy).quorum
+	}
+	return quorumWith(settingsOf(a.cluster), m.row, m.redundancy)
 }
 
 // quorumWith is Q of a block as it becomes with a reference that asks for

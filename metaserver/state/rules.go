@@ -75,6 +75,14 @@ const (
 	// SurplusMarked: a block that comes to have more copies than its redundancy asks
 	// for is marked.
 	SurplusMarked
+	// QuorumOfHighest: a commit waits for the quorum of the highest redundancy that any
+	// reference of the block asks for.
+	QuorumOfHighest
+	// DropByHighest: Drop leaves as many copies as the highest redundancy asks for.
+	DropByHighest
+	// ObjectKeepsRedundancy: what an object's references ask for is what its bucket
+	// asked for when they came.
+	ObjectKeepsRedundancy
 	// PrefixUpto: a delete of a prefix leaves what was written after it began.
 	PrefixUpto
 	// TrashKeepsReferences: an object in the trash is no job's.
@@ -92,6 +100,7 @@ var ruleNames = [ruleEnd]string{
 	GenerationFloor: "GenerationFloor", StrayCounted: "StrayCounted", RemoveAtOnce: "RemoveAtOnce", RemoveGuard: "RemoveGuard",
 	SuspectUntrusted: "SuspectUntrusted", DropRaisesFloor: "DropRaisesFloor", ExactlyOnce: "ExactlyOnce",
 	DropTargets: "DropTargets", DrainedGuard: "DrainedGuard", MaintenanceGuard: "MaintenanceGuard", AwayMarked: "AwayMarked", SurplusMarked: "SurplusMarked",
+	QuorumOfHighest: "QuorumOfHighest", DropByHighest: "DropByHighest", ObjectKeepsRedundancy: "ObjectKeepsRedundancy",
 	PrefixUpto: "PrefixUpto", TrashKeepsReferences: "TrashKeepsReferences",
 }
 

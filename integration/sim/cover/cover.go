@@ -98,6 +98,11 @@ const (
 	MoveCopied
 	MoveDropped
 	MarkSettled
+	BucketAsks
+	RedundancyRose
+	RedundancyFell
+	QuorumOfFew
+	LevelsShared
 	end
 )
 
@@ -113,6 +118,7 @@ var names = [end]string{
 	"ChangeLayout: drain", "ChangeLayout: drain refused", "Node: drained refused", "Node: drained", "ChangeLayout: drain canceled", "ChangeLayout: old table again",
 	"Node: down", "Node: away", "Node: away no more", "Node: up", "Node: maintenance", "Node: maintenance refused", "Node: maintenance ends", "Node: state stale",
 	"Sweep: a step", "Sweep: stale step", "Sweep: superseded", "Sweep: canceled", "Sweep: done", "Sweep: a block marked", "Move: copied", "Move: dropped", "Move: settled",
+	"PutBucket: a redundancy", "Commit: R rises", "Unreference: R falls", "Commit: fewer copies than Q", "Commit: several redundancies",
 }
 
 // String names the point.
@@ -158,29 +164,48 @@ func (c *Cover) String() string {
 	return b.String()
 }
 
+func (c *Cover) count(p Point, happened bool) {
+	if happened {
+		c.Points[p]++
+	}
+}
+
 // Transition counts what became of a row with one entry.
 func (c *Cover) Transition(before, after *record.Block) {
 	from, to := before.GetPhase(), after.GetPhase()
-	count := func(p Point, happened bool) {
-		if happened {
-			c.Points[p]++
-		}
-	}
-	count(Stored, from == record.Block_NONE && to == record.Block_LIVE)
-	count(ReferencedAgain, from == record.Block_LIVE && to == record.Block_LIVE && after.Refs > before.Refs)
-	count(Unreferenced, from == record.Block_LIVE && to == record.Block_UNREFERENCED)
-	count(RevivedUnreferenced, from == record.Block_UNREFERENCED && to == record.Block_LIVE)
-	count(Condemned, from == record.Block_UNREFERENCED && to == record.Block_CONDEMNED)
-	count(RevivedCondemned, from == record.Block_CONDEMNED && to == record.Block_LIVE)
-	count(RevivedWithDrops, from == record.Block_CONDEMNED && len(after.GetDrops()) > 0)
-	count(Reaped, from == record.Block_CONDEMNED && after == nil)
-	count(Dropped, from == record.Block_LIVE && to == record.Block_LIVE && len(after.Drops) > len(before.Drops))
-	count(DropAcknowledged, len(before.GetDrops()) > len(after.GetDrops()) && from == to)
-	count(Marked, before.GetMoving() == 0 && after.GetMoving() > 0)
+	c.count(Stored, from == record.Block_NONE && to == record.Block_LIVE)
+	c.count(ReferencedAgain, from == record.Block_LIVE && to == record.Block_LIVE && after.Refs > before.Refs)
+	c.count(Unreferenced, from == record.Block_LIVE && to == record.Block_UNREFERENCED)
+	c.count(RevivedUnreferenced, from == record.Block_UNREFERENCED && to == record.Block_LIVE)
+	c.count(Condemned, from == record.Block_UNREFERENCED && to == record.Block_CONDEMNED)
+	c.count(RevivedCondemned, from == record.Block_CONDEMNED && to == record.Block_LIVE)
+	c.count(RevivedWithDrops, from == record.Block_CONDEMNED && len(after.GetDrops()) > 0)
+	c.count(Reaped, from == record.Block_CONDEMNED && after == nil)
+	c.count(Dropped, from == record.Block_LIVE && to == record.Block_LIVE && len(after.Drops) > len(before.Drops))
+	c.count(DropAcknowledged, len(before.GetDrops()) > len(after.GetDrops()) && from == to)
+	c.count(Marked, before.GetMoving() == 0 && after.GetMoving() > 0)
 	moves := before.GetMoving() > 0 && from == to
-	count(MoveCopied, moves && len(after.GetCopies()) > len(before.GetCopies()))
-	count(MoveDropped, moves && len(after.GetDrops()) > len(before.GetDrops()))
-	count(DeletedAcknowledged, from == record.Block_CONDEMNED && to == from && len(after.Pending) < len(before.Pending))
+	c.count(MoveCopied, moves && len(after.GetCopies()) > len(before.GetCopies()))
+	c.count(MoveDropped, moves && len(after.GetDrops()) > len(before.GetDrops()))
+	c.count(DeletedAcknowledged, from == record.Block_CONDEMNED && to == from && len(after.Pending) < len(before.Pending))
+}
+
+// Redundancy counts what an entry did to what a live block's references ask for:
+// its R before and after; quorum is the cluster's.
+func (c *Cover) Redundancy(before, after *record.Block, was, is, quorum uint32) {
+	if after.GetPhase() != record.Block_LIVE {
+		return
+	}
+	gained := after.Refs > before.GetRefs()
+	own := uint64(0)
+	for _, l := range after.Levels {
+		own += l.Refs
+	}
+	live := before.GetPhase() == record.Block_LIVE
+	c.count(RedundancyRose, live && gained && is > was)
+	c.count(RedundancyFell, live && is < was)
+	c.count(QuorumOfFew, gained && len(after.Copies) < int(quorum))
+	c.count(LevelsShared, gained && (len(after.Levels) > 1 || own > 0 && own < after.Refs))
 }
 
 // Nodes counts what became of the nodes.
@@ -215,69 +240,66 @@ func (c *Cover) Nodes(before, after []*record.Node) {
 // Command counts what a command came to.
 func (c *Cover) Command(cmd *record.Command, r *record.Result) {
 	ok := r.Kind == 0
-	count := func(p Point, happened bool) {
-		if happened {
-			c.Points[p]++
-		}
-	}
 	switch b := cmd.Body.(type) {
 	case *record.Command_Commit:
-		count(ClaimsRefused, protocol.Kind(r.Kind) == protocol.ClaimsRefused)
-		count(Uploaded, ok && len(b.Commit.Upload) > 0)
+		c.count(ClaimsRefused, protocol.Kind(r.Kind) == protocol.ClaimsRefused)
+		c.count(Uploaded, ok && len(b.Commit.Upload) > 0)
+	case *record.Command_PutBucket:
+		c.count(BucketAsks, ok && b.PutBucket.Redundancy > 0)
 	case *record.Command_Delete:
-		count(Trashed, r.GetDelete().GetTrashDueUnixMs() > 0)
+		c.count(Trashed, r.GetDelete().GetTrashDueUnixMs() > 0)
 	case *record.Command_Undelete:
-		count(Undeleted, ok)
-		count(UndeletedReplacing, r.GetUndelete().GetReplaced())
+		c.count(Undeleted, ok)
+		c.count(UndeletedReplacing, r.GetUndelete().GetReplaced())
 	case *record.Command_EmptyTrash:
-		count(TrashEmptied, r.GetEmptyTrash().GetApplied() > 0)
-		count(TrashStale, r.GetEmptyTrash().GetIgnored() > 0)
+		c.count(TrashEmptied, r.GetEmptyTrash().GetApplied() > 0)
+		c.count(TrashStale, r.GetEmptyTrash().GetIgnored() > 0)
 	case *record.Command_AbortUpload:
-		count(UploadAborted, ok)
+		c.count(UploadAborted, ok)
 	case *record.Command_OpenSession:
-		count(SessionOpened, ok)
+		c.count(SessionOpened, ok)
 	case *record.Command_CloseSession:
-		count(SessionExpired, ok && b.CloseSession.Expire)
-		count(SessionClosed, ok && !b.CloseSession.Expire)
+		c.count(SessionExpired, ok && b.CloseSession.Expire)
+		c.count(SessionClosed, ok && !b.CloseSession.Expire)
 	case *record.Command_Copied:
-		count(Copied, r.GetCopied().GetCounted() > 0)
+		c.count(Copied, r.GetCopied().GetCounted() > 0)
 	case *record.Command_Lost:
-		count(Lost, ok)
+		c.count(Lost, ok)
 	case *record.Command_RemoveNode:
-		count(Removed, ok)
-		count(RemoveRefused, !ok)
+		c.count(Removed, ok)
+		c.count(RemoveRefused, !ok)
 	case *record.Command_StartGeneration:
-		count(Generation, ok)
+		c.count(Generation, ok)
 	case *record.Command_Postpone:
-		count(Postponed, ok)
+		c.count(Postponed, ok)
 	case *record.Command_RetryNow:
-		count(Retried, ok)
+		c.count(Retried, ok)
 	case *record.Command_Reap:
-		count(ReapedForStrays, ok && len(b.Reap.Hashes) == 0)
+		c.count(ReapedForStrays, ok && len(b.Reap.Hashes) == 0)
 	case *record.Command_Unreference:
-		count(UnreferenceStale, r.GetUnreference().GetStale() > 0)
+		c.count(UnreferenceStale, r.GetUnreference().GetStale() > 0)
 	case *record.Command_DeletePrefix:
-		count(PrefixBegun, ok)
+		c.count(PrefixBegun, ok)
 	case *record.Command_DeletePrefixStep:
 		step := r.GetPrefixStep()
-		count(PrefixEnded, step.GetEnded() > 0)
-		count(PrefixKept, step.GetKept() > 0)
-		count(PrefixDone, step.GetDone())
-		count(PrefixStale, step.GetStale())
+		c.count(PrefixEnded, step.GetEnded() > 0)
+		c.count(PrefixKept, step.GetKept() > 0)
+		c.count(PrefixDone, step.GetDone())
+		c.count(PrefixStale, step.GetStale())
 	case *record.Command_CancelPrefixJob:
-		count(PrefixCanceled, ok)
+		c.count(PrefixCanceled, ok)
 	case *record.Command_ChangeLayout:
 		c.layout(b.ChangeLayout, r)
 	case *record.Command_SetNodeState:
 		c.state(b.SetNodeState, r)
 	case *record.Command_SweepStep:
-		count(SweepStepped, r.GetEffect().GetIgnored() == 0)
-		count(SweepStale, r.GetEffect().GetIgnored() > 0)
+		c.count(SweepStepped, r.GetEffect().GetIgnored() == 0)
+		c.count(SweepStale, r.GetEffect().GetIgnored() > 0)
 	case *record.Command_MoveSettled:
-		count(MarkSettled, r.GetEffect().GetApplied() > 0)
+		c.count(MarkSettled, r.GetEffect().GetApplied() > 0)
 	case *record.Command_Deleted:
 		for _, i := range b.Deleted.Items {
-			count(KeptCounted, i.Kept != nil)
+			c.count(KeptCounted, i.Kept != nil)
 		}
 	}
 }

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -24,7 +25,7 @@ func main() {
 // sum prints the table of all folders.
 func sum(dirs []string) error {
 	if len(dirs) == 0 {
-		return fmt.Errorf("usage: sum DIR...")
+		return errors.New("say the folders of the campaigns: sum DIR, and more if there are")
 	}
 	table := &torture.Table{}
 	for _, dir := range dirs {

@@ -14,9 +14,10 @@ import (
 
 // The kinds of jobs as ids begin with them.
 const (
-	jobSweep  = "sweep"
-	jobDrain  = "drain"
-	jobDelete = "delete"
+	jobSweep = "sweep"
+	jobDrain = "drain"
+	// Delete is the kind of a delete of a prefix.
+	Delete = "delete"
 )
 
 // SweepID and DrainID are the ids of jobs.
@@ -26,11 +27,11 @@ func SweepID(number uint64) string { return fmt.Sprintf("%s-%d", jobSweep, numbe
 func DrainID(node uint32) string { return fmt.Sprintf("%s-%d", jobDrain, node) }
 
 // DeleteID names the delete of a prefix that began at a version.
-func DeleteID(begun protocol.Version) string { return jobDelete + "-" + begun.String() }
+func DeleteID(begun protocol.Version) string { return Delete + "-" + begun.String() }
 
 // ParseDelete reads the id of a delete of a prefix; ok is false for any other text.
 func ParseDelete(id string) (begun protocol.Version, ok bool) {
-	text, ok := strings.CutPrefix(id, jobDelete+"-")
+	text, ok := strings.CutPrefix(id, Delete+"-")
 	if !ok {
 		return begun, false
 	}
@@ -90,7 +91,7 @@ func Jobs(r state.Reader, ended bool) ([]*pb.JobInfo, error) {
 // nobody has counted those that are left.
 func deleteJob(d *record.PrefixJob) *pb.JobInfo {
 	return &pb.JobInfo{
-		Id: DeleteID(protocol.Version{Generation: d.GetUpto().GetGeneration(), Counter: d.GetUpto().GetCounter()}), Kind: jobDelete,
+		Id: DeleteID(protocol.Version{Generation: d.GetUpto().GetGeneration(), Counter: d.GetUpto().GetCounter()}), Kind: Delete,
 		State: state.PrefixStateName(d.State), StartedUnixMs: d.StartedUnixMs, EndedUnixMs: d.EndedUnixMs,
 		About: fmt.Sprintf("%s: %d objects deleted, %d kept", protocol.Quote(d.Bucket+"/"+d.Prefix), d.Objects, d.Kept),
 	}

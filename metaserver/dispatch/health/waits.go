@@ -24,7 +24,7 @@ func Explain(r state.Reader, obs schedule.Observation, jobs []*pb.JobInfo) error
 	moves := worst(plan.Waiting)
 	for _, j := range jobs {
 		// A delete of a prefix moves no block.
-		if !Runs(j) || j.GetKind() == jobDelete {
+		if !Runs(j) || j.GetKind() == Delete {
 			continue
 		}
 		j.WaitsFor = moves
