@@ -191,9 +191,6 @@ func (f *facts) placed(batch []proposal, results []*record.Result, members []*re
 	for i, row := range f.rows {
 		f.marked(i, row)
 		f.asked(i, row)
-		if len(batch) == 1 {
-			f.surplus(i, rows[i], row)
-		}
 	}
 }
 

@@ -128,21 +128,23 @@ func (f *facts) quorum(i int, before, after *record.Block, steady bool) {
 	}
 }
 
-// marked: a copy that a live block is not to have, on a node that is being emptied,
-// is marked to be moved, or the running sweep is still to come to it. Else nothing
-// would ever move it, unless somebody happens to change the placement again. What an
-// operator has stopped is his to begin anew, and where R nodes are not to be had the
-// copy is to stay.
+// marked: a copy that a live block is not to have, on a node that is being emptied
+// or because there are more than R, is marked to be moved or dropped, or the running
+// sweep is still to come to it. Else nothing would ever move it, unless somebody
+// happens to change the placement again. What an operator has stopped is his to begin
+// anew, and where R nodes are not to be had the copy is to stay.
 func (f *facts) marked(i int, row *record.Block) {
-	if f.canceled || row.GetPhase() != record.Block_LIVE || row.Moving > 0 || len(f.cluster.Away) == 0 {
+	if f.canceled || row.GetPhase() != record.Block_LIVE || row.Moving > 0 || f.sweepComes(i) {
 		return
 	}
-	if _, full := f.targets(i, row); !full || f.sweepComes(i) {
-		return
-	}
+	targets, full := f.targets(i, row)
 	for _, c := range row.Copies {
-		if s := f.members[c.Node-1].State; s == pb.NodeState_NODE_STATE_DRAINING || s == pb.NodeState_NODE_STATE_DRAINED {
-			f.w.violated("marks", "%s is counted on node %d, which is %s, and nothing will move it: %s", f.w.name(i), c.Node, state.StateName(s), f.explain(i))
+		n := f.members[c.Node-1]
+		emptied := n.State == pb.NodeState_NODE_STATE_DRAINING || n.State == pb.NodeState_NODE_STATE_DRAINED
+		// Copies of a node that is away and may return are its own affair.
+		surplus := len(row.Copies) > len(targets) && f.member(c.Node) && !n.Away && !slices.Contains(targets, c.Node)
+		if full && (emptied || surplus) {
+			f.w.violated("marks", "%s is to stand on %v, is counted on node %d, which is %s, and nothing will move it: %s", f.w.name(i), targets, c.Node, state.StateName(n.State), f.explain(i))
 		}
 	}
 }
@@ -156,22 +158,6 @@ func (f *facts) targets(i int, row *record.Block) (nodes []uint32, full bool) {
 // sweepComes: the running sweep has not looked at the block yet.
 func (f *facts) sweepComes(i int) bool {
 	return f.running != nil && !f.running.Walked && bytes.Compare(f.running.Cursor, f.w.blocks[i].hash[:]) < 0
-}
-
-// surplus: where a block's redundancy has fallen, or it is live anew, what it has
-// too much of is marked to be dropped: no sweep has a reason to come.
-func (f *facts) surplus(i int, before, after *record.Block) {
-	fell := before.GetPhase() != record.Block_LIVE || f.redundancy(after) < f.redundancy(before)
-	if after.GetPhase() != record.Block_LIVE || !fell || after.Moving > 0 || len(after.Copies) <= int(f.redundancy(after)) {
-		return
-	}
-	targets, full := f.targets(i, after)
-	for _, c := range after.Copies {
-		// Copies of a node that is away and may return are its own affair.
-		if n := f.members[c.Node-1]; full && f.member(c.Node) && !n.Away && !slices.Contains(targets, c.Node) {
-			f.w.violated("marks", "%s is to have %d copies, and none that is dropped: %s", f.w.name(i), f.redundancy(after), f.explain(i))
-		}
-	}
 }
 
 // takesTrust: the command may end the trust in copies.

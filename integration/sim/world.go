@@ -30,8 +30,9 @@
 //   - agreement: replicas hold the same digest at the same index.
 //   - drops: a drop leaves R trusted copies on nodes that count for placement.
 //   - drained: a node that becomes drained holds no counted copy.
-//   - marks: a copy on a node that is being emptied is marked to be moved, or a sweep
-//     is still to come to it, unless there is no better place.
+//   - marks: a copy on a node that is being emptied, or beyond the R that a block is
+//     to have, is marked to be moved or dropped, or a sweep is still to come to it,
+//     unless there is no better place.
 //   - maintenance: a node that may stop leaves Q trusted copies of all it holds.
 //   - redundancy: a block's R is no less than what any object with it asks for.
 //   - objects: what a client was told is stored stays, until something that was
