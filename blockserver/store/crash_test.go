@@ -211,3 +211,48 @@ func TestForeignFilesDoNotStopARecount(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestSetAsideAfterHalfACrash: power is cut when the new name of a bad file is
+// durable and the loss of its old one is not. A rename of a file's one name to its
+// other does nothing; what is set aside is absent all the same.
+func TestSetAsideAfterHalfACrash(t *testing.T) {
+	h := protocol.HashOf(crashBlocks[0])
+	digits := h.String()
+	file := "data/" + digits[:2] + "/" + digits[2:4] + "/" + digits
+	w := &world{t: t, disk: crashfs.New(crashfs.Config{})}
+	if err := inOrder(w.open, w.adopt, func() error { return w.put(0, 9) }); err != nil {
+		t.Fatal(err)
+	}
+	// The first sync of a directory is that of where the file goes.
+	syncs := 0
+	w.disk.SetHook(func(op crashfs.Op) *crashfs.Fault {
+		if op.Verb != crashfs.VerbSyncDir {
+			return nil
+		}
+		if syncs++; syncs == 1 {
+			return nil
+		}
+		return &crashfs.Fault{Err: crashfs.ErrCrashed}
+	})
+	if err := w.store.Quarantine(h); err == nil {
+		t.Fatal("it is set aside without a durable name")
+	}
+	w.disk.SetHook(nil)
+	w.disk = w.disk.Crash(0)
+	if _, err := w.disk.Stat(file); err != nil {
+		t.Fatalf("the old name is gone: %v", err)
+	}
+	if err := inOrder(w.open, w.adopt); err != nil {
+		t.Fatal(err)
+	}
+	defer w.store.Close()
+	if err := w.store.Quarantine(h); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.disk.Stat(file); err == nil {
+		t.Error("the file is set aside and still there")
+	}
+	if _, err := w.store.Stat(h); protocol.KindOf(err) != protocol.Quarantined {
+		t.Errorf("stat: %v", err)
+	}
+}

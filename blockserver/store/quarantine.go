@@ -86,6 +86,13 @@ func (s *Store) setAside(d *disk, h protocol.Hash) (protocol.Version, error) {
 		}
 		return protocol.Version{}, d.trouble("quarantine", err)
 	}
+	// A crash in the middle of an earlier one may have left both names to one file.
+	// Then a rename does nothing and succeeds.
+	if _, err := d.fs.Stat(blockName(h)); err == nil {
+		if err := d.fs.Remove(blockName(h)); err != nil {
+			return protocol.Version{}, d.fail("quarantine", err)
+		}
+	}
 	for _, dir := range []string{dirQuarantine, leafName(h)} {
 		if err := d.syncDir(dir); err != nil {
 			return protocol.Version{}, err

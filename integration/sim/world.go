@@ -14,8 +14,11 @@
 // operation too; they vanish, are removed, get rotten bytes, failing syncs and
 // disks restored from an old image. The metadata is restored from a backup and
 // starts a generation. Operators drain nodes and think better of it, change
-// weights and zones, stop nodes, balance and cancel sweeps, several at a time;
-// leaders take down of nodes whatever they like. Clocks differ, jump, stand still and run backwards.
+// weights and zones, stop nodes, balance and cancel sweeps, several at a time, and
+// have buckets that share blocks ask for other numbers of copies; leaders take down of
+// nodes whatever they like. Clocks differ, jump, stand still and run backwards. Some
+// worlds are shaped for what is rare in the others: restores soon after backups, with
+// delete orders of the lost future under way; disks that rot while readers look.
 //
 // After every event the checkers look at everything at once (checkers.go):
 //
