@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/client"
+	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
 // onlyReader hides everything of a reader but Read.
@@ -65,7 +66,7 @@ func testManyPages(t *testing.T, w *world) {
 	if err != nil || stat.Blocks != blocks || stat.Digest != obj.Digest {
 		t.Errorf("stat %+v, %v", stat, err)
 	}
-	for _, r := range [][2]int64{{0, 1}, {blockSize*1000 - 1, 2}, {blockSize * 1999, blockSize * 3}, {int64(len(content)) - 5, 100}, {4096000, 4096 * 1001}} {
+	for _, r := range [][2]int64{{0, 1}, {blockSize*protocol.MaxBlocksPerPage - 1, 2}, {blockSize * (2*protocol.MaxBlocksPerPage - 1), blockSize * 3}, {int64(len(content)) - 5, 100}, {blockSize * protocol.MaxBlocksPerPage, blockSize * (protocol.MaxBlocksPerPage + 1)}} {
 		end := min(r[0]+r[1], int64(len(content)))
 		w.get(w.bucket, "pages", content[r[0]:end], client.WithRange(r[0], r[1]))
 	}

@@ -51,13 +51,14 @@ var badCommits = []struct {
 			q.Claims = append(q.Claims, q.Claims[0])
 		}
 	}},
-	{"more than an entry", protocol.TooLarge, func(q *pb.CommitRequest) {
+	// As large as a commit can be, which still fits in an entry.
+	{"a full page of claims that nobody made", protocol.ClaimsRefused, func(q *pb.CommitRequest) {
 		const n = protocol.MaxBlocksPerPage
 		q.Blocks, q.Claims, q.Size = &pb.Blocks{Hashes: randomBytes(32 * n)}, nil, n
 		for i := range n {
 			q.Blocks.PlainSizes, q.Blocks.StoredSizes = append(q.Blocks.PlainSizes, 1), append(q.Blocks.StoredSizes, 1)
 			for range protocol.MaxClaimsPerBlock {
-				q.Claims = append(q.Claims, &pb.Claim{Block: uint32(i), Node: 1 << 31, Incarnation: 1 << 63, Disk: 1, Ack: 1 << 63, Generation: 1, Counter: 1 << 63})
+				q.Claims = append(q.Claims, &pb.Claim{Block: uint32(i), Node: 1 << 31, Incarnation: 1 << 63, Disk: 1 << 31, Ack: 1 << 63, Generation: 1 << 31, Counter: 1 << 63})
 			}
 		}
 	}},

@@ -33,12 +33,14 @@ const (
 	MaxEntrySize = 256 << 10
 	// MaxEntryRows bounds the rows that one log entry touches.
 	MaxEntryRows = 4096
-	// MaxBlocksPerPage bounds the blocks of one commit or upload page.
-	MaxBlocksPerPage = 1000
+	// MaxBlocksPerPage bounds the blocks of one commit or upload page. Each may touch
+	// five rows: its record, two that wait for its grace to end, and those of the copies
+	// that it lacks and of the move that it needs.
+	MaxBlocksPerPage = 750
 	// MaxClaimsPerBlock bounds the claims sent for one block.
 	MaxClaimsPerBlock = 5
-	// MaxPagesPerUpload bounds an object to 10,000 pages of 1,000 blocks.
-	MaxPagesPerUpload = 10000
+	// MaxPagesPerUpload bounds an object to 12,000 pages of 750 blocks.
+	MaxPagesPerUpload = 12000
 	// MaxUnreferenceStep bounds the references one Unreference entry takes back.
 	MaxUnreferenceStep = 1000
 	// MaxPrefixJobs bounds the deletes of prefixes that run at once.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -38,12 +39,17 @@ func disks(c *cluster.Cluster, r *rand.Rand) []Fault {
 }
 
 // fill leaves no byte free on a member's disk. A metaserver ends by that; healing
-// frees the disk and starts what has ended.
+// frees the disk and starts a metaserver anew.
 func fill(c *cluster.Cluster, m *cluster.Member) Fault {
 	return &fault{name: "fill-disk-of-" + m.Name, cluster: c, inject: func(_ context.Context, f *fault) error {
 		f.undoes(func(context.Context) error {
 			if err := m.Disk.Free(); err != nil {
 				return err
+			}
+			// A metaserver that runs still, or that another healing has started before the
+			// disk was free, may have failed a write already and be about to end by it.
+			if slices.Contains(c.Meta, m) {
+				return m.Restart()
 			}
 			return m.Begin()
 		})

@@ -57,21 +57,28 @@ func TestEveryoneStopsAndStarts(t *testing.T) {
 }
 
 // A follower that misses more than the log still holds takes a snapshot, while
-// the group serves; a new member does too.
+// the group serves; a new member does too. The log holds enough behind a snapshot
+// that who has taken one can catch up from there on a slow machine: the next one may
+// be made, and the log cut, before it is installed.
 func TestSnapshotIsInstalledWhileServing(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t, 3, func(cfg *Config) { cfg.SnapshotThreshold, cfg.TrailingLogs = 20, 1 })
+	const trailing = 60
+	g := newGroup(t, 3, func(cfg *Config) { cfg.SnapshotThreshold, cfg.TrailingLogs = 20, trailing })
 	behind := g.others(g.leader())[0]
 	behind.kill()
 	stop, done := make(chan struct{}), make(chan struct{})
 	side := g.members[0]
 	go func() {
 		defer close(done)
+		// Where it does not lead it refuses at once, and asking on without a pause would
+		// take a processor from the others.
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
 		for i := 0; ; i++ {
 			select {
 			case <-stop:
 				return
-			default:
+			case <-tick.C:
 				_, _ = side.now().Propose(context.Background(), put(fmt.Sprintf("side-%d", i), "value"))
 			}
 		}
@@ -79,7 +86,7 @@ func TestSnapshotIsInstalledWhileServing(t *testing.T) {
 	for i := range 100 {
 		g.put(fmt.Sprintf("key-%d", i), strings.Repeat("v", 1000))
 	}
-	until(t, "a snapshot", func() bool { return g.leader().Status().Snapshot.Index > 50 })
+	until(t, "a snapshot, and a log that begins far above what it has", func() bool { return g.leader().Status().Snapshot.Index > trailing+50 })
 	behind.start()
 	fresh := g.add("fresh")
 	fresh.start()

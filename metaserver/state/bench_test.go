@@ -136,7 +136,7 @@ func BenchmarkSweep(b *testing.B) {
 	m := newMachine(b)
 	m.unchecked = true
 	m.bootstrap(4)
-	const page = 1000
+	const page = protocol.MaxBlocksPerPage
 	for n := 0; n < max(b.N, page); n += page {
 		m.must(commitCommand(withBlocks(manyBlocks(fmt.Sprint(n, " "), page), claimsOf(page, m.Version(), 1, 2, 3))))
 	}

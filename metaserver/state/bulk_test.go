@@ -295,14 +295,14 @@ func TestBulkRevive(t *testing.T) {
 		}
 	}
 	b.verify()
-	if r := b.one(revive(0, 1000, 1)); r.Kind != uint32(protocol.LimitExceeded) {
+	if r := b.one(revive(0, protocol.MaxBlocksPerPage, 1)); r.Kind != uint32(protocol.LimitExceeded) {
 		t.Fatalf("reviving all at once: %v", r)
 	}
-	results := b.apply(revive(0, 500, 2), revive(500, 400, 3))
+	results := b.apply(revive(0, 500, 2), revive(500, 200, 3))
 	if results[0].Kind != 0 || results[1].Kind != uint32(protocol.Busy) {
 		t.Fatal(results)
 	}
-	if r := b.one(revive(500, 500, 3)); r.Kind != 0 {
+	if r := b.one(revive(500, 250, 3)); r.Kind != 0 {
 		t.Fatalf("sent again: %v", r)
 	}
 	b.verify()

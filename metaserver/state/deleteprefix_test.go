@@ -83,6 +83,7 @@ func TestMillionBlocks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	blocks -= blocks % protocol.MaxBlocksPerPage
 	b := newBulk(t, 3)
 	b.must(openSession("session"))
 	b.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call("session", 1, 0), Upload: id("upload")}}})

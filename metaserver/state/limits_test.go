@@ -223,6 +223,28 @@ func TestLargeUpload(t *testing.T) {
 	}
 }
 
+// TestPageThatComesBack: a full page fits in an entry, also where each of its blocks
+// waits for its grace to end and has another number of copies than is asked for
+// now, one of them on a node that is drained.
+func TestPageThatComesBack(t *testing.T) {
+	for _, redundancy := range []uint32{0, 1, 5} {
+		counting := &countingTable{Table: table.NewMemory()}
+		m := newMachineOn(t, counting)
+		m.bootstrap(12)
+		m.bucketOf("other", redundancy)
+		q := withBlocks(manyBlocks("", protocol.MaxBlocksPerPage), claimsOf(protocol.MaxBlocksPerPage, m.Version(), 1, 2, 3))
+		m.must(commitCommand(q))
+		m.change(&pb.NodeChange{Node: 1, Kind: pb.NodeChange_DRAIN})
+		m.must(&record.Command{NowUnixMs: 1, Body: &record.Command_Delete{Delete: &pb.DeleteRequest{Bucket: q.Bucket, Items: []*pb.DeleteItem{{Name: q.Name}}}}})
+		drain(t, m)
+		q.Bucket, q.Claims = "other", nil
+		m.must(commitCommand(q))
+		if counting.most > protocol.MaxEntryRows {
+			t.Errorf("redundancy %d: an entry touched %d rows", redundancy, counting.most)
+		}
+	}
+}
+
 func readAll(t *testing.T, m *machine, want []byte) {
 	t.Helper()
 	q := &pb.LookupRequest{Bucket: "limits", Name: "large"}
@@ -255,7 +277,7 @@ func drain(t *testing.T, m *machine) {
 			return
 		}
 		step := &record.UnreferenceStep{Job: versionPB(jobs[0].Job), Cursor: jobs[0].Cursor, Count: protocol.MaxUnreferenceStep}
-		r := m.must(&record.Command{Body: &record.Command_Unreference{Unreference: &record.Unreference{Steps: []*record.UnreferenceStep{step}}}})
+		r := m.must(&record.Command{NowUnixMs: 1, Body: &record.Command_Unreference{Unreference: &record.Unreference{Steps: []*record.UnreferenceStep{step}}}})
 		if r.GetUnreference().Applied != 1 {
 			t.Fatal("the step of a present cursor did nothing")
 		}
