@@ -10,6 +10,8 @@
 //     blockserver, those to their rooms, all of them to protocol. The three
 //     roles never import each other, and only one room knows each heavy
 //     library. The SDK reaches none of them, not even through others.
+//   - Top: nothing stands at the top of the tree but what is meant to, and no data
+//     of a server that was tried out there.
 //   - Purity: protocol, metaserver/state and metaserver/schedule do no I/O,
 //     read no clock, start no goroutine, hold no lock, draw no random number,
 //     change no global and never walk a Go map.

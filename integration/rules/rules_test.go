@@ -91,6 +91,19 @@ func TestSDKReportsBadSource(t *testing.T) {
 	reports(t, found, "needs github.com/hashicorp/raft-boltdb/v2")
 }
 
+func TestTop(t *testing.T) {
+	files, err := exec.Command("git", "-C", root, "ls-files", "-z").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean(t, CheckTop(strings.Split(strings.TrimRight(string(files), "\x00"), "\x00")))
+}
+
+func TestTopReportsBadSource(t *testing.T) {
+	files := []string{"go.mod", "client/doc.go", "meta0/replica/raft.db", "meta0/ashlar-meta.json", "n0.log"}
+	reports(t, CheckTop(files), "meta0: does not belong", "n0.log: does not belong")
+}
+
 func TestPurity(t *testing.T) {
 	tree := load(t, root)
 	for _, p := range tree.Packages {
