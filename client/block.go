@@ -40,7 +40,8 @@ type BlockCopy struct {
 }
 
 // PutBlock stores one block of 1 to protocol.MaxBlockSize bytes on as many nodes as
-// the cluster asks for and returns its hash. No object refers to it, so it is kept only for a while.
+// the cluster asks for and returns its hash. No object refers to it, so it is kept
+// only for a while.
 func (c *Client) PutBlock(ctx context.Context, plain []byte) (Hash, error) {
 	if len(plain) == 0 || len(plain) > protocol.MaxBlockSize {
 		return Hash{}, protocol.Errorf(protocol.TooLarge, "a block has 1 to %d bytes, not %d", protocol.MaxBlockSize, len(plain))

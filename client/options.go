@@ -153,8 +153,8 @@ func WithLevel(l Level) Option {
 	return Option{"WithLevel", verbGet | verbStat | verbList | verbBlock | verbListDeleted | verbBucket, func(o *options) { o.level = l }}
 }
 
-// WithProgress calls fn with the bytes done so far: acknowledged by a quorum
-// of nodes for a put, handed to the caller for a get. Calls do not overlap within one put or
+// WithProgress calls fn with the bytes done so far: acknowledged by a quorum of nodes
+// for a put, handed to the caller for a get. Calls do not overlap within one put or
 // get; fn should be quick.
 func WithProgress(fn func(done int64)) Option {
 	return Option{"WithProgress", verbPut | verbGet, func(o *options) { o.progress = fn }}

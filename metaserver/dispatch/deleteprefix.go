@@ -47,7 +47,7 @@ func piledUp(n *pb.Counters) bool {
 // explainDeletes tells of the deletes that run what they wait for.
 func explainDeletes(n *pb.Counters, jobs []*pb.JobInfo) {
 	for _, j := range jobs {
-		if j.Kind == health.Delete && j.State == "running" && piledUp(n) {
+		if j.Kind == health.Delete && health.Runs(j) && piledUp(n) {
 			j.WaitsFor = fmt.Sprintf("what is deleted already to give its references back: %d objects, %d references, of which at most %d and %d may wait",
 				n.GetUnreferenceJobs(), n.GetUnreferenceLeft(), MaxPendingJobs, MaxPendingReferences)
 		}

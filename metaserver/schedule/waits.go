@@ -56,36 +56,12 @@ func (p *planner) movesWait(node uint32) (string, error) {
 		return fmt.Sprintf("sweep %d, which has looked at %d of %d blocks", number, s.BlocksSeen, s.BlocksTotal), nil
 	case node == 0 || s != nil:
 		return "", nil
-	case p.highest() > p.placed():
-		return fmt.Sprintf("more nodes: some blocks are to have %d copies, and %d nodes are left to hold them", p.highest(), p.placed()), nil
+	case int(state.HighestRedundancy(p.cluster)) > p.placing.Placed():
+		return fmt.Sprintf("more nodes: some blocks are to have %d copies, and %d nodes are left to hold them", state.HighestRedundancy(p.cluster), p.placing.Placed()), nil
 	case p.cluster.GetCounters().GetUnreferencedBlocks() > 0:
 		return "blocks that nothing refers to, which go when their grace ends", nil
 	}
 	return "a sweep, and none runs: balancing the layout starts one", nil
-}
-
-// highest is the highest redundancy that any block may have.
-func (p *picture) highest() int {
-	highest := p.cluster.GetSettings().GetRedundancy()
-	for r, count := range p.cluster.GetCounters().GetReferencesByRedundancy() {
-		if count > 0 {
-			highest = max(highest, uint32(r))
-		}
-	}
-	return int(highest)
-}
-
-// placed counts the nodes that blocks are placed on and that count.
-func (p *picture) placed() (count int) {
-	for i, n := range p.nodes {
-		switch n.State {
-		case pb.NodeState_NODE_STATE_UP, pb.NodeState_NODE_STATE_DOWN, pb.NodeState_NODE_STATE_MAINTENANCE:
-			if !p.away(uint32(i + 1)) {
-				count++
-			}
-		}
-	}
-	return count
 }
 
 // firstBlocked looks through marked blocks for one that cannot be moved now. Marked

@@ -18,8 +18,8 @@ func checkPutBucket(q *record.PutBucket) error {
 
 // putBucket replaces a bucket's settings if they still are those that the change
 // was decided on. It is about objects that come, or end, from now on: what is in the
-// trash keeps its due time, and what is there its redundancy. A bucket without settings has no row, so that names which
-// nobody uses leave nothing behind.
+// trash keeps its due time, and what is there its redundancy. A bucket without
+// settings has no row, so that names which nobody uses leave nothing behind.
 func (a *applier) putBucket(q *record.PutBucket) *record.Result {
 	key := keyBucket(q.Bucket)
 	row := &record.Bucket{}

@@ -15,7 +15,7 @@ func checkSchedule(w *world) error {
 	slices.SortFunc(works, compareWork)
 	at, postponed := 0, 0
 	for _, b := range w.blocks {
-		for _, implied := range worksOf(b.row, thresholdsFor(w.cluster, b.key), nil) {
+		for _, implied := range worksOf(b.row, thresholdsFor(w.cluster, b.key).of(b.row), nil) {
 			if at == len(works) || !bytes.Equal(works[at].Hash[:], b.key) || works[at].Class != implied.class || works[at].Lane != implied.lane {
 				return broken("schedule", "block %x implies class %d lane %d, which has no row", b.key, implied.class, implied.lane)
 			}
@@ -67,7 +67,7 @@ func checkDue(w *world, row DueWork) error {
 func checkCritical(w *world) error {
 	counts := make([]record.Node, len(w.nodes))
 	for _, b := range w.blocks {
-		f := footprintOf(b.row, thresholdsFor(w.cluster, b.key))
+		f := footprintOf(b.row, thresholdsFor(w.cluster, b.key).of(b.row))
 		for _, node := range f.copies {
 			countCopy(&counts[node-1], &f, 1)
 		}

@@ -87,7 +87,7 @@ func (a *applier) draftsAbove(after []byte) []draft {
 	}
 	a.fail(scanRowsBetween(a, lower, keysAbove([]byte{tableBlocks}), func(key []byte, b *record.Block) bool {
 		key = bytes.Clone(key)
-		drafts = append(drafts, draft{hash: key[1:], key: key, row: b, before: footprintOf(b, thresholdsFor(a.cluster, key[1:]))})
+		drafts = append(drafts, draft{hash: key[1:], key: key, row: b, before: footprintOf(b, thresholdsFor(a.cluster, key[1:]).of(b))})
 		return len(drafts) < stepPage
 	}))
 	return drafts

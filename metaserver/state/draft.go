@@ -35,22 +35,24 @@ type footprint struct {
 func (a *applier) open(hash []byte) draft {
 	d := draft{hash: hash, key: keyBlock(hash), row: &record.Block{}}
 	a.load(d.key, d.row)
-	d.before = footprintOf(d.row, thresholdsFor(a.cluster, hash))
+	d.before = footprintOf(d.row, thresholdsFor(a.cluster, hash).of(d.row))
 	return d
 }
 
+// footprintOf is what a record comes to, by its own limits.
 func footprintOf(b *record.Block, limits thresholds) footprint {
-	f := footprint{tally: tallyOf(b), works: worksOf(b, limits, nil), copies: heldNodes(b.Copies), critical: isCritical(b, limits)}
+	f := footprint{tally: tallyOf(b), works: worksOf(b, limits, nil), copies: heldNodes(b.Copies)}
 	if b.Phase == record.Block_LIVE {
-		f.redundancy = limits.of(b).redundancy
+		// At most Q counted copies of a referenced block (reclamation.md, Remove).
+		f.critical, f.redundancy = uint32(len(b.Copies)) <= limits.quorum, limits.redundancy
 	}
 	return f
 }
 
 // become settles the record's mark, and what follows from the record then.
 func (a *applier) become(d *draft) footprint {
-	limits := thresholdsFor(a.cluster, d.hash)
-	d.row.Moving = a.markOf(d, d.swept || a.surplusNow(d, limits.of(d.row).redundancy))
+	limits := thresholdsFor(a.cluster, d.hash).of(d.row)
+	d.row.Moving = a.markOf(d, d.swept || a.surplusNow(d, limits.redundancy))
 	return footprintOf(d.row, limits)
 }
 
@@ -60,12 +62,6 @@ func (a *applier) become(d *draft) footprint {
 func (a *applier) surplusNow(d *draft, redundancy uint32) bool {
 	was, copies := d.before.redundancy, len(d.row.Copies)
 	return copies > int(redundancy) && (was == 0 || redundancy < was || copies > len(d.before.copies)) && a.m.holds(SurplusMarked)
-}
-
-// isCritical: a referenced block has at most Q counted copies (reclamation.md,
-// Remove).
-func isCritical(b *record.Block, limits thresholds) bool {
-	return b.Phase == record.Block_LIVE && uint32(len(b.Copies)) <= limits.of(b).quorum
 }
 
 // change is what keeping a draft does to what is derived from it.

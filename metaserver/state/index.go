@@ -32,12 +32,12 @@ func thresholdsFor(c *record.Cluster, hash []byte) thresholds {
 
 // worksOf appends what a record implies, by class and lane. A live block with all
 // its copies, that no sweep has found out of line, implies nothing. Limits are the
-// cluster's.
+// block's own.
 func worksOf(b *record.Block, limits thresholds, out []work) []work {
 	switch b.Phase {
 	case record.Block_LIVE:
-		if copies := uint32(len(b.Copies)); copies < limits.of(b).redundancy {
-			out = append(out, work{ClassRedundancy, copies})
+		if limits.lacks(b) {
+			out = append(out, work{ClassRedundancy, uint32(len(b.Copies))})
 		}
 		if b.Moving > 0 {
 			out = append(out, work{ClassMove, b.Moving - 1})

@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/placement"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
@@ -17,12 +18,21 @@ import (
 
 // tableFor is the table that blocks of a redundancy stand by, as Layout.table has it.
 func tableFor(l *record.Layout, redundancy uint32) (table []byte, width int) {
-	for _, own := range l.GetOwn() {
-		if own.Redundancy == redundancy {
-			return own.Table, int(own.Width)
-		}
+	if own := ownTable(l, redundancy); own != nil {
+		return own.Table, int(own.Width)
 	}
 	return l.GetTable(), int(l.GetWidth())
+}
+
+// ownTable is the table that a layout has for a redundancy beside the cluster's; nil
+// if there is none.
+func ownTable(l *record.Layout, redundancy uint32) *record.OwnTable {
+	for _, own := range l.GetOwn() {
+		if own.Redundancy == redundancy {
+			return own
+		}
+	}
+	return nil
 }
 
 // ownRedundancies are those that need a table beside the cluster's, ascending.
@@ -35,40 +45,31 @@ func ownRedundancies(c *record.Cluster) (out []uint32) {
 	return out
 }
 
-// ownTables makes the tables beside table, which follows from main: each moves
-// least from the one of before; the first one of a redundancy differs least from
-// the cluster's, since buckets share blocks.
+// ownTables makes the tables beside table, which follows from main, each from the one
+// that l has.
 func ownTables(c *record.Cluster, l *record.Layout, main placement.Input, table placement.Table) (out []*record.OwnTable) {
 	for _, r := range ownRedundancies(c) {
-		in := main
-		in.Redundancy, in.Previous, in.PreviousRedundancy = int(r), table, main.Redundancy
-		if before, found := ownTable(l, r); found && main.Previous.Width > 0 {
-			in.Previous, in.PreviousRedundancy = before, int(r)
-		}
-		own := placement.Compute(in)
-		out = append(out, &record.OwnTable{Redundancy: r, Width: uint32(own.Width), Table: packTable(own)})
+		out = append(out, makeOwn(r, ownTable(l, r), main, table))
 	}
 	return out
 }
 
-func ownTable(l *record.Layout, redundancy uint32) (t placement.Table, found bool) {
-	for _, own := range l.GetOwn() {
-		if own.Redundancy == redundancy {
-			return unpackTable(own.Table, own.Width), true
-		}
+// makeOwn makes the table of a redundancy beside table, which follows from main: it
+// moves least from the one of before. The first one differs least from the cluster's,
+// since buckets share blocks.
+func makeOwn(redundancy uint32, before *record.OwnTable, main placement.Input, table placement.Table) *record.OwnTable {
+	in := main
+	in.Redundancy, in.Previous, in.PreviousRedundancy = int(redundancy), table, main.Redundancy
+	if before != nil && main.Previous.Width > 0 {
+		in.Previous, in.PreviousRedundancy = unpackTable(before.Table, before.Width), int(redundancy)
 	}
-	return t, false
+	own := placement.Compute(in)
+	return &record.OwnTable{Redundancy: redundancy, Width: uint32(own.Width), Table: packTable(own)}
 }
 
-// haveOwn: a layout has all tables that buckets ask for.
+// haveOwn: a layout has just the tables that buckets ask for.
 func haveOwn(c *record.Cluster, l *record.Layout) bool {
-	asked := ownRedundancies(c)
-	for _, r := range asked {
-		if _, found := ownTable(l, r); !found {
-			return false
-		}
-	}
-	return len(asked) == len(l.GetOwn())
+	return slices.EqualFunc(ownRedundancies(c), l.GetOwn(), func(r uint32, own *record.OwnTable) bool { return own.Redundancy == r })
 }
 
 // ask has the layout get a table of a bucket's redundancy. The others stay, so it
@@ -78,21 +79,14 @@ func (a *applier) ask(redundancy uint32) {
 		return
 	}
 	a.cluster.AskedRedundancies |= 1 << redundancy
+	at, needed := slices.BinarySearch(ownRedundancies(a.cluster), redundancy)
+	if !needed {
+		return
+	}
 	l := a.m.layout
 	main := inputFor(a.cluster, l, sitesOf(a.m.nodes), a.cluster.Settings.Redundancy)
-	made := &record.Layout{
-		LayoutVersion: l.LayoutVersion, Width: l.Width, Table: l.Table, Applied: l.Applied, AppliedUnixMs: l.AppliedUnixMs,
-		Reason: l.Reason, Retired: l.Retired, Changes: l.Changes, Cause: l.Cause, Node: l.Node,
-	}
-	for _, own := range ownTables(a.cluster, l, main, tableOf(l)) {
-		// The others were made with this layout, from the one before.
-		if own.Redundancy != redundancy {
-			own.Table, _ = tableFor(l, own.Redundancy)
-		}
-		made.Own = append(made.Own, own)
-	}
-	a.m.layout = made
-	a.store(keyLayout(), made)
+	l.Own = slices.Insert(l.Own, at, makeOwn(redundancy, nil, main, tableOf(l)))
+	a.store(keyLayout(), l)
 }
 
 // digestOf names all tables of a layout: the digest of the cluster's alone; with

@@ -37,8 +37,8 @@ func planChange(r Reader, cluster *record.Cluster, nodes []*record.Node, layout 
 		drains = drains || change.Kind == pb.NodeChange_DRAIN
 	}
 	c.input = inputFor(cluster, layout, c.sites, cluster.Settings.GetRedundancy())
-	if left := c.left(nodes); drains && left < int(highestRedundancy(cluster)) {
-		return nil, protocol.Errorf(protocol.PreconditionFailed, "%d nodes would be left to hold %d copies of a block; add nodes first", left, highestRedundancy(cluster))
+	if left := c.left(nodes); drains && left < int(HighestRedundancy(cluster)) {
+		return nil, protocol.Errorf(protocol.PreconditionFailed, "%d nodes would be left to hold %d copies of a block; add nodes first", left, HighestRedundancy(cluster))
 	}
 	before, err := beforeDrain(r, layout, changes, &c.input)
 	if err != nil {
@@ -57,7 +57,8 @@ func planChange(r Reader, cluster *record.Cluster, nodes []*record.Node, layout 
 func (c *plannedChange) row() *record.Layout { return rowOf(c.table, c.own) }
 
 // left counts the nodes that blocks are placed on and that are not away: with
-// fewer than R of them no copy of a block could be dropped, so that a drain would not end.
+// fewer than R of them no copy of a block could be dropped, so that a drain would
+// not end.
 func (c *plannedChange) left(nodes []*record.Node) (count int) {
 	for i := range c.sites {
 		if c.sites[i].placeable() && !nodes[i].Away {

@@ -17,7 +17,9 @@ func Recount(r Reader) (*pb.Counters, error) {
 		func() error {
 			return scanRows(r, []byte{tableBlocks}, func(key []byte, b *record.Block) bool {
 				countBlock(c, tallyOf(b), 1)
-				countShort(c, cluster, key[1:], b)
+				if thresholdsFor(cluster, key[1:]).of(b).lacks(b) {
+					c.UnderReplicatedBlocks++
+				}
 				return true
 			})
 		},
@@ -49,13 +51,6 @@ func Recount(r Reader) (*pb.Counters, error) {
 		}
 	}
 	return c, nil
-}
-
-// countShort counts a block that lacks copies.
-func countShort(c *pb.Counters, cluster *record.Cluster, hash []byte, b *record.Block) {
-	if b.Phase == record.Block_LIVE && uint32(len(b.Copies)) < thresholdsFor(cluster, hash).of(b).redundancy {
-		c.UnderReplicatedBlocks++
-	}
 }
 
 func countPrefixJob(c *pb.Counters, j *record.PrefixJob) {

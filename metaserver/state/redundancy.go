@@ -26,6 +26,11 @@ func (t thresholds) at(redundancy uint32) thresholds {
 	return thresholds{redundancy, min(t.quorum, redundancy)}
 }
 
+// lacks: a live block has fewer copies than these limits of its own ask for.
+func (t thresholds) lacks(b *record.Block) bool {
+	return b.Phase == record.Block_LIVE && uint32(len(b.Copies)) < t.redundancy
+}
+
 // asked are R and Q of a block whose references all ask for redundancy.
 func (t thresholds) asked(redundancy uint32) thresholds {
 	return t.at(cmp.Or(redundancy, t.redundancy))
@@ -38,12 +43,12 @@ func settingsOf(c *record.Cluster) thresholds {
 
 // redundancyOf is a block's R, in a cluster of this redundancy.
 func redundancyOf(b *record.Block, clusters uint32) uint32 {
-	highest, own := uint32(0), uint64(0)
-	for _, l := range b.Levels {
-		highest, own = max(highest, l.Redundancy), own+l.Refs
+	highest := uint32(0)
+	if own := ownReferences(b); own < b.Refs || own == 0 {
+		highest = clusters
 	}
-	if own < b.Refs || own == 0 {
-		return max(highest, clusters)
+	for _, l := range b.Levels {
+		highest = max(highest, l.Redundancy)
 	}
 	return highest
 }
@@ -105,8 +110,8 @@ func byRedundancyOf(b *record.Block) (n byRedundancy) {
 	return n
 }
 
-// highestRedundancy is the highest R that a block may have.
-func highestRedundancy(c *record.Cluster) uint32 {
+// HighestRedundancy is the highest R that a block may have.
+func HighestRedundancy(c *record.Cluster) uint32 {
 	highest := c.Settings.GetRedundancy()
 	for r, count := range c.Counters.GetReferencesByRedundancy() {
 		if count > 0 {

@@ -202,14 +202,12 @@ func (a *applier) judge(m *mention) bool {
 		if a.trustedCopies(m.row) < quorum && a.m.holds(QuorumOnLive) {
 			return false
 		}
-		gainReferences(m.row, m.redundancy, m.count)
 		m.row.Phase = record.Block_LIVE
 	case record.Block_CONDEMNED:
 		if len(believed) < quorum {
 			return false
 		}
 		a.revive(m.row, believed)
-		gainReferences(m.row, m.redundancy, m.count)
 	default:
 		if len(believed) < quorum {
 			return false
@@ -218,8 +216,8 @@ func (a *applier) judge(m *mention) bool {
 			Phase: record.Block_LIVE, Floor: toPB(a.rowFloor()), Copies: copiesOf(believed),
 			PlainSize: m.plain, StoredSize: m.stored,
 		}
-		gainReferences(m.row, m.redundancy, m.count)
 	}
+	gainReferences(m.row, m.redundancy, m.count)
 	return true
 }
 

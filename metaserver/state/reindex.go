@@ -32,7 +32,7 @@ func (a *applier) reindex(q *record.Reindex) *record.Result {
 func (a *applier) reindexStep(count uint32) (changed uint32) {
 	present := settingsOf(a.cluster)
 	last, more := a.walk(a.cluster.ReindexCursor, func(d *draft) bool {
-		c := a.changeTo(d, footprintOf(d.row, present))
+		c := a.changeTo(d, footprintOf(d.row, present.of(d.row)))
 		if sameDerived(d.before, c.after) {
 			return true
 		}

@@ -45,8 +45,13 @@ func (a *applier) guardRemoval(id uint32, n *record.Node) error {
 	if err := countsTrusted(a.cluster, a.m.nodes, id); err != nil {
 		return err
 	}
+	return guardCritical(a.cluster, n, id)
+}
+
+// guardCritical: no block would miss the node.
+func guardCritical(cluster *record.Cluster, n *record.Node, id uint32) error {
 	if n.CriticalBlocks > 0 {
-		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer copies than writes wait for (%d, or the redundancy of their buckets where that is less) without node %d", n.CriticalBlocks, a.cluster.Settings.Quorum, id)
+		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer copies than writes wait for (%d, or the redundancy of their buckets where that is less) without node %d", n.CriticalBlocks, cluster.Settings.GetQuorum(), id)
 	}
 	return nil
 }

@@ -106,10 +106,7 @@ func guardStop(cluster *record.Cluster, nodes []*record.Node, id uint32) error {
 	if err := countsTrusted(cluster, nodes, id); err != nil {
 		return err
 	}
-	if n := nodes[id-1].CriticalBlocks; n > 0 {
-		return protocol.Errorf(protocol.PreconditionFailed, "%d referenced blocks would keep fewer copies than writes wait for (%d, or the redundancy of their buckets where that is less) without node %d", n, cluster.Settings.GetQuorum(), id)
-	}
-	return nil
+	return guardCritical(cluster, nodes[id-1], id)
 }
 
 // StopCheck tells whether a node may stop now: nil, or the one thing that speaks

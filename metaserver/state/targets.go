@@ -64,6 +64,16 @@ func (p *Placing) RedundancyOf(b *record.Block) uint32 {
 	return redundancyOf(b, p.Redundancy)
 }
 
+// Placed counts the nodes that blocks are placed on and whose copies count.
+func (p *Placing) Placed() (count int) {
+	for i, n := range p.Nodes {
+		if placeable(n) && !slices.Contains(p.Away, uint32(i+1)) {
+			count++
+		}
+	}
+	return count
+}
+
 // Wanted is the target set of a block; b is nil where there is no record.
 func (p *Placing) Wanted(hash []byte, b *record.Block) []uint32 {
 	return Wanted(p.Layout, p.Away, p.RedundancyOf(b), hash)

@@ -143,7 +143,7 @@ func WorkAbout(r Reader, h protocol.Hash) ([]DueWork, error) {
 		return nil, err
 	}
 	var out []DueWork
-	for _, implied := range worksOf(b, thresholdsFor(cluster, h[:]), nil) {
+	for _, implied := range worksOf(b, thresholdsFor(cluster, h[:]).of(b), nil) {
 		w, ok, err := WorkOf(r, h, implied.class, implied.lane)
 		if err != nil {
 			return nil, err

@@ -54,8 +54,8 @@ func bucketSet(a *app.App) *cobra.Command {
 			"as it was to stay; `ashlar trash empty` lets go of it earlier.\n\n" +
 			"--copies is about objects that are put from now on: each of their blocks has so many copies,\n" +
 			"on as many blockservers. Objects that are there keep what they were put with, until\n" +
-			"`ashlar bucket renew`. A block that\n" +
-			"several objects share has as many copies as the most demanding of them wants.",
+			"`ashlar bucket renew`. A block that several objects share has as many copies as the most\n" +
+			"demanding of them wants.",
 		Example: "  ashlar bucket set docs --trash 7d\n  ashlar bucket set docs --trash off\n" +
 			"  ashlar bucket set cache --copies 1\n  ashlar bucket set ledger --copies 5 --trash 30d\n  ashlar bucket set ledger --copies default",
 		Args: cobra.ExactArgs(1),
