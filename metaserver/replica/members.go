@@ -60,6 +60,32 @@ type SnapshotStatus struct {
 // caughtUp is how many entries a new member may lag and still become a voter.
 const caughtUp = 64
 
+// askAgain bounds the pause between two questions to a new member.
+const askAgain = 100 * time.Millisecond
+
+// settle answers for a request that the configuration read in term already meets.
+// What a leader's log says of the group may be lost with the leadership, so it
+// waits until that is committed: the barrier is behind it in the log, and a leader
+// takes nothing out of its log while its term lasts.
+func (r *Replica) settle(ctx context.Context, term uint64) error {
+	if err := r.change(ctx, r.node().Barrier(r.remaining(ctx))); err != nil {
+		return err
+	}
+	if now := r.node().CurrentTerm(); now != term {
+		return protocol.Errorf(protocol.UnknownOutcome, "the group was in question: term %d has become %d; ask again", term, now)
+	}
+	return nil
+}
+
+// settleVoter is settle for a voter, which the others must know as well.
+func (r *Replica) settleVoter(ctx context.Context, term uint64) error {
+	if err := r.settle(ctx, term); err != nil {
+		return err
+	}
+	r.spread(ctx, r.node().CommitIndex())
+	return nil
+}
+
 // servers is the newest configuration, committed or not.
 func (r *Replica) servers() []raft.Server {
 	f := r.node().GetConfiguration()
@@ -100,11 +126,14 @@ func (r *Replica) AddMember(ctx context.Context, id, raftAddress string) error {
 	if err := r.leading(); err != nil {
 		return err
 	}
-	index := r.progress.configuration.Load()
+	term, index := r.node().CurrentTerm(), r.progress.configuration.Load()
 	servers := r.servers()
 	have, err := known(servers, id, raftAddress)
-	if err != nil || have == raft.Voter {
+	if err != nil {
 		return err
+	}
+	if have == raft.Voter {
+		return r.settleVoter(ctx, term)
 	}
 	if have == raft.Staging {
 		if len(servers) >= protocol.MaxMetaservers {
@@ -117,9 +146,11 @@ func (r *Replica) AddMember(ctx context.Context, id, raftAddress string) error {
 	if err := r.awaitCaughtUp(ctx, id, raftAddress); err != nil {
 		return err
 	}
-	index = r.progress.configuration.Load()
-	if have, err := known(r.servers(), id, raftAddress); err != nil || have == raft.Voter {
+	term, index = r.node().CurrentTerm(), r.progress.configuration.Load()
+	if have, err := known(r.servers(), id, raftAddress); err != nil {
 		return err
+	} else if have == raft.Voter {
+		return r.settleVoter(ctx, term)
 	}
 	voter := r.node().AddVoter(raft.ServerID(id), raft.ServerAddress(raftAddress), index, r.remaining(ctx))
 	if err := r.change(ctx, voter); err != nil {
@@ -176,7 +207,7 @@ func (r *Replica) awaitCaughtUp(ctx context.Context, id, address string) error {
 		if a, err := r.askTerm(ctx, id, address); err == nil && a.Applied+caughtUp >= target && a.Applied > 0 {
 			return nil
 		}
-		pause(ctx, r.cfg.HeartbeatTimeout/10)
+		pause(ctx, min(r.cfg.HeartbeatTimeout/10, askAgain))
 		if err := ctx.Err(); err != nil {
 			return protocol.Errorf(protocol.Unavailable, "member %q has not caught up; it stays without a vote: %w", id, err)
 		}
@@ -201,7 +232,7 @@ func (r *Replica) RemoveMember(ctx context.Context, id string) error {
 	if err := r.leading(); err != nil {
 		return err
 	}
-	index := r.progress.configuration.Load()
+	term, index := r.node().CurrentTerm(), r.progress.configuration.Load()
 	servers := r.servers()
 	voters, there := 0, false
 	for _, s := range servers {
@@ -212,7 +243,7 @@ func (r *Replica) RemoveMember(ctx context.Context, id string) error {
 	}
 	switch {
 	case !there:
-		return nil
+		return r.settle(ctx, term)
 	case voters == 0:
 		return protocol.Errorf(protocol.InvalidArgument, "member %q is the last voter", id)
 	case id == r.id:
