@@ -95,15 +95,6 @@ func (r *Replica) servers() []raft.Server {
 	return f.Configuration().Servers
 }
 
-func (r *Replica) isMember() bool {
-	for _, s := range r.servers() {
-		if string(s.ID) == r.id {
-			return true
-		}
-	}
-	return false
-}
-
 // expect names the member that an address belongs to.
 func (r *Replica) expect(address string) (string, bool) {
 	for _, s := range r.servers() {
@@ -126,7 +117,7 @@ func (r *Replica) AddMember(ctx context.Context, id, raftAddress string) error {
 	if err := r.leading(); err != nil {
 		return err
 	}
-	term, index := r.node().CurrentTerm(), r.progress.configuration.Load()
+	term, index := r.node().CurrentTerm(), r.committed.newest().index
 	servers := r.servers()
 	have, err := known(servers, id, raftAddress)
 	if err != nil {
@@ -146,7 +137,7 @@ func (r *Replica) AddMember(ctx context.Context, id, raftAddress string) error {
 	if err := r.awaitCaughtUp(ctx, id, raftAddress); err != nil {
 		return err
 	}
-	term, index = r.node().CurrentTerm(), r.progress.configuration.Load()
+	term, index = r.node().CurrentTerm(), r.committed.newest().index
 	if have, err := known(r.servers(), id, raftAddress); err != nil {
 		return err
 	} else if have == raft.Voter {
@@ -232,7 +223,7 @@ func (r *Replica) RemoveMember(ctx context.Context, id string) error {
 	if err := r.leading(); err != nil {
 		return err
 	}
-	term, index := r.node().CurrentTerm(), r.progress.configuration.Load()
+	term, index := r.node().CurrentTerm(), r.committed.newest().index
 	servers := r.servers()
 	voters, there := 0, false
 	for _, s := range servers {
