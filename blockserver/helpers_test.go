@@ -82,7 +82,7 @@ func (r *registrar) register(_ context.Context, q *pb.RegisterRequest) (*pb.Regi
 }
 
 func (r *registrar) admit(q *pb.RegisterRequest) (*pb.RegisterAnswer, error) {
-	a := &pb.RegisterAnswer{Node: 7, Incarnation: 3, Cluster: r.cluster[:], Version: &pb.Version{Generation: 1, Counter: 50}}
+	a := &pb.RegisterAnswer{Node: 7, Incarnation: 3, Cluster: r.cluster[:], Version: &pb.Version{Generation: max(1, q.GetHighestSeen().GetGeneration()), Counter: 50}}
 	for i := range q.GetDisks() {
 		a.DiskNumbers = append(a.DiskNumbers, uint32(i))
 	}

@@ -63,7 +63,7 @@ func (w *Worker) Carry(ctx context.Context, q *pb.OrdersRequest) (*pb.OrdersAnsw
 	default:
 		return nil, protocol.Errorf(protocol.Busy, "%d batches of orders are under way; try again later", maxBatches)
 	}
-	if err := w.admit(ctx, q.GetGeneration(), q.GetTerm()); err != nil {
+	if err := w.Admit(ctx, q.GetGeneration(), q.GetTerm()); err != nil {
 		return nil, err
 	}
 	answers := w.run(ctx, q)
@@ -75,8 +75,10 @@ func (w *Worker) FreeSlots() uint32 {
 	return uint32((cap(w.batches) - len(w.batches)) * MaxBatch / cap(w.batches))
 }
 
-// admit refuses what is lower than the highest met (Lower is refused).
-func (w *Worker) admit(ctx context.Context, generation uint32, term uint64) error {
+// Admit refuses, as OrderRefused, what is lower than the highest generation and term
+// met, and meets what is higher, durably (Lower is refused). Errors besides: Disk,
+// NotRegistered.
+func (w *Worker) Admit(ctx context.Context, generation uint32, term uint64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if generation < w.generation || generation == w.generation && term < w.term {

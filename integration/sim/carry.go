@@ -80,10 +80,10 @@ func (n *node) inventory(after protocol.Hash, limit int) *pb.InventoryPage {
 }
 
 // carry takes a batch of orders: one after the other, with time between them.
-// It names the incarnation that its sender knows: a node that is not the one that
-// the log knows, because an older start of it came late or the metadata was
-// restored, has to register anew.
-func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.OrdersAnswer, error)) {
+// As in package blockserver, a node that learns of a higher incarnation than its own,
+// because an older start of it came late, or of a higher generation than it was
+// admitted in, because the metadata was restored, registers anew.
+func (n *node) carry(q *pb.OrdersRequest, reply func(*pb.OrdersAnswer, error)) {
 	if !n.up() || !n.ready {
 		return
 	}
@@ -108,8 +108,8 @@ func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.Ord
 		n.w.haunt(n)
 	}
 	n.met = max(n.met, q.Generation)
-	if incarnation > n.incarnation || q.Generation > n.admitted {
-		n.w.say("node %d learns of generation %d, incarnation %d, and registers anew", n.slot+1, q.Generation, incarnation)
+	if q.Incarnation > n.incarnation || q.Generation > n.admitted {
+		n.w.say("node %d learns of generation %d, incarnation %d, and registers anew", n.slot+1, q.Generation, q.Incarnation)
 		n.begin()
 		reply(nil, protocol.Errorf(protocol.NotRegistered, "registers anew"))
 		return
