@@ -207,7 +207,7 @@ const (
 	Outcome_OUTCOME_KEPT Outcome = 3
 	// verify: there is no good file; it is absent, durably.
 	Outcome_OUTCOME_LOST Outcome = 4
-	// Not begun within the slice.
+	// Not begun within the slice, or before a higher generation or term was met.
 	Outcome_OUTCOME_HANDED_BACK Outcome = 5
 	// kind and detail say why.
 	Outcome_OUTCOME_FAILED Outcome = 6
