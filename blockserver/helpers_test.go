@@ -42,9 +42,11 @@ type registrar struct {
 	addr    string
 	cluster protocol.ID
 
-	mu     sync.Mutex
-	asked  []*pb.RegisterRequest
-	answer func(q *pb.RegisterRequest) (*pb.RegisterAnswer, error)
+	mu    sync.Mutex
+	asked []*pb.RegisterRequest
+	// prepares counts the questions for the version.
+	prepares int
+	answer   func(q *pb.RegisterRequest) (*pb.RegisterAnswer, error)
 }
 
 // latest is the counter that the registrar has given out.
@@ -58,6 +60,9 @@ func newRegistrar(t testing.TB) *registrar {
 	server := rpc.NewServer(rpc.ServerConfig{Name: "registrar", Cluster: func() protocol.ID { return r.cluster }})
 	rpc.Handle(server, protocol.PathNodeRegister, r.register)
 	rpc.Handle(server, protocol.PathPrepare, func(context.Context, *pb.PrepareRequest) (*pb.PrepareAnswer, error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.prepares++
 		return &pb.PrepareAnswer{Version: &pb.Version{Generation: 1, Counter: latest}}, nil
 	})
 	ln := listen(t)

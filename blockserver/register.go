@@ -69,6 +69,9 @@ func (s *Server) believable(ctx context.Context, v protocol.Version) error {
 	case <-ctx.Done():
 		return protocol.Errorf(protocol.Canceled, "waiting for the metaservers' version: %w", ctx.Err())
 	}
+	if !s.told().Less(v) {
+		return nil // whoever asked before has learnt it
+	}
 	failed := s.askVersions(ctx, v)
 	switch {
 	case !s.told().Less(v):
