@@ -33,8 +33,9 @@ const (
 	MaxEntrySize = 256 << 10
 	// MaxEntryRows bounds the rows that one log entry touches.
 	MaxEntryRows = 4096
-	// MaxBlocksPerPage bounds the blocks of one commit or upload page, so that a page
-	// always fits in an entry: MaxRowsPerBlock rows for each, beside those of MaxNodes.
+	// MaxBlocksPerPage bounds the blocks of one commit, upload page or claims request,
+	// so that a page always fits in an entry: MaxRowsPerBlock rows for each, beside
+	// those of MaxNodes.
 	MaxBlocksPerPage = 200
 	// MaxRowsPerBlock bounds the rows that a page touches for each of its blocks, on
 	// average: the record, those of the copies that it lacks and of the move that it
@@ -63,7 +64,7 @@ const (
 	MaxAuditBytes = 64 << 20
 	// MaxAuditPage bounds the rows of one answer about the audit.
 	MaxAuditPage = 1000
-	// MaxTouchBatch bounds the hashes of one touch, prepare or claims request.
+	// MaxTouchBatch bounds the hashes of one touch or prepare request.
 	MaxTouchBatch = 1000
 	// MaxInventoryPage bounds the items of one inventory page.
 	MaxInventoryPage = 1000
