@@ -66,6 +66,8 @@ const (
 	MaxAuditPage = 1000
 	// MaxTouchBatch bounds the hashes of one touch or prepare request.
 	MaxTouchBatch = 1000
+	// MaxSources bounds the nodes that one copy order names, to fetch a block from.
+	MaxSources = 16
 	// MaxInventoryPage bounds the items of one inventory page.
 	MaxInventoryPage = 1000
 	// SessionWindow bounds the requests of one session that are in flight.
