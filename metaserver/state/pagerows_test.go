@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -191,4 +192,28 @@ func spreadClaims(n int, v protocol.Version) (claims []*pb.Claim) {
 		claims = append(claims, claimsOfBlock(i, v, nodesFrom(at, at+protocol.MaxClaimsPerBlock-1))...)
 	}
 	return claims
+}
+
+// TestLongPageIsRead: blocks that were committed when a page had more of them are
+// read, no more at once than a page has now.
+func TestLongPageIsRead(t *testing.T) {
+	const n = 3*protocol.MaxBlocksPerPage - 1
+	b := newBulk(t, 3)
+	blocks := manyBlocks("", n)
+	object := &record.Object{Version: versionPB(b.Version()), Size: 100 * n, Blocks: blocks, BlockCount: n}
+	(&scenario{m: b.machine}).write(state.KeyObject("limits", "long"), object)
+	var got []byte
+	for more := true; more; {
+		answer, err := state.Lookup(b.table, &pb.LookupRequest{Bucket: "limits", Name: "long", Offset: uint64(100 * len(got) / protocol.HashSize)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if count := len(answer.Blocks.PlainSizes); count == 0 || count > protocol.MaxBlocksPerPage {
+			t.Fatalf("an answer has %d blocks", count)
+		}
+		got, more = append(got, answer.Blocks.Hashes...), answer.More
+	}
+	if !bytes.Equal(got, blocks.Hashes) {
+		t.Error("other blocks were read than were written")
+	}
 }
