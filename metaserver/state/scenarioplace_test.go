@@ -169,6 +169,7 @@ func (s *scenario) placementReads() map[string]func(*arguments) string {
 		"sweeps":   s.sweeps,
 		"plan":     s.plan,
 		"stop":     s.stop,
+		"go":       s.mayGo,
 		"standing": s.printStanding,
 	}
 }
@@ -254,6 +255,15 @@ func (s *scenario) plan(a *arguments) string {
 func (s *scenario) stop(a *arguments) string {
 	if err := state.StopCheck(s.m.table, uint32(a.number("node", 0))); err != nil {
 		return problem(err)
+	}
+	return "yes\n"
+}
+
+// mayGo answers, with the words, whether a node may be removed without accepting a
+// loss: while it is silent, or answers=yes.
+func (s *scenario) mayGo(a *arguments) string {
+	if err := state.RemoveCheck(s.m.table, uint32(a.number("node", 0)), a.text("answers") == "yes"); err != nil {
+		return problem(err) + protocol.AsError(err).Detail + "\n"
 	}
 	return "yes\n"
 }
