@@ -137,7 +137,7 @@ func (d *Dispatcher) Jobs(ctx context.Context, ended bool) (jobs []*pb.JobInfo, 
 		if err != nil {
 			return err
 		}
-		if explainDeletes(cluster.GetCounters(), jobs); !slices.ContainsFunc(jobs, health.Runs) {
+		if explainDeletes(cluster, jobs); !slices.ContainsFunc(jobs, health.Runs) {
 			return err
 		}
 		obs, err := l.observe(r)
