@@ -164,12 +164,16 @@ func (s *scenario) acknowledge(a *arguments) *record.Command {
 // placementReads answer about nodes, layouts and sweeps.
 func (s *scenario) placementReads() map[string]func(*arguments) string {
 	return map[string]func(*arguments) string{
-		"members":  s.members,
-		"history":  s.history,
-		"sweeps":   s.sweeps,
-		"plan":     s.plan,
-		"stop":     s.stop,
-		"go":       s.mayGo,
+		"members": s.members,
+		"history": s.history,
+		"sweeps":  s.sweeps,
+		"plan":    s.plan,
+		"stop":    s.stop,
+		"go":      s.mayGo,
+		"refusal": func(a *arguments) string {
+			_, err := state.PlanLayout(s.m.table, changesOf(a))
+			return protocol.AsError(err).Detail + "\n"
+		},
 		"standing": s.printStanding,
 	}
 }
