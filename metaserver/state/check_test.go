@@ -109,7 +109,7 @@ func everything(t *testing.T) *machine {
 	second.Blocks, second.Size = blocksOf("A", "A", "B"), 300
 	m.must(commitCommand(second))
 	m.must(&record.Command{Body: &record.Command_Delete{Delete: &pb.DeleteRequest{Bucket: "limits", Items: []*pb.DeleteItem{{Name: "second"}}}}})
-	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call("session", 2, 0), Upload: id("upload")}}})
+	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call("session", 2, 0), Upload: id("upload"), Bucket: "limits"}}})
 	m.must(&record.Command{Body: &record.Command_AppendUpload{AppendUpload: &pb.UploadAppendRequest{Upload: id("upload"), Blocks: blocksOf("A", "B")}}})
 	m.must(deletePrefix("fir"))
 	m.must(&record.Command{Body: &record.Command_PutMetaMember{PutMetaMember: &record.PutMetaMember{Member: sampleMember()}}})
