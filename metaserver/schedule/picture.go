@@ -131,7 +131,7 @@ func (p *picture) droppable(h protocol.Hash, b *record.Block, n uint32) bool {
 
 // paused: the settings pause the class.
 func (p *picture) paused(class uint32) bool {
-	return p.cluster.GetSettings().GetPausedClasses()>>class&1 == 1
+	return state.IsPaused(p.cluster, class)
 }
 
 // sourcesOf lists the addresses of those that hold a block, at most

@@ -6,11 +6,20 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
+func checkStartGeneration(q *record.StartGeneration) error {
+	if q.PausedClasses>>pausedEnd != 0 {
+		return protocol.Errorf(protocol.InvalidArgument, "paused classes are bits below %d", pausedEnd)
+	}
+	return nil
+}
+
 // startGeneration is the first entry after a restore of metadata (reclamation.md,
 // Generation): versions go on in a higher generation, F is its first one, so that
 // no claim of before is believed, and every member's inventory is due, so that no
 // copy of before is trusted until its node has met the generation and shown what
-// it holds.
+// it holds. It pauses what the entry names, as a change of the settings at its
+// version, so that nothing is taken away by what the restored state had begun before
+// an operator has looked.
 func (a *applier) startGeneration(q *record.StartGeneration) *record.Result {
 	if highest := HighestGeneration(a.cluster); q.Generation <= highest {
 		return a.refuse(protocol.PreconditionFailed, "generation %d was met already; start one above %d", q.Generation, highest)
@@ -21,6 +30,11 @@ func (a *applier) startGeneration(q *record.StartGeneration) *record.Result {
 		a.cluster.First = first
 	}
 	a.cluster.Met = nil
+	if q.PausedClasses != 0 {
+		a.cluster.Settings = plainSettings(a.cluster.Settings)
+		a.cluster.Settings.PausedClasses |= q.PausedClasses
+		a.cluster.SettingsVersion = first
+	}
 	for i, n := range a.m.nodes {
 		if isMember(n) {
 			n.InventoryDue = first
