@@ -4491,6 +4491,8 @@ type Session struct {
 	Uses uint64 `protobuf:"varint,7,opt,name=uses,proto3" json:"uses,omitempty"`
 	// The last one said that none of its client's uploads is in flight.
 	NoneUploading bool `protobuf:"varint,8,opt,name=none_uploading,json=noneUploading,proto3" json:"none_uploading,omitempty"`
+	// The version of the entry that opened it, which each of its calls carries.
+	Opened        *pb.Version `protobuf:"bytes,9,opt,name=opened,proto3" json:"opened,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4579,6 +4581,13 @@ func (x *Session) GetNoneUploading() bool {
 		return x.NoneUploading
 	}
 	return false
+}
+
+func (x *Session) GetOpened() *pb.Version {
+	if x != nil {
+		return x.Opened
+	}
+	return nil
 }
 
 type Node struct {
@@ -5991,7 +6000,7 @@ const file_record_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x02 \x01(\rR\n" +
 	"generation\x12\x18\n" +
-	"\acounter\x18\x03 \x01(\x04R\acounter\"\x94\x02\n" +
+	"\acounter\x18\x03 \x01(\x04R\acounter\"\xc0\x02\n" +
 	"\aSession\x12\x18\n" +
 	"\ahighest\x18\x01 \x01(\x04R\ahighest\x12%\n" +
 	"\x0elowest_unacked\x18\x02 \x01(\x04R\rlowestUnacked\x12&\n" +
@@ -6000,7 +6009,8 @@ const file_record_proto_rawDesc = "" +
 	"\auploads\x18\x04 \x01(\rR\auploads\x12\x12\n" +
 	"\x04done\x18\x05 \x01(\x06R\x04done\x12\x12\n" +
 	"\x04uses\x18\a \x01(\x04R\x04uses\x12%\n" +
-	"\x0enone_uploading\x18\b \x01(\bR\rnoneUploading\"\x91\x05\n" +
+	"\x0enone_uploading\x18\b \x01(\bR\rnoneUploading\x12*\n" +
+	"\x06opened\x18\t \x01(\v2\x12.ashlar.v1.VersionR\x06opened\"\x91\x05\n" +
 	"\x04Node\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\fR\bidentity\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
@@ -6328,29 +6338,30 @@ var file_record_proto_depIdxs = []int32{
 	56,  // 95: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
 	55,  // 96: ashlar.record.v1.Block.levels:type_name -> ashlar.record.v1.Level
 	76,  // 97: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
-	80,  // 98: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
-	59,  // 99: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
-	76,  // 100: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
-	89,  // 101: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
-	76,  // 102: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
-	76,  // 103: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
-	79,  // 104: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
-	63,  // 105: ashlar.record.v1.Layout.own:type_name -> ashlar.record.v1.OwnTable
-	1,   // 106: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
-	76,  // 107: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
-	76,  // 108: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
-	76,  // 109: ashlar.record.v1.Bucket.version:type_name -> ashlar.v1.Version
-	51,  // 110: ashlar.record.v1.Trashed.object:type_name -> ashlar.record.v1.Object
-	90,  // 111: ashlar.record.v1.Trashed.cause:type_name -> ashlar.v1.TrashCause
-	76,  // 112: ashlar.record.v1.Trashed.ended:type_name -> ashlar.v1.Version
-	76,  // 113: ashlar.record.v1.PrefixJob.upto:type_name -> ashlar.v1.Version
-	2,   // 114: ashlar.record.v1.PrefixJob.state:type_name -> ashlar.record.v1.PrefixJob.State
-	76,  // 115: ashlar.record.v1.PrefixJob.ended:type_name -> ashlar.v1.Version
-	116, // [116:116] is the sub-list for method output_type
-	116, // [116:116] is the sub-list for method input_type
-	116, // [116:116] is the sub-list for extension type_name
-	116, // [116:116] is the sub-list for extension extendee
-	0,   // [0:116] is the sub-list for field type_name
+	76,  // 98: ashlar.record.v1.Session.opened:type_name -> ashlar.v1.Version
+	80,  // 99: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
+	59,  // 100: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
+	76,  // 101: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
+	89,  // 102: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
+	76,  // 103: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
+	76,  // 104: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
+	79,  // 105: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
+	63,  // 106: ashlar.record.v1.Layout.own:type_name -> ashlar.record.v1.OwnTable
+	1,   // 107: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
+	76,  // 108: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
+	76,  // 109: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
+	76,  // 110: ashlar.record.v1.Bucket.version:type_name -> ashlar.v1.Version
+	51,  // 111: ashlar.record.v1.Trashed.object:type_name -> ashlar.record.v1.Object
+	90,  // 112: ashlar.record.v1.Trashed.cause:type_name -> ashlar.v1.TrashCause
+	76,  // 113: ashlar.record.v1.Trashed.ended:type_name -> ashlar.v1.Version
+	76,  // 114: ashlar.record.v1.PrefixJob.upto:type_name -> ashlar.v1.Version
+	2,   // 115: ashlar.record.v1.PrefixJob.state:type_name -> ashlar.record.v1.PrefixJob.State
+	76,  // 116: ashlar.record.v1.PrefixJob.ended:type_name -> ashlar.v1.Version
+	117, // [117:117] is the sub-list for method output_type
+	117, // [117:117] is the sub-list for method input_type
+	117, // [117:117] is the sub-list for extension type_name
+	117, // [117:117] is the sub-list for extension extendee
+	0,   // [0:117] is the sub-list for field type_name
 }
 
 func init() { file_record_proto_init() }
