@@ -135,6 +135,7 @@ func badRequests(s *session) []badRequest {
 		{"no cause", invalid, protocol.PathReport, &pb.ReportRequest{Hash: randomBytes(32), Node: 1}, report},
 		{"unknown cause", invalid, protocol.PathReport, &pb.ReportRequest{Hash: randomBytes(32), Node: 1, Cause: 60000}, report},
 		{"zero session", invalid, protocol.PathSessionClose, &pb.SessionCloseRequest{Session: make([]byte, 16)}, &pb.SessionCloseAnswer{}},
+		{"upload of no bucket", invalid, protocol.PathUploadCreate, &pb.UploadCreateRequest{Call: s.call()}, &pb.UploadCreateAnswer{}},
 		{"no upload", protocol.NotFound, protocol.PathUploadAbort, &pb.UploadAbortRequest{Call: s.call(), Upload: randomBytes(16)}, &pb.UploadAbortAnswer{}},
 		{"short identity", invalid, protocol.PathNodeRegister, node(func(q *pb.RegisterRequest) { q.Identity = q.Identity[:3] }), reg},
 		{"no start", invalid, protocol.PathNodeRegister, node(func(q *pb.RegisterRequest) { q.Start = nil }), reg},

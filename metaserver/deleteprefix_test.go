@@ -139,7 +139,7 @@ func (g *group) large(name string, pages int, nodes []*node) {
 	g.t.Helper()
 	s := g.session()
 	var made pb.UploadCreateAnswer
-	g.must(protocol.PathUploadCreate, &pb.UploadCreateRequest{Call: s.call()}, &made)
+	g.must(protocol.PathUploadCreate, &pb.UploadCreateRequest{Call: s.call(), Bucket: "bucket"}, &made)
 	size := uint64(0)
 	for page := range pages {
 		blocks, claims := g.blocks(protocol.MaxBlocksPerPage, nodes...)

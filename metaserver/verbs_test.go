@@ -154,8 +154,8 @@ func testBlocks(t *testing.T, g *group, s *session, nodes []*node) {
 func testUpload(t *testing.T, g *group, s *session, nodes []*node) {
 	var created, twin pb.UploadCreateAnswer
 	call := s.call()
-	g.must(protocol.PathUploadCreate, &pb.UploadCreateRequest{Call: call}, &created)
-	g.must(protocol.PathUploadCreate, &pb.UploadCreateRequest{Call: call}, &twin)
+	g.must(protocol.PathUploadCreate, &pb.UploadCreateRequest{Call: call, Bucket: "bucket"}, &created)
+	g.must(protocol.PathUploadCreate, &pb.UploadCreateRequest{Call: call, Bucket: "bucket"}, &twin)
 	if !bytes.Equal(created.Upload, twin.Upload) || len(created.Upload) != 16 {
 		t.Fatalf("one call created uploads %x and %x", created.Upload, twin.Upload)
 	}
@@ -169,13 +169,14 @@ func testUpload(t *testing.T, g *group, s *session, nodes []*node) {
 		t.Errorf("a page with one claim of two needed: %v", err)
 	}
 	digest := protocol.HashOf([]byte("large"))
+	g.refused(protocol.InvalidArgument, protocol.PathCommit, &pb.CommitRequest{Call: s.call(), Bucket: "other", Name: "large", Size: 300_000, Digest: digest[:], Upload: created.Upload}, &pb.CommitAnswer{})
 	g.must(protocol.PathCommit, &pb.CommitRequest{Call: s.call(), Bucket: "bucket", Name: "large", Size: 300_000, Digest: digest[:], Upload: created.Upload}, &pb.CommitAnswer{})
 	got, err := g.lookup(g.leader(), "large", pb.Level_LEVEL_LINEARIZABLE, nil)
 	if err != nil || got.Object.GetBlockCount() != 300 || len(got.Blocks.GetPlainSizes()) == 0 {
 		t.Errorf("lookup gives %v, %v", got.GetObject(), err)
 	}
 	var aborted pb.UploadCreateAnswer
-	g.must(protocol.PathUploadCreate, &pb.UploadCreateRequest{Call: s.call()}, &aborted)
+	g.must(protocol.PathUploadCreate, &pb.UploadCreateRequest{Call: s.call(), Bucket: "bucket"}, &aborted)
 	b, claims := g.blocks(10, nodes...)
 	g.must(protocol.PathUploadAppend, &pb.UploadAppendRequest{Call: s.call(), Upload: aborted.Upload, Blocks: b, Claims: claims}, &pb.UploadAppendAnswer{})
 	g.must(protocol.PathUploadAbort, &pb.UploadAbortRequest{Call: s.call(), Upload: aborted.Upload}, &pb.UploadAbortAnswer{})

@@ -348,14 +348,21 @@ func (c *client) finish(bucket string, upload []byte, size uint64) {
 			return &record.Command{Body: &record.Command_AbortUpload{AbortUpload: &pb.UploadAbortRequest{Call: call, Upload: upload}}}
 		}, func(*record.Result) { c.done() })
 	default:
-		if w.chance(0.1) {
-			// The pages keep what they asked for.
-			bucket = w.bucket()
+		to := bucket
+		if w.chance(0.3) {
+			to = w.bucket()
 		}
-		q := &pb.CommitRequest{Bucket: bucket, Name: c.name(), Upload: upload, Size: size}
+		q := &pb.CommitRequest{Bucket: to, Name: c.name(), Upload: upload, Size: size}
 		c.call(protocol.Version{}, func(call *pb.Call) *record.Command {
 			q.Call = call
 			return &record.Command{Body: &record.Command_Commit{Commit: q}}
-		}, func(*record.Result) { c.done() })
+		}, func(r *record.Result) {
+			if protocol.Kind(r.GetKind()) == protocol.InvalidArgument && to != bucket {
+				// It was made for another bucket, and is as good as before.
+				c.finish(bucket, upload, size)
+				return
+			}
+			c.done()
+		})
 	}
 }

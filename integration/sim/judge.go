@@ -61,6 +61,9 @@ func (f *facts) applied(batch []proposal, results []*record.Result) {
 
 // hear takes down what a client is told, if it is for the first time.
 func (f *facts) hear(cmd *record.Command, r *record.Result, first bool) {
+	if protocol.Kind(r.Kind) == protocol.InvalidArgument && f.told.Elsewhere(cmd.GetCommit()) {
+		f.w.cover.Points[cover.UploadElsewhere]++
+	}
 	if r.Kind != 0 || !first {
 		return
 	}

@@ -239,7 +239,7 @@ func TestBulkPages(t *testing.T) {
 	const pages = 1000
 	b := newBulk(t, 3)
 	b.must(openSession("session"))
-	b.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: b.call("session", 1, 0), Upload: id("upload")}}})
+	b.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: b.call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
 	for page := range uint32(pages) {
 		b.must(&record.Command{NowUnixMs: 1, Body: &record.Command_AppendUpload{AppendUpload: &pb.UploadAppendRequest{
 			Upload: id("upload"), Page: page, Blocks: blocksOf(fmt.Sprint(page)), Claims: claimsOf(1, b.Version(), 1, 2),

@@ -122,13 +122,13 @@ func checkJobs(w *world) error {
 	return nil
 }
 
-// checkSessions: a session was opened at a version that there was, has a result for
-// each sequence that it marks as done, all of them inside its window, and no result
-// is without a session.
+// checkSessions: a session was opened at a version that there was (a row of before
+// says nothing of it), has a result for each sequence that it marks as done, all of
+// them inside its window, and no result is without a session.
 func checkSessions(w *world) error {
 	results := 0
 	for _, s := range w.sessions {
-		if opened := fromPB(s.row.Opened); opened.IsZero() || versionOf(w.cluster).Less(opened) {
+		if opened := fromPB(s.row.Opened); versionOf(w.cluster).Less(opened) {
 			return broken("sessions", "session %x was opened at %s, and the present version is %s", s.key, opened, versionOf(w.cluster))
 		}
 		lowest, highest := s.row.LowestUnacked, s.row.Highest

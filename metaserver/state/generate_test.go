@@ -65,7 +65,7 @@ func (g *generator) anyBody() *record.Command {
 		return g.closeSession()
 	case 2:
 		return &record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{
-			Call: g.call(100), Upload: id(g.name("upload", someUploads)), Bucket: []string{"", "random"}[g.draw(2)],
+			Call: g.call(100), Upload: id(g.name("upload", someUploads)), Bucket: []string{"random", "random", "random", "other"}[g.draw(4)],
 		}}}
 	case 3, 4:
 		return g.appendUpload()

@@ -63,7 +63,7 @@ func sampleRows() []sample {
 			Version: sampleVersion(), Undeleted: sampleVersion(), Replaced: true, ReplacedVersion: sampleVersion(),
 		}}}},
 		{"result of emptytrash", &record.Result{Body: &record.Result_EmptyTrash{EmptyTrash: &record.EmptyTrashResult{Applied: 1, Ignored: 2, Bytes: 3}}}},
-		{"row upload", &record.Upload{Session: []byte("session"), Pages: 1, Size: 2, BlockCount: 3, Closed: true, Redundancy: 6}},
+		{"row upload", &record.Upload{Session: []byte("session"), Pages: 1, Size: 2, BlockCount: 3, Closed: true, Redundancy: 6, Bucket: "bucket"}},
 		{"row page", &record.UploadPage{Blocks: sampleBlocks(), Offset: 1, FirstBlock: 2, Redundancy: 4}},
 		{"row block", &record.Block{
 			Refs: 1, Phase: record.Block_LIVE, Floor: sampleVersion(), Copies: []*record.Held{{Node: 1, Generation: 1, Counter: 300}},

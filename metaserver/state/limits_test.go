@@ -206,7 +206,7 @@ func TestLargeUpload(t *testing.T) {
 	m := newMachineOn(t, counting)
 	m.bootstrap(3)
 	m.must(openSession("session"))
-	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: m.call("session", 1, 0), Upload: id("upload")}}})
+	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: m.call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
 	var all []byte
 	for page := range uint32(pages) {
 		blocks := manyBlocks(fmt.Sprint(page, " "), protocol.MaxBlocksPerPage-int(page))

@@ -87,7 +87,7 @@ func (s *scenario) commands() map[string]func(*arguments) *record.Command {
 		"commit": s.commit,
 		"delete": s.delete,
 		"create": func(a *arguments) *record.Command {
-			return &record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: s.call(a), Upload: id(a.word(0)), Bucket: a.text("bucket")}}}
+			return &record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: s.call(a), Upload: id(a.word(0)), Bucket: bucketOf(a)}}}
 		},
 		"append": func(a *arguments) *record.Command {
 			names := a.list("blocks")

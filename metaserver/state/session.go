@@ -20,7 +20,8 @@ func (a *applier) openSession(q *record.OpenSession) *record.Result {
 	key := keySession(q.Session)
 	session := &record.Session{}
 	if a.load(key, session) {
-		if session.Highest == 0 {
+		// A row of before sessions kept their opening is nobody's any more.
+		if session.Highest == 0 && session.Opened != nil {
 			return &record.Result{Version: session.Opened}
 		}
 		return a.refuse(protocol.PreconditionFailed, "the session is open and in use; draw another id")

@@ -70,6 +70,7 @@ type twinObject struct {
 
 type twinUpload struct {
 	session string
+	bucket  string
 	pages   int
 	blocks  []string
 	closed  bool
@@ -223,7 +224,7 @@ func (w *twin) createUpload(q *record.CreateUpload) string {
 	if w.uploads[string(q.Upload)] != nil {
 		return w.say(protocol.PreconditionFailed)
 	}
-	w.uploads[string(q.Upload)] = &twinUpload{session: string(q.Call.Session), asked: w.askedBy(q.Bucket)}
+	w.uploads[string(q.Upload)] = &twinUpload{session: string(q.Call.Session), bucket: q.Bucket, asked: w.askedBy(q.Bucket)}
 	w.next()
 	return w.say(0)
 }

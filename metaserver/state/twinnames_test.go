@@ -26,7 +26,7 @@ func (w *twin) commit(q *pb.CommitRequest) string {
 		if u == nil || u.closed {
 			return w.say(protocol.NotFound)
 		}
-		if uint64(100*len(u.blocks)) != q.Size {
+		if u.bucket != q.Bucket || uint64(100*len(u.blocks)) != q.Size {
 			return w.say(protocol.InvalidArgument)
 		}
 		object.blocks, object.upload, object.asked = u.blocks, string(q.Upload), u.asked

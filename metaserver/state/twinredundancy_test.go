@@ -25,9 +25,10 @@ func (w *twin) highest() int {
 	return out
 }
 
-// askedBy is what objects of a bucket ask for.
+// askedBy is what objects of a bucket ask for: those of any but the twin's own ask
+// for what the cluster's do.
 func (w *twin) askedBy(bucket string) int {
-	if bucket == "" {
+	if bucket != "random" {
 		return 0
 	}
 	return w.asked

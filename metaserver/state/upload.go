@@ -10,10 +10,11 @@ import (
 // one entry. Its pages hold references as soon as they are appended. It lives as
 // long as the session that created it, and ends by a commit, which takes its
 // pages over, or by an abort or the session's end, which turn it into a job. Its
-// row stays, closed, as long as its pages, so that its id cannot return.
+// row stays, closed, as long as its pages, so that its id cannot return. It is made
+// for a bucket, whose redundancy its references ask for, and committed to no other.
 
-// checkCreateUpload insists on a session: nothing else would end an upload that
-// its client has forgotten.
+// checkCreateUpload insists on a bucket, and on a session: nothing else would end an
+// upload that its client has forgotten.
 func checkCreateUpload(q *record.CreateUpload) error {
 	if q.Call == nil {
 		return protocol.Errorf(protocol.InvalidArgument, "an upload lives in a session; open one and name it")
@@ -21,10 +22,11 @@ func checkCreateUpload(q *record.CreateUpload) error {
 	if err := checkCall(q.Call); err != nil {
 		return err
 	}
-	if q.Bucket != "" {
-		if err := protocol.CheckBucket(q.Bucket); err != nil {
-			return err
-		}
+	if q.Bucket == "" {
+		return protocol.Errorf(protocol.InvalidArgument, "an upload is made for a bucket; name the one that its object goes to")
+	}
+	if err := protocol.CheckBucket(q.Bucket); err != nil {
+		return err
 	}
 	return checkID("an upload", q.Upload)
 }
@@ -59,7 +61,7 @@ func (a *applier) createUpload(q *record.CreateUpload) *record.Result {
 	}
 	session.Uploads++
 	a.store(keySession(q.Call.Session), session)
-	a.store(key, &record.Upload{Session: q.Call.Session, Redundancy: a.redundancyIn(q.Bucket)})
+	a.store(key, &record.Upload{Session: q.Call.Session, Bucket: q.Bucket, Redundancy: a.redundancyIn(q.Bucket)})
 	a.put(keySessionUpload(q.Call.Session, q.Upload), nil)
 	a.cluster.Counters.Uploads++
 	version := toPB(a.next())
@@ -122,6 +124,10 @@ func (a *applier) takeUpload(object *record.Object, q *pb.CommitRequest) *record
 	upload, refusal := a.openUpload(q.Upload)
 	if refusal != nil {
 		return refusal
+	}
+	if upload.Bucket != q.Bucket {
+		return a.refuse(protocol.InvalidArgument, "the upload was made for bucket %s, whose redundancy its blocks ask for, not for %s; commit it to its own bucket, or create one for this",
+			protocol.Quote(upload.Bucket), protocol.Quote(q.Bucket))
 	}
 	if upload.Size != q.Size {
 		return a.refuse(protocol.InvalidArgument, "the upload has %d bytes and the request says %d", upload.Size, q.Size)

@@ -1772,7 +1772,7 @@ func (x *CommitAnswer) GetRefused() []byte {
 type UploadCreateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Call  *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
-	// Whose redundancy the upload's references ask for.
+	// Where the upload's object goes, and whose redundancy its references ask for.
 	Bucket        string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -48,6 +48,7 @@ const (
 	SessionExpired
 	Repeated
 	Uploaded
+	UploadElsewhere
 	UploadAborted
 	UnreferenceStale
 	Postponed
@@ -111,7 +112,7 @@ var names = [end]string{
 	"Commit: revival keeps drops", "Reap: a row", "Reap: W alone", "Drop", "Deleted: a drop", "Deleted: a condemnation", "Deleted: kept", "Deleted: kept, counted",
 	"Copied", "Lost", "Commit: refused", "Register: a new node", "Register: a new start", "Register: rolled back, suspect", "InventoryTaken", "Remove",
 	"Remove: refused", "CleanNode: finished", "Generation", "OpenSession", "CloseSession", "CloseSession: expired", "a sequence asked again", "Commit: an upload",
-	"AbortUpload", "Unreference: stale cursor", "Postpone", "RetryNow", "Stray", "order: copy held", "order: delete done", "order: verify held", "order: verify lost",
+	"Commit: another bucket's upload", "AbortUpload", "Unreference: stale cursor", "Postpone", "RetryNow", "Stray", "order: copy held", "order: delete done", "order: verify held", "order: verify lost",
 	"order: refused", "Delete: to the trash", "Undelete", "Undelete: in place of another", "EmptyTrash", "EmptyTrash: stale",
 	"DeletePrefix", "DeletePrefix: a step ends", "DeletePrefix: a step keeps", "DeletePrefix: done", "DeletePrefix: stale step", "DeletePrefix: canceled",
 	"ChangeLayout", "ChangeLayout: stale", "ChangeLayout: rebalance", "ChangeLayout: weight", "ChangeLayout: zone", "Register: another zone",

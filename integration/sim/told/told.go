@@ -32,6 +32,12 @@ type content struct {
 	hashes []byte
 }
 
+// upload is what it was made for, and what it has so far.
+type upload struct {
+	bucket string
+	*content
+}
+
 type object struct {
 	version protocol.Version
 	// content is nil where nobody was told it: of what a restore or the trash has
@@ -43,13 +49,13 @@ type object struct {
 type Objects struct {
 	objects  map[Name]object
 	prefixes map[protocol.Version]Name
-	uploads  map[string]*content
+	uploads  map[string]upload
 	asks     map[string]uint32
 }
 
 // New knows of nothing.
 func New() *Objects {
-	return &Objects{map[Name]object{}, map[protocol.Version]Name{}, map[string]*content{}, map[string]uint32{}}
+	return &Objects{map[Name]object{}, map[protocol.Version]Name{}, map[string]upload{}, map[string]uint32{}}
 }
 
 // Hear takes down a result that is heard for the first time. There tells at which
@@ -61,15 +67,18 @@ func (o *Objects) Hear(cmd *record.Command, r *record.Result, there func(Name) p
 	case *record.Command_PutBucket:
 		o.asks[b.PutBucket.Bucket] = b.PutBucket.Redundancy
 	case *record.Command_CreateUpload:
-		o.uploads[string(b.CreateUpload.Upload)] = &content{asks: o.asks[b.CreateUpload.Bucket]}
+		o.uploads[string(b.CreateUpload.Upload)] = upload{b.CreateUpload.Bucket, &content{asks: o.asks[b.CreateUpload.Bucket]}}
 	case *record.Command_AppendUpload:
-		if c := o.uploads[string(b.AppendUpload.Upload)]; c != nil {
-			c.hashes = append(c.hashes, b.AppendUpload.Blocks.GetHashes()...)
+		if u, known := o.uploads[string(b.AppendUpload.Upload)]; known {
+			u.hashes = append(u.hashes, b.AppendUpload.Blocks.GetHashes()...)
 		}
 	case *record.Command_Commit:
 		c := &content{o.asks[b.Commit.Bucket], b.Commit.Blocks.GetHashes()}
 		if len(b.Commit.Upload) > 0 {
-			c = o.uploads[string(b.Commit.Upload)]
+			c = o.uploads[string(b.Commit.Upload)].content
+		}
+		if o.Elsewhere(b.Commit) {
+			return fmt.Errorf("an upload of another bucket was committed to %s/%s", b.Commit.Bucket, b.Commit.Name)
 		}
 		o.objects[Name{b.Commit.Bucket, b.Commit.Name}] = object{version, c}
 	case *record.Command_Undelete:
@@ -84,6 +93,12 @@ func (o *Objects) Hear(cmd *record.Command, r *record.Result, there func(Name) p
 		return o.stepped(versionOf(b.DeletePrefixStep.Job), r.GetPrefixStep(), there)
 	}
 	return nil
+}
+
+// Elsewhere: what would be committed is an upload that was made for another bucket.
+func (o *Objects) Elsewhere(q *pb.CommitRequest) bool {
+	u, known := o.uploads[string(q.GetUpload())]
+	return known && u.bucket != q.GetBucket()
 }
 
 // stepped: a delete of a prefix has ended some of its names, or is done with all.

@@ -1276,7 +1276,7 @@ type CreateUpload struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Call   *pb.Call               `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
 	Upload []byte                 `protobuf:"bytes,2,opt,name=upload,proto3" json:"upload,omitempty"`
-	// Whose redundancy its references ask for.
+	// Where its object goes, and whose redundancy its references ask for.
 	Bucket        string `protobuf:"bytes,3,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4093,7 +4093,9 @@ type Upload struct {
 	// An object, or the job of an aborted upload, has taken the pages over.
 	Closed bool `protobuf:"varint,5,opt,name=closed,proto3" json:"closed,omitempty"`
 	// What the references of its pages ask for; 0: the cluster's redundancy.
-	Redundancy    uint32 `protobuf:"varint,6,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	Redundancy uint32 `protobuf:"varint,6,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
+	// The one that its object goes to.
+	Bucket        string `protobuf:"bytes,7,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4168,6 +4170,13 @@ func (x *Upload) GetRedundancy() uint32 {
 		return x.Redundancy
 	}
 	return 0
+}
+
+func (x *Upload) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
 }
 
 type UploadPage struct {
@@ -5951,7 +5960,7 @@ const file_record_proto_rawDesc = "" +
 	"blockCount\x12\x1e\n" +
 	"\n" +
 	"redundancy\x18\v \x01(\rR\n" +
-	"redundancy\"\xa5\x01\n" +
+	"redundancy\"\xbd\x01\n" +
 	"\x06Upload\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05pages\x18\x02 \x01(\rR\x05pages\x12\x12\n" +
@@ -5961,7 +5970,8 @@ const file_record_proto_rawDesc = "" +
 	"\x06closed\x18\x05 \x01(\bR\x06closed\x12\x1e\n" +
 	"\n" +
 	"redundancy\x18\x06 \x01(\rR\n" +
-	"redundancy\"\x90\x01\n" +
+	"redundancy\x12\x16\n" +
+	"\x06bucket\x18\a \x01(\tR\x06bucket\"\x90\x01\n" +
 	"\n" +
 	"UploadPage\x12)\n" +
 	"\x06blocks\x18\x01 \x01(\v2\x11.ashlar.v1.BlocksR\x06blocks\x12\x16\n" +
