@@ -48,7 +48,7 @@ func sampleRows() []sample {
 			AppliedIndex: 3, AppliedTerm: 4, LastNode: 5, Mark: sampleVersion(), MarkDigest: []byte("mark"), LayoutVersion: 6,
 			Suspects: []*record.Suspect{{Node: 1, Below: sampleVersion()}},
 			Indexed:  &record.Settings{Redundancy: 2, Quorum: 1}, ReindexCursor: []byte("cursor"), Met: sampleVersion(),
-			LastSweep: 30, Away: []uint32{1, 2}, AskedRedundancies: 32,
+			LastSweep: 30, Away: []uint32{1, 2}, AskedRedundancies: 32, BucketsCleared: sampleVersion(),
 		}},
 		{"row object", &record.Object{
 			Version: sampleVersion(), Size: 1, ContentType: "text/plain", UserMetadata: []*pb.Meta{{Key: "k", Value: "v"}}, Digest: []byte("digest"),

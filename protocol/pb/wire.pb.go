@@ -6584,7 +6584,8 @@ type BucketInfo struct {
 	Bucket string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	// How long deleted and overwritten objects are kept, in milliseconds; 0: not.
 	TrashKeepMs uint64 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
-	// When the settings were made.
+	// When the settings were made; of the usual ones, when any bucket's last went back
+	// to them.
 	Version *Version `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	// Copies of each block of the bucket's objects, 1 to 5; 0: the cluster's.
 	Redundancy    uint32 `protobuf:"varint,4,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
