@@ -6,6 +6,19 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
+func checkStartGeneration(q *record.StartGeneration) error {
+	return checkGeneration(q.Generation)
+}
+
+// checkGeneration: no operator has started a generation above the limit, so nobody
+// has met one.
+func checkGeneration(generation uint32) error {
+	if generation > protocol.MaxGeneration {
+		return protocol.Errorf(protocol.InvalidArgument, "a generation is at most %d, not %d", uint32(protocol.MaxGeneration), generation)
+	}
+	return nil
+}
+
 // startGeneration is the first entry after a restore of metadata (reclamation.md,
 // Generation): versions go on in a higher generation, F is its first one, so that
 // no claim of before is believed, and every member's inventory is due, so that no
@@ -63,9 +76,12 @@ func stopped(c *record.Cluster, q *record.Command) bool {
 }
 
 // HighestGeneration is the highest that this metadata has been in, or knows a node
-// to have met: a new one is above it.
+// to have met: a new one is above it. A node's word for more than
+// protocol.MaxMetGeneration counts as that: it stops the metadata as any does, and
+// must not leave it without a generation to start. If it was true, the node shows
+// it again when the next one has been started.
 func HighestGeneration(c *record.Cluster) uint32 {
-	return max(c.GetGeneration(), c.GetMet().GetGeneration())
+	return max(c.GetGeneration(), min(c.GetMet().GetGeneration(), protocol.MaxMetGeneration))
 }
 
 // Serving is Unavailable while the metadata is known to be rolled back: what it

@@ -83,7 +83,9 @@ func validateWork(c *record.Command) error {
 		return checkSweepStep(body.SweepStep)
 	case *record.Command_MoveSettled:
 		return checkMoveSettled(body.MoveSettled)
-	case *record.Command_CancelPrefixJob, *record.Command_RemoveNode, *record.Command_StartGeneration, *record.Command_InventoryTaken,
+	case *record.Command_StartGeneration:
+		return checkStartGeneration(body.StartGeneration)
+	case *record.Command_CancelPrefixJob, *record.Command_RemoveNode, *record.Command_InventoryTaken,
 		*record.Command_SetNodeState, *record.Command_CancelSweep:
 		return nil
 	}
