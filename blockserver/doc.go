@@ -5,8 +5,10 @@
 // their hash, so that anybody can check them and nobody needs a leader's word.
 // Meanwhile it registers in the background, asking every metaserver in turn for
 // as long as it takes, and only when its Register entry is applied does it
-// acknowledge stores and touches (reclamation.md, Register). A refusal of its
-// identity ends it: [Server.Wait] returns why.
+// acknowledge stores and touches (reclamation.md, Register). It does so anew when
+// its orders name a higher incarnation, or a higher generation, than it was admitted
+// with: what it acknowledges would not be believed. A refusal of its identity ends
+// it: [Server.Wait] returns why.
 //
 // The verbs (system.md, The wire) are made for programs and for curl alike:
 //

@@ -42,9 +42,11 @@ type registrar struct {
 	addr    string
 	cluster protocol.ID
 
-	mu     sync.Mutex
-	asked  []*pb.RegisterRequest
-	answer func(q *pb.RegisterRequest) (*pb.RegisterAnswer, error)
+	mu    sync.Mutex
+	asked []*pb.RegisterRequest
+	// prepares counts the questions for the version.
+	prepares int
+	answer   func(q *pb.RegisterRequest) (*pb.RegisterAnswer, error)
 }
 
 // latest is the counter that the registrar has given out.
@@ -58,6 +60,9 @@ func newRegistrar(t testing.TB) *registrar {
 	server := rpc.NewServer(rpc.ServerConfig{Name: "registrar", Cluster: func() protocol.ID { return r.cluster }})
 	rpc.Handle(server, protocol.PathNodeRegister, r.register)
 	rpc.Handle(server, protocol.PathPrepare, func(context.Context, *pb.PrepareRequest) (*pb.PrepareAnswer, error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.prepares++
 		return &pb.PrepareAnswer{Version: &pb.Version{Generation: 1, Counter: latest}}, nil
 	})
 	ln := listen(t)
@@ -82,7 +87,7 @@ func (r *registrar) register(_ context.Context, q *pb.RegisterRequest) (*pb.Regi
 }
 
 func (r *registrar) admit(q *pb.RegisterRequest) (*pb.RegisterAnswer, error) {
-	a := &pb.RegisterAnswer{Node: 7, Incarnation: 3, Cluster: r.cluster[:], Version: &pb.Version{Generation: 1, Counter: 50}}
+	a := &pb.RegisterAnswer{Node: 7, Incarnation: 3, Cluster: r.cluster[:], Version: &pb.Version{Generation: max(1, q.GetHighestSeen().GetGeneration()), Counter: 50}}
 	for i := range q.GetDisks() {
 		a.DiskNumbers = append(a.DiskNumbers, uint32(i))
 	}

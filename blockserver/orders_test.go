@@ -180,8 +180,14 @@ func TestOrdersOfADeposedLeader(t *testing.T) {
 	cfg := configFor(t, registrar.addr)
 	n := start(t, cfg)
 	n.waitReady()
-	batch := func(generation uint32, term uint64) answer {
-		_, a := n.send(&pb.OrdersRequest{Generation: generation, Term: term})
+	batch := func(generation uint32, term uint64) (a answer) {
+		// A new generation has the node register anew first.
+		if !eventually(func() bool {
+			_, a = n.send(&pb.OrdersRequest{Generation: generation, Term: term})
+			return a.kind() != protocol.NotRegistered.String()
+		}) {
+			t.Fatal("not registered in time")
+		}
 		return a
 	}
 	for _, c := range []struct {

@@ -30,6 +30,20 @@ func (s *Server) admitted() error {
 	return nil
 }
 
+// supersede ends the start that m admitted: the log knows a later one, because an
+// older request to register came late, or is of a generation that does not know m,
+// because the metadata was restored. What m acknowledges would not be believed, so
+// join waits out what is under way and draws a new start. The order that tells of it
+// was let in by its generation and term.
+func (s *Server) supersede(m *membership, q *pb.OrdersRequest) {
+	if !s.member.CompareAndSwap(m, nil) {
+		return
+	}
+	s.cfg.Logger.Warn("superseded; will register anew", "node", m.node, "incarnation", uint64(m.incarnation), "known", q.GetIncarnation(),
+		"generation", m.version.Generation, "leaders", q.GetGeneration())
+	s.superseded <- struct{}{}
+}
+
 // highestSeen is the highest version that the node has met, for requests that
 // name none.
 func (s *Server) highestSeen() protocol.Version {
@@ -54,6 +68,9 @@ func (s *Server) believable(ctx context.Context, v protocol.Version) error {
 		defer func() { <-s.asking }()
 	case <-ctx.Done():
 		return protocol.Errorf(protocol.Canceled, "waiting for the metaservers' version: %w", ctx.Err())
+	}
+	if !s.told().Less(v) {
+		return nil // whoever asked before has learnt it
 	}
 	failed := s.askVersions(ctx, v)
 	switch {
@@ -126,14 +143,21 @@ func (s *Server) askVersion(ctx context.Context, at int) error {
 		return err
 	}
 	v := protocol.Version{Generation: answer.GetVersion().GetGeneration(), Counter: answer.GetVersion().GetCounter()}
+	if s.learn(v) {
+		s.best.Store(int32(at))
+	}
+	return nil
+}
+
+// learn takes down what a metaserver told, and tells whether that is news.
+func (s *Server) learn(v protocol.Version) bool {
 	for {
 		old := s.newest.Load()
 		if old != nil && !old.Less(v) {
-			return nil
+			return false
 		}
 		if s.newest.CompareAndSwap(old, &v) {
-			s.best.Store(int32(at))
-			return nil
+			return true
 		}
 	}
 }
@@ -155,6 +179,10 @@ func (s *Server) register(ctx context.Context) error {
 		if refused(err) {
 			return err
 		}
+		if stale(err) {
+			// It was applied, its answer was lost, and an older one came after it.
+			request = s.registerRequest()
+		}
 		// A cluster that starts together needs some rounds; after those there is one
 		// line for every doubling of them.
 		if attempt >= quietRounds && bits.OnesCount(uint(attempt)) == 1 {
@@ -171,6 +199,10 @@ func refused(err error) bool {
 	kind := protocol.KindOf(err)
 	return kind == protocol.Removed || kind == protocol.WrongCluster
 }
+
+// stale tells the answer of the log that this request's start is a past one. The
+// node goes on with a new start: it has acknowledged nothing with this one.
+func stale(err error) bool { return protocol.KindOf(err) == protocol.StaleRequest }
 
 // registerRequest is the same for every attempt of one start, so that an attempt
 // whose answer was lost and its repetition are one start. The counts in it stay
@@ -190,13 +222,13 @@ func (s *Server) registerRequest() *pb.RegisterRequest {
 }
 
 // askAll asks each metaserver in turn, following not-leader to where it points.
-// It returns the first answer, or a refusal, or the last other error.
+// It returns the first answer, or what the log refuses, or the last other error.
 func (s *Server) askAll(ctx context.Context, client *rpc.Client, q *pb.RegisterRequest) (*membership, error) {
 	var last error
 	for _, addr := range s.cfg.Metaservers {
 		for hop := 0; addr != "" && hop <= maxLeaderHops; hop++ {
 			m, err := s.ask(ctx, client, addr, q)
-			if err == nil || refused(err) || ctx.Err() != nil {
+			if err == nil || refused(err) || stale(err) || ctx.Err() != nil {
 				return m, err
 			}
 			last = err
@@ -223,6 +255,9 @@ func (s *Server) ask(ctx context.Context, client *rpc.Client, addr string, q *pb
 	if err != nil {
 		return nil, protocol.Errorf(protocol.Internal, "%s answered register with a malformed cluster id: %w", addr, err)
 	}
+	if v := answer.GetVersion(); v.GetGeneration() == 0 {
+		return nil, protocol.Errorf(protocol.Internal, "%s answered register without a version", addr)
+	}
 	if answer.GetNode() == 0 || len(answer.GetDiskNumbers()) != len(q.GetDisks()) {
 		return nil, protocol.Errorf(protocol.Internal, "%s answered register for node %d and %d disks; there are %d", addr, answer.GetNode(), len(answer.GetDiskNumbers()), len(q.GetDisks()))
 	}
@@ -239,9 +274,9 @@ func (s *Server) adopt(m *membership) error {
 	if err := s.store.Adopt(m.cluster, m.node, m.incarnation, m.disks); err != nil {
 		return err
 	}
-	s.newest.Store(&m.version)
+	s.learn(m.version)
 	s.member.Store(m)
-	close(s.ready)
+	s.opened.Do(func() { close(s.ready) })
 	s.cfg.Logger.Info("registered", "cluster", m.cluster, "node", m.node, "incarnation", uint64(m.incarnation), "address", s.cfg.Advertise)
 	return nil
 }

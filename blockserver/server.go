@@ -32,9 +32,12 @@ type Server struct {
 	// touches and slots are held by touch requests and by the blocks they verify.
 	touches, slots chan struct{}
 
-	// member is set once, by the registration.
-	member atomic.Pointer[membership]
-	ready  chan struct{}
+	// member is what the present start was admitted as, nil between two starts;
+	// superseded rouses join when it was taken away.
+	member     atomic.Pointer[membership]
+	superseded chan struct{}
+	ready      chan struct{}
+	opened     sync.Once
 	// newest is the highest version that a metaserver told; asking is held by the
 	// request that asks for a newer one.
 	newest atomic.Pointer[protocol.Version]
@@ -70,8 +73,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, ln: ln, memory: &memory{limit: cfg.MaxMemory},
 		touches: make(chan struct{}, maxTouches), slots: make(chan struct{}, touchSlots),
-		asking: make(chan struct{}, 1),
-		ready:  make(chan struct{}), failed: make(chan error, 2), closed: make(chan struct{}),
+		asking: make(chan struct{}, 1), superseded: make(chan struct{}, 1),
+		ready: make(chan struct{}), failed: make(chan error, 2), closed: make(chan struct{}),
 	}
 	if s.store, err = store.Open(store.Config{Dirs: cfg.Data, Marks: cfg.Marks, Logger: cfg.Logger}); err != nil {
 		return nil, errors.Join(err, ln.Close())
@@ -114,10 +117,26 @@ func (s *Server) serve() {
 	}
 }
 
+// join registers, and anew each time that a start was superseded: after a pause
+// that grows, since two processes that pass for one node would take turns.
 func (s *Server) join() {
-	if err := s.register(s.life); err != nil && protocol.KindOf(err) != protocol.Canceled {
-		s.cfg.Logger.Error("refused", "error", err)
-		s.fail(err)
+	for starts := 1; ; starts++ {
+		if err := s.register(s.life); err != nil {
+			if protocol.KindOf(err) != protocol.Canceled {
+				s.cfg.Logger.Error("refused", "error", err)
+				s.fail(err)
+			}
+			return
+		}
+		select {
+		case <-s.superseded:
+		case <-s.life.Done():
+			return
+		}
+		s.store.Dismiss()
+		if !pause(s.life, starts) {
+			return
+		}
 	}
 }
 
@@ -132,7 +151,7 @@ func (s *Server) fail(err error) {
 // Addr returns the address that the server listens on, host:port.
 func (s *Server) Addr() string { return s.ln.Addr().String() }
 
-// Node returns the node's number; 0 before Ready.
+// Node returns the node's number; 0 while it is not registered.
 func (s *Server) Node() protocol.NodeID {
 	if m := s.member.Load(); m != nil {
 		return m.node
@@ -140,7 +159,7 @@ func (s *Server) Node() protocol.NodeID {
 	return 0
 }
 
-// Ready is closed when the node is registered and may acknowledge.
+// Ready is closed when the node is registered for the first time and may acknowledge.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 // Wait returns when the server has been closed, with nil, or when it cannot go
@@ -213,7 +232,8 @@ func (s *Server) routes() {
 	s.rpc.LimitBody(protocol.PathOrders, protocol.MaxMetaRequest)
 }
 
-// carry is POST /v1/orders, for the leader only.
+// carry is POST /v1/orders, for the leader only. NotRegistered, besides the time
+// before Register: the leader knows of another start, and the node draws a new one.
 func (s *Server) carry(ctx context.Context, q *pb.OrdersRequest) (*pb.OrdersAnswer, error) {
 	if err := s.admitted(); err != nil {
 		return nil, err
@@ -221,6 +241,14 @@ func (s *Server) carry(ctx context.Context, q *pb.OrdersRequest) (*pb.OrdersAnsw
 	m := s.member.Load()
 	if q.GetNode() != 0 && q.GetNode() != uint32(m.node) {
 		return nil, protocol.Errorf(protocol.OrderRefused, "these orders are for node %d; this is node %s", q.GetNode(), m.node)
+	}
+	if q.GetIncarnation() > uint64(m.incarnation) || q.GetGeneration() > m.version.Generation {
+		// A leader that was deposed may say so of a future that is lost.
+		if err := s.orders.Admit(ctx, q.GetGeneration(), q.GetTerm()); err != nil {
+			return nil, err
+		}
+		s.supersede(m, q)
+		return nil, protocol.Errorf(protocol.NotRegistered, "the node was admitted as incarnation %d in generation %d, and the leader is in generation %d and knows incarnation %d; it registers anew", m.incarnation, m.version.Generation, q.GetGeneration(), q.GetIncarnation())
 	}
 	answer, err := s.orders.Carry(ctx, q)
 	if err == nil {

@@ -11,7 +11,9 @@
 //
 // Lower is refused. A batch of a lower generation, or of a lower term of the same
 // generation, than the highest met is refused whole; the generation is durable
-// before the first order of it is carried out. A refusal is no acknowledgement.
+// before the first order of it is carried out. What a lower batch that was let in
+// before has not begun by then is handed back, and its deletes have ended. A refusal
+// is no acknowledgement.
 //
 // Verified before visible. Fetched bytes lie in memory until they hash to what was
 // ordered; only then does the store see them (reclamation.md, Rules of a block

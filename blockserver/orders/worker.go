@@ -40,7 +40,9 @@ type Worker struct {
 	cfg     Config
 	batches chan struct{}
 
-	mu   sync.Mutex
+	// mu is held shared by a delete under way, and exclusively to let in what is
+	// higher.
+	mu   sync.RWMutex
 	term uint64
 	// generation is the term's.
 	generation uint32
@@ -67,7 +69,7 @@ func (w *Worker) Carry(ctx context.Context, q *pb.OrdersRequest) (*pb.OrdersAnsw
 	default:
 		return nil, protocol.Errorf(protocol.Busy, "%d batches of orders are under way; try again later", maxBatches)
 	}
-	if err := w.admit(ctx, q.GetGeneration(), q.GetTerm()); err != nil {
+	if err := w.Admit(ctx, q.GetGeneration(), q.GetTerm()); err != nil {
 		return nil, err
 	}
 	answers := w.run(ctx, q)
@@ -79,11 +81,16 @@ func (w *Worker) FreeSlots() uint32 {
 	return uint32((cap(w.batches) - len(w.batches)) * MaxBatch / cap(w.batches))
 }
 
-// admit refuses what is lower than the highest met (Lower is refused).
-func (w *Worker) admit(ctx context.Context, generation uint32, term uint64) error {
+// Admit refuses, as OrderRefused, what is lower than the highest generation and term
+// met, and meets what is higher, durably (Lower is refused). No delete of what is
+// lower is under way when it returns. Errors besides: Disk, NotRegistered.
+func (w *Worker) Admit(ctx context.Context, generation uint32, term uint64) error {
+	if w.present(generation, term) {
+		return nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if generation < w.generation || generation == w.generation && term < w.term {
+	if w.lower(generation, term) {
 		return protocol.Errorf(protocol.OrderRefused, "orders of generation %d, term %d; this node has met generation %d, term %d", generation, term, w.generation, w.term)
 	}
 	if generation > w.generation {
@@ -95,8 +102,20 @@ func (w *Worker) admit(ctx context.Context, generation uint32, term uint64) erro
 	return nil
 }
 
+// lower: what is higher than these was met; under mu.
+func (w *Worker) lower(generation uint32, term uint64) bool {
+	return generation < w.generation || generation == w.generation && term < w.term
+}
+
+// present: these are the highest met.
+func (w *Worker) present(generation uint32, term uint64) bool {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return generation == w.generation && term == w.term
+}
+
 // run carries the orders out, each worker taking the next, until the slice is
-// over.
+// over or a higher generation or term was met.
 func (w *Worker) run(ctx context.Context, q *pb.OrdersRequest) []*pb.OrderAnswer {
 	slice := defaultSlice
 	if ms := q.GetSliceMs(); ms > 0 {
@@ -115,10 +134,10 @@ func (w *Worker) run(ctx context.Context, q *pb.OrdersRequest) []*pb.OrderAnswer
 			for i := range next {
 				o := q.GetOrders()[i]
 				if ctx.Err() != nil || time.Now().After(end) {
-					answers[i] = &pb.OrderAnswer{Id: o.GetId(), Outcome: pb.Outcome_OUTCOME_HANDED_BACK}
+					answers[i] = handedBack(o)
 					continue
 				}
-				answers[i] = w.carry(ctx, o)
+				answers[i] = w.carry(ctx, q, o)
 			}
 		})
 	}
@@ -126,8 +145,25 @@ func (w *Worker) run(ctx context.Context, q *pb.OrdersRequest) []*pb.OrderAnswer
 	return answers
 }
 
-// carry runs one order and says how it ended.
-func (w *Worker) carry(ctx context.Context, o *pb.Order) *pb.OrderAnswer {
+func handedBack(o *pb.Order) *pb.OrderAnswer {
+	return &pb.OrderAnswer{Id: o.GetId(), Outcome: pb.Outcome_OUTCOME_HANDED_BACK}
+}
+
+// carry runs one order of q and says how it ended. It is handed back if a higher
+// generation or term than q's was met since. A delete holds mu, so that none of a
+// lower generation is under way behind the inventory that the new one asks for;
+// what else an order does takes no good file away.
+func (w *Worker) carry(ctx context.Context, q *pb.OrdersRequest, o *pb.Order) *pb.OrderAnswer {
+	w.mu.RLock()
+	late := w.lower(q.GetGeneration(), q.GetTerm())
+	if !late && o.GetKind() == pb.OrderKind_ORDER_KIND_DELETE {
+		defer w.mu.RUnlock()
+	} else {
+		w.mu.RUnlock()
+	}
+	if late {
+		return handedBack(o)
+	}
 	answer, err := w.dispatch(ctx, o)
 	if err != nil {
 		e := protocol.AsError(err)

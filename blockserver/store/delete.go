@@ -23,10 +23,11 @@ type Deleted struct {
 // stays. One whose version cannot be read is set aside instead. Errors: Disk,
 // NotRegistered, Unsupported, Canceled. An error is no acknowledgement.
 func (s *Store) Delete(ctx context.Context, h protocol.Hash, below protocol.Version) (Deleted, error) {
-	if _, err := s.enter(ctx); err != nil {
+	adm, err := s.enter(ctx)
+	if err != nil {
 		return Deleted{}, err
 	}
-	defer s.leave()
+	defer s.exit(adm)
 	unlock, err := s.locks.lock(ctx, h)
 	if err != nil {
 		return Deleted{}, err
@@ -84,10 +85,11 @@ func (s *Store) unlink(c copyOf, h protocol.Hash) error {
 // has met, durably: after a restart HighestSeen is no lower. Errors: Disk,
 // NotRegistered; UnknownOutcome if ctx ends while a disk syncs.
 func (s *Store) Meet(ctx context.Context, v protocol.Version) error {
-	if _, err := s.enter(ctx); err != nil {
+	adm, err := s.enter(ctx)
+	if err != nil {
 		return err
 	}
-	defer s.leave()
+	defer s.exit(adm)
 	var jobs []*job
 	for _, d := range s.disks {
 		d.acks.meet(v)

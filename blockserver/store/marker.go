@@ -133,6 +133,15 @@ func (s *Store) Adopt(cluster protocol.ID, node protocol.NodeID, incarnation pro
 	return nil
 }
 
+// Dismiss ends the admission, as before a new start: what acknowledges is
+// NotRegistered from now on, and what does so already has ended when it returns.
+// Reading goes on. The counts of Disks stand still until the next Adopt.
+func (s *Store) Dismiss() {
+	if adm := s.admission.Swap(nil); adm != nil {
+		adm.under.Lock()
+	}
+}
+
 func (d *disk) adopt(cluster protocol.ID, node protocol.NodeID) error {
 	d.mu.Lock()
 	m := d.marker

@@ -42,7 +42,7 @@ func (s *Store) Put(ctx context.Context, r PutRequest) (protocol.Claim, error) {
 	if err != nil {
 		return protocol.Claim{}, err
 	}
-	defer s.leave()
+	defer s.exit(adm)
 	buf := getBuffer()
 	defer putBuffer(buf)
 	p, err := s.check(ctx, r, buf)

@@ -87,7 +87,7 @@ type Store struct {
 	sound    *sound
 	codecs   *codecs
 
-	// admission is nil until Adopt.
+	// admission is nil until Adopt, and after Dismiss.
 	admission atomic.Pointer[admission]
 	adopting  sync.Mutex
 
@@ -101,20 +101,29 @@ type admission struct {
 	cluster     protocol.ID
 	node        protocol.NodeID
 	incarnation protocol.Incarnation
+	// under is held shared by every operation that acknowledges by this admission,
+	// and for good once it is dismissed.
+	under sync.RWMutex
 }
 
-// enter begins an operation that acknowledges; the caller must call leave if the
-// error is nil.
+// enter begins an operation that acknowledges; the caller must call exit with the
+// admission if the error is nil.
 func (s *Store) enter(ctx context.Context) (*admission, error) {
 	if err := s.enterReading(ctx); err != nil {
 		return nil, err
 	}
 	adm := s.admission.Load()
-	if adm == nil {
+	if adm == nil || !adm.under.TryRLock() {
 		s.leave()
 		return nil, protocol.Errorf(protocol.NotRegistered, "this node has not been admitted in this start")
 	}
 	return adm, nil
+}
+
+// exit ends what enter began.
+func (s *Store) exit(adm *admission) {
+	adm.under.RUnlock()
+	s.leave()
 }
 
 func (s *Store) enterReading(ctx context.Context) error {

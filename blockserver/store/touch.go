@@ -34,7 +34,7 @@ func (s *Store) Touch(ctx context.Context, h protocol.Hash, v protocol.Version) 
 	if err != nil {
 		return protocol.Claim{}, err
 	}
-	defer s.leave()
+	defer s.exit(adm)
 	unlock, err := s.locks.lock(ctx, h)
 	if err != nil {
 		return protocol.Claim{}, err

@@ -80,10 +80,10 @@ func (n *node) inventory(after protocol.Hash, limit int) *pb.InventoryPage {
 }
 
 // carry takes a batch of orders: one after the other, with time between them.
-// It names the incarnation that its sender knows: a node that is not the one that
-// the log knows, because an older start of it came late or the metadata was
-// restored, has to register anew.
-func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.OrdersAnswer, error)) {
+// As in package blockserver, a node that learns of a higher incarnation than its own,
+// because an older start of it came late, or of a higher generation than it was
+// admitted in, because the metadata was restored, registers anew.
+func (n *node) carry(q *pb.OrdersRequest, reply func(*pb.OrdersAnswer, error)) {
 	if !n.up() || !n.ready {
 		return
 	}
@@ -108,8 +108,8 @@ func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.Ord
 		n.w.haunt(n)
 	}
 	n.met = max(n.met, q.Generation)
-	if incarnation > n.incarnation || q.Generation > n.admitted {
-		n.w.say("node %d learns of generation %d, incarnation %d, and registers anew", n.slot+1, q.Generation, incarnation)
+	if q.Incarnation > n.incarnation || q.Generation > n.admitted {
+		n.w.say("node %d learns of generation %d, incarnation %d, and registers anew", n.slot+1, q.Generation, q.Incarnation)
 		n.begin()
 		reply(nil, protocol.Errorf(protocol.NotRegistered, "registers anew"))
 		return
@@ -124,18 +124,13 @@ func (n *node) carry(q *pb.OrdersRequest, incarnation uint64, reply func(*pb.Ord
 // order may be handed back because the test's machine was slow.
 const slice = 10_000
 
-// batch is some orders of q. Once a batch was let in, a higher term does not end
-// it; a higher generation does.
+// batch is some orders of q.
 func (n *node) batch(q *pb.OrdersRequest, some ...*pb.Order) *pb.OrdersRequest {
-	term := q.Term
 	if n.w.opt.Mutant.Seam == SeamAnyGeneration {
 		highest := max(q.Generation, n.generation, n.store.HighestSeen().Generation)
-		return &pb.OrdersRequest{Generation: highest, Term: max(term, n.term), Orders: some, SliceMs: slice}
+		return &pb.OrdersRequest{Generation: highest, Term: max(q.Term, n.term), Orders: some, SliceMs: slice}
 	}
-	if len(some) > 0 && q.Generation == n.generation {
-		term = max(term, n.term)
-	}
-	return &pb.OrdersRequest{Generation: q.Generation, Term: term, Orders: some, SliceMs: slice}
+	return &pb.OrdersRequest{Generation: q.Generation, Term: q.Term, Orders: some, SliceMs: slice}
 }
 
 // next carries out the batch's next order, and answers after the last.
@@ -166,9 +161,13 @@ func (n *node) order(q *pb.OrdersRequest, o *pb.Order, start int, done func(*pb.
 	a := n.w.opt.Mutant.instead(n, i, asked)
 	if a == nil {
 		ans, err := n.worker.Carry(background(), n.batch(q, asked))
-		if err != nil {
+		switch {
+		case protocol.KindOf(err) == protocol.OrderRefused:
+			// Something higher was met since the batch was let in.
+			a = &pb.OrderAnswer{Outcome: pb.Outcome_OUTCOME_HANDED_BACK}
+		case err != nil:
 			a = failed(err)
-		} else {
+		default:
 			a = ans.Answers[0]
 		}
 	}

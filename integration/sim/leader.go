@@ -159,7 +159,7 @@ func (s *server) observe() (obs schedule.Observation, ok bool) {
 			continue
 		}
 		l := s.link(id)
-		at := schedule.Node{ID: id, Address: n.Address, Reachable: w.chance(0.9)}
+		at := schedule.Node{ID: id, Incarnation: protocol.Incarnation(n.Incarnation), Address: n.Address, Reachable: w.chance(0.9)}
 		if w.calm {
 			host := w.nodeAt(n.Address)
 			at.Reachable = host != nil && host.up()
@@ -260,7 +260,7 @@ func (s *server) push(obs schedule.Observation, plan schedule.Plan) {
 
 func (s *server) sendBatch(n schedule.Node, obs schedule.Observation, l *link, orders []*pb.Order) {
 	w := s.w
-	q := &pb.OrdersRequest{Generation: obs.Generation, Term: obs.Term, Node: uint32(n.ID)}
+	q := &pb.OrdersRequest{Generation: obs.Generation, Term: obs.Term, Node: uint32(n.ID), Incarnation: uint64(n.Incarnation)}
 	l.sent = nil
 	for i, o := range orders {
 		q.Orders = append(q.Orders, &pb.Order{Id: uint64(i + 1), Kind: o.Kind, Hash: o.Hash, Version: o.Version, Sources: o.Sources})
@@ -273,7 +273,6 @@ func (s *server) sendBatch(n schedule.Node, obs schedule.Observation, l *link, o
 		w.say("server %d (term %d) orders node %d: %s", s.id, s.term, n.ID, describeOrders(q.Orders))
 	}
 	address := n.Address
-	incarnation := s.row(n.ID).GetIncarnation()
 	epoch := w.log.epoch
 	heard := func(ans *pb.OrdersAnswer, err error) {
 		if w.log.epoch == epoch {
@@ -282,7 +281,7 @@ func (s *server) sendBatch(n schedule.Node, obs schedule.Observation, l *link, o
 	}
 	deliver := func() {
 		if host := w.nodeAt(address); host != nil {
-			host.carry(q, incarnation, func(ans *pb.OrdersAnswer, err error) { w.send(func() { heard(ans, err) }) })
+			host.carry(q, func(ans *pb.OrdersAnswer, err error) { w.send(func() { heard(ans, err) }) })
 		}
 	}
 	deletes := slices.ContainsFunc(orders, isDelete)

@@ -110,6 +110,7 @@ func (n *node) begin() {
 	identity := n.store.Identity()
 	n.starts++
 	n.ready = false
+	n.store.Dismiss()
 	n.request = &pb.RegisterRequest{
 		Identity: identity[:], Address: n.address, Zone: n.zone, HighestSeen: wire(n.store.HighestSeen()), Start: n.w.id(), Disks: n.disks(),
 	}

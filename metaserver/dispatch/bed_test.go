@@ -184,6 +184,8 @@ type node struct {
 	answer func(o *pb.Order) *pb.OrderAnswer
 	busy   int
 	seen   []*pb.OrdersRequest
+	// anew: it registers anew when its orders name a higher incarnation.
+	anew bool
 	// pages counts those of its inventory that were read.
 	pages int
 }
@@ -229,9 +231,14 @@ func (b *bed) Orders(ctx context.Context, addr string, q *pb.OrdersRequest) (*pb
 		b.t.Errorf("node %d has %d batches in flight", n.id, n.busy)
 	}
 	n.seen = append(n.seen, q)
-	fault := n.fault
+	fault, superseded := n.fault, n.anew && q.Incarnation > n.incarnation
 	n.mu.Unlock()
 	defer n.change(func() { n.busy-- })
+	if superseded {
+		b.register(int(n.id-1), int(q.Incarnation)+100, 0)
+		n.change(func() { n.incarnation = q.Incarnation + 1 })
+		return nil, protocol.Errorf(protocol.NotRegistered, "registers anew")
+	}
 	var err error
 	after := true
 	if fault != nil {

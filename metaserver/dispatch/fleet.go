@@ -152,7 +152,7 @@ func (l *leading) observe(r state.Reader) (schedule.Observation, error) {
 		at := l.fleet.link(id)
 		free := at.free(now, most)
 		obs.Nodes = append(obs.Nodes, schedule.Node{
-			ID: id, Address: n.Address, FreeSlots: free - min(len(at.errands), (free+1)/2),
+			ID: id, Incarnation: protocol.Incarnation(n.Incarnation), Address: n.Address, FreeSlots: free - min(len(at.errands), (free+1)/2),
 			Reachable: at.failures < failuresUntilSilent && l.sight.reachable(id), Full: l.sight.at(id).Full,
 		})
 		obs.InFlight = at.refs(obs.InFlight, id, now)
@@ -255,6 +255,14 @@ func (f *fleet) hand(n protocol.NodeID, orders []*pb.Order) <-chan struct{} {
 	}
 	lot.end()
 	return lot.ended
+}
+
+// superseded has a node sent a batch that names its incarnation: it serves as an
+// older one than the log knows, and will register anew.
+func (f *fleet) superseded(n protocol.NodeID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.link(n).met = false
 }
 
 // drop forgets a node's errands that were not sent.

@@ -16,8 +16,10 @@ const pingFailures = 2
 
 // ping is one question to one node.
 type ping struct {
-	node    protocol.NodeID
-	address string
+	node protocol.NodeID
+	// incarnation is the one that the log knows.
+	incarnation uint64
+	address     string
 }
 
 // planPings picks the nodes to ask in this round: those that may serve and have no
@@ -32,7 +34,7 @@ func planPings(nodes []*pb.BlockNode, open func(protocol.NodeID) bool) []ping {
 		if len(plan) == protocol.MaxNodes {
 			break
 		}
-		plan = append(plan, ping{node: id, address: n.GetAddress()})
+		plan = append(plan, ping{node: id, incarnation: n.GetIncarnation(), address: n.GetAddress()})
 	}
 	return plan
 }
@@ -177,6 +179,10 @@ func (l *leading) ask(ctx context.Context, p ping) {
 	}
 	if n := protocol.NodeID(st.GetNode()); err == nil && st.GetRegistered() && n != p.node {
 		err = protocol.Errorf(protocol.Unavailable, "node %s answers at the address of node %s", n, p.node)
+	}
+	if err == nil && st.GetRegistered() && st.GetIncarnation() < p.incarnation {
+		l.fleet.superseded(p.node)
+		l.Nudge()
 	}
 	changed, reachable := l.sight.end(p.node, st, err, l.cfg.Now())
 	l.metrics.unreachable.Set(float64(l.sight.unreachable()))

@@ -18,11 +18,11 @@ func TestPlanPings(t *testing.T) {
 		{Node: 1, Address: "a:1", State: pb.NodeState_NODE_STATE_UP},
 		{Node: 2, Address: "b:1", State: pb.NodeState_NODE_STATE_REMOVED},
 		{Node: 3, Address: "", State: pb.NodeState_NODE_STATE_UP},
-		{Node: 4, Address: "d:1", State: pb.NodeState_NODE_STATE_DOWN},
+		{Node: 4, Address: "d:1", State: pb.NodeState_NODE_STATE_DOWN, Incarnation: 6},
 		{Node: 5, Address: "e:1", State: pb.NodeState_NODE_STATE_UP},
 	}
 	plan := planPings(nodes, func(n protocol.NodeID) bool { return n == 5 })
-	want := []ping{{1, "a:1"}, {4, "d:1"}}
+	want := []ping{{node: 1, address: "a:1"}, {4, 6, "d:1"}}
 	if !slices.Equal(plan, want) {
 		t.Errorf("planned %v, want %v", plan, want)
 	}

@@ -111,7 +111,7 @@ func (l *leading) push(ctx context.Context, obs schedule.Observation, plan sched
 		}
 		orders, errands := l.fleet.begin(n.ID, planned[n.ID], most)
 		q := &pb.OrdersRequest{
-			Generation: obs.Generation, Term: obs.Term, Orders: orders, Node: uint32(n.ID),
+			Generation: obs.Generation, Term: obs.Term, Orders: orders, Node: uint32(n.ID), Incarnation: uint64(n.Incarnation),
 			SliceMs: uint32(l.cfg.Timing.OrderSlice.Milliseconds()),
 		}
 		sending.Go(func() { l.send(ctx, n, q, errands, pace) })

@@ -79,8 +79,9 @@ type Config struct {
 	// The process should exit; a new start reads the disk again.
 	OnFatal func(error)
 	// OnRemoved is told, once and on a goroutine of its own, that the group has
-	// removed this member. A member that is down or cut off when it is removed may
-	// never hear of it; raft's pre-vote keeps it from disturbing the group.
+	// removed this member: by a change that is committed, as its own log or a leader
+	// says. A member that is down or cut off when it is removed may never hear of it;
+	// raft's pre-vote keeps it from disturbing the group.
 	OnRemoved func()
 
 	// Tests choose how an address is reached, and leave out the log's syncs.

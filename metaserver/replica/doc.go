@@ -55,6 +55,10 @@
 //   - *fail-stop*: after a failed write or sync, or a state that differs from the
 //     leader's, this member answers nobody any more, its port is closed, and
 //     OnFatal is told once.
+//   - *removed by the log*: a member is told that it was removed only by a
+//     configuration that is committed: its own log's, or that of a leader which has
+//     made sure after the question that it leads (watch.go). Who is told so ends and
+//     is wiped, so a change that may still be lost must not say it.
 //   - *bounded*: proposals, reads, entries in flight, connections, calls and
 //     snapshots have named limits (config.go).
 //

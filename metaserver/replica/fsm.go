@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"sync"
-	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 
@@ -24,6 +23,7 @@ type fsm struct {
 	snapshots *snapshots.Store
 	logs      *logstore.Store
 	progress  *progress
+	committed *committed
 	// fatal ends the replica; healthy is its error afterwards.
 	fatal   func(error)
 	healthy func() error
@@ -53,7 +53,7 @@ func (f *fsm) ApplyBatch(logs []*raft.Log) []any {
 		case raft.LogCommand:
 			out[i] = f.apply(l)
 		case raft.LogConfiguration:
-			f.progress.configuration.Store(l.Index)
+			f.committed.learn(l.Index, raft.DecodeConfiguration(l.Data).Servers)
 		}
 	}
 	f.states.applied()
@@ -121,7 +121,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 		f.states.replace(g)
 	}
 	f.logs.SetSnapshot(one.Index, one.Term)
-	f.progress.configuration.Store(one.ConfigurationIndex)
+	f.committed.learn(one.ConfigurationIndex, one.Configuration().Servers)
 	f.progress.publish(one.Index, f.states.current.machine.Version())
 	stale, err := settleLog(f.logs, one.Index, one.Term)
 	if stale && err == nil {
@@ -152,9 +152,6 @@ type progress struct {
 	index   uint64
 	version protocol.Version
 	wake    chan struct{}
-	// configuration is the index of the newest configuration applied: what a
-	// change of the group compares itself with.
-	configuration atomic.Uint64
 }
 
 func (p *progress) publish(index uint64, version protocol.Version) {

@@ -102,7 +102,7 @@ func newGroup(t testing.TB, n int, tweak func(*Config)) *group {
 // hurry has a member stand for election as soon as it is one, whatever its
 // timeouts are.
 func (m *member) hurry() {
-	if polled(m.isMember) {
+	if polled(func() bool { return named(m.servers(), m.name) }) {
 		m.elect(m)
 	}
 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -60,8 +61,12 @@ type SnapshotStatus struct {
 // caughtUp is how many entries a new member may lag and still become a voter.
 const caughtUp = 64
 
-// askAgain bounds the pause between two questions to a new member.
+// askAgain bounds the pause between two questions to a member.
 const askAgain = 100 * time.Millisecond
+
+// spreadShare is the part, one in so many, of what is left of a request's time that
+// it waits for the other voters to know a new one; the rest is for what follows.
+const spreadShare = 4
 
 // settle answers for a request that the configuration read in term already meets.
 // What a leader's log says of the group may be lost with the leadership, so it
@@ -95,15 +100,6 @@ func (r *Replica) servers() []raft.Server {
 	return f.Configuration().Servers
 }
 
-func (r *Replica) isMember() bool {
-	for _, s := range r.servers() {
-		if string(s.ID) == r.id {
-			return true
-		}
-	}
-	return false
-}
-
 // expect names the member that an address belongs to.
 func (r *Replica) expect(address string) (string, bool) {
 	for _, s := range r.servers() {
@@ -126,7 +122,7 @@ func (r *Replica) AddMember(ctx context.Context, id, raftAddress string) error {
 	if err := r.leading(); err != nil {
 		return err
 	}
-	term, index := r.node().CurrentTerm(), r.progress.configuration.Load()
+	term, index := r.node().CurrentTerm(), r.committed.newest().index
 	servers := r.servers()
 	have, err := known(servers, id, raftAddress)
 	if err != nil {
@@ -146,7 +142,7 @@ func (r *Replica) AddMember(ctx context.Context, id, raftAddress string) error {
 	if err := r.awaitCaughtUp(ctx, id, raftAddress); err != nil {
 		return err
 	}
-	term, index = r.node().CurrentTerm(), r.progress.configuration.Load()
+	term, index = r.node().CurrentTerm(), r.committed.newest().index
 	if have, err := known(r.servers(), id, raftAddress); err != nil {
 		return err
 	} else if have == raft.Voter {
@@ -161,22 +157,40 @@ func (r *Replica) AddMember(ctx context.Context, id, raftAddress string) error {
 }
 
 // spread waits until every voter that can be asked has the entry at index, which
-// makes a new voter. Raft refuses its vote, and the right to ask for one, to a
-// member that a voter's own log does not know as a voter: were the leader lost
-// while only it and the new voter have the entry, the rest could not elect anyone
-// without it.
+// makes a new voter, for a share of the request's time. Raft refuses its vote, and
+// the right to ask for one, to a member that a voter's own log does not know as a
+// voter: were the leader lost while only it and the new voter have the entry, the
+// rest could not elect anyone without it. Nothing is lost then, and it ends when
+// they are back; so who lags, as beside a long snapshot, keeps nobody from joining.
 func (r *Replica) spread(ctx context.Context, index uint64) {
+	ctx, cancel := context.WithTimeout(ctx, r.remaining(ctx)/spreadShare)
+	defer cancel()
+	var asking sync.WaitGroup
 	for _, s := range r.servers() {
-		for string(s.ID) != r.id && s.Suffrage == raft.Voter && r.leading() == nil && ctx.Err() == nil {
-			a, err := r.askTerm(ctx, string(s.ID), string(s.Address))
-			if err != nil {
-				r.cfg.Logger.Warn("a member may not know the new voter yet", "member", s.ID, "error", err)
-				break
-			}
-			if a.LastLog >= index {
-				break
-			}
-			pause(ctx, r.cfg.HeartbeatTimeout/100)
+		if string(s.ID) != r.id && s.Suffrage == raft.Voter {
+			asking.Go(func() {
+				if err := r.awaitEntry(ctx, s, index); err != nil {
+					r.cfg.Logger.Warn("a member may not know the new voter yet; it learns of it as it catches up", "member", s.ID, "entry", index, "error", err)
+				}
+			})
+		}
+	}
+	asking.Wait()
+}
+
+// awaitEntry asks a member until its log has the entry at index, or it cannot be asked.
+func (r *Replica) awaitEntry(ctx context.Context, s raft.Server, index uint64) error {
+	for {
+		if err := r.leading(); err != nil {
+			return err
+		}
+		a, err := r.askTerm(ctx, string(s.ID), string(s.Address))
+		if err != nil || a.LastLog >= index {
+			return err
+		}
+		pause(ctx, min(r.cfg.HeartbeatTimeout/100, askAgain))
+		if ctx.Err() != nil {
+			return protocol.Errorf(protocol.Unavailable, "its log ends at entry %d: %w", a.LastLog, ctx.Err())
 		}
 	}
 }
@@ -222,7 +236,7 @@ func (r *Replica) askTerm(ctx context.Context, id, address string) (link.TermAns
 		return link.TermAnswer{}, err
 	}
 	defer c.Close()
-	return c.Ask(r.cfg.DialTimeout)
+	return c.Ask(r.remaining(ctx))
 }
 
 // RemoveMember takes a member out of the group; one that is not there is no
@@ -232,7 +246,7 @@ func (r *Replica) RemoveMember(ctx context.Context, id string) error {
 	if err := r.leading(); err != nil {
 		return err
 	}
-	term, index := r.node().CurrentTerm(), r.progress.configuration.Load()
+	term, index := r.node().CurrentTerm(), r.committed.newest().index
 	servers := r.servers()
 	voters, there := 0, false
 	for _, s := range servers {

@@ -15,7 +15,7 @@ type network struct {
 	names map[string]string // address: member
 	cuts  map[[2]string]bool
 	conns map[*wire]bool
-	gates map[string]chan struct{} // member: what comes back to it over the raft role waits
+	gates map[[2]string]chan struct{} // from, to: what comes back to from over the raft role waits
 }
 
 // wire is one connection, by who dialed it and to whom.
@@ -28,7 +28,7 @@ type wire struct {
 }
 
 func newNetwork() *network {
-	return &network{names: map[string]string{}, cuts: map[[2]string]bool{}, conns: map[*wire]bool{}, gates: map[string]chan struct{}{}}
+	return &network{names: map[string]string{}, cuts: map[[2]string]bool{}, conns: map[*wire]bool{}, gates: map[[2]string]chan struct{}{}}
 }
 
 func (n *network) name(address, member string) {
@@ -90,7 +90,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	role := w.role
 	w.mu.Unlock()
 	w.net.mu.Lock()
-	gate := w.net.gates[w.from]
+	gate := w.net.gates[[2]string{w.from, w.to}]
 	w.net.mu.Unlock()
 	if gate != nil && role == link.RoleRaft {
 		<-gate
@@ -111,17 +111,21 @@ func (n *network) cut(a, b string) {
 	}
 }
 
-// hold keeps back what comes back to a member over the raft role, until the
-// function it returns is called. Other roles go on.
-func (n *network) hold(from string) (release func()) {
+// hold keeps back what comes back to a member from others over the raft role, until
+// the function it returns is called. Other roles go on.
+func (n *network) hold(from string, to ...*member) (release func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	gate := make(chan struct{})
-	n.gates[from] = gate
+	for _, m := range to {
+		n.gates[[2]string{from, m.name}] = gate
+	}
 	return sync.OnceFunc(func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		delete(n.gates, from)
+		for _, m := range to {
+			delete(n.gates, [2]string{from, m.name})
+		}
 		close(gate)
 	})
 }

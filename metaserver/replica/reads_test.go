@@ -81,7 +81,7 @@ func heldBack(t *testing.T) (judged bool) {
 	if _, err := old.get(within(t), pb.Level_LEVEL_LINEARIZABLE, "key"); err != nil {
 		return false
 	}
-	release := g.net.hold(old.name)
+	release := g.net.hold(old.name, next, third)
 	defer release()
 	first := old.node().VerifyLeader() // sends heartbeats; their answers wait
 	g.net.mu.Lock()

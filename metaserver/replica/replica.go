@@ -30,6 +30,7 @@ type Replica struct {
 	folder    *folder
 	states    *states
 	progress  *progress
+	committed committed
 	layer     *link.Layer
 	port      atomic.Pointer[link.Layer] // layer, for whoever may come before it is there
 	engine    engine
@@ -138,6 +139,7 @@ func (r *Replica) identify() error {
 		_, _ = rand.Read(fresh[:])
 		r.id = fresh.String()
 	}
+	r.committed.self = r.id
 	if err := r.logs.Claim(r.cfg.Cluster, r.id); err != nil {
 		return err
 	}
@@ -174,6 +176,9 @@ func (r *Replica) openState() (*generation, error) {
 	if err == nil && e.hasSnapshot {
 		_, err = settleLog(r.logs, e.snapshot.Index, e.snapshot.Term)
 	}
+	if err == nil {
+		err = r.recall(e.snapshot.Index, e.applied)
+	}
 	if err != nil {
 		return nil, errors.Join(err, g.close())
 	}
@@ -189,7 +194,7 @@ func (r *Replica) evidence(g *generation) (e evidence, err error) {
 			return e, protocol.Errorf(protocol.WrongCluster, "snapshot %s is of cluster %s", e.snapshot.ID, e.snapshot.Cluster)
 		}
 		r.logs.SetSnapshot(e.snapshot.Index, e.snapshot.Term)
-		r.progress.configuration.Store(e.snapshot.ConfigurationIndex)
+		r.committed.learn(e.snapshot.ConfigurationIndex, e.snapshot.Configuration().Servers)
 	}
 	if c := g.machine.Cluster(); !c.IsZero() && c != r.Cluster() {
 		return e, protocol.Errorf(protocol.WrongCluster, "the state is of cluster %s, the log of %s", c, r.Cluster())
@@ -199,6 +204,21 @@ func (r *Replica) evidence(g *generation) (e evidence, err error) {
 		e.logTerm = l.Term
 	}
 	return e, nil
+}
+
+// recall learns the configurations behind the newest snapshot that are known to be
+// committed at a start: the state has applied nothing else.
+func (r *Replica) recall(snapshot, applied uint64) error {
+	for i := snapshot + 1; i <= applied; i++ {
+		var l raft.Log
+		if err := r.logs.GetLog(i, &l); err != nil {
+			return err
+		}
+		if l.Type == raft.LogConfiguration {
+			r.committed.learn(l.Index, raft.DecodeConfiguration(l.Data).Servers)
+		}
+	}
+	return nil
 }
 
 // join starts the port and raft, and what stands on them.

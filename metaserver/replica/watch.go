@@ -2,9 +2,12 @@ package replica
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/raft"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -14,9 +17,7 @@ import (
 type watcher struct {
 	// unmute ends the silence that a stalled disk began; nil while there is none.
 	unmute func()
-	// was is set once the configuration has named this member, asked when the
-	// others were asked last.
-	was   bool
+	// asked is when the others were asked last.
 	asked time.Time
 	busy  atomic.Bool
 	told  sync.Once
@@ -48,17 +49,19 @@ func (r *Replica) watchDisk() {
 }
 
 // watchMembership tells OnRemoved. Raft does its best to send a member the entry
-// that removes it, and often does not: who has no leader asks the others.
+// that removes it, and often does not, and next to never that it is committed. So
+// who has no leader, or a log that does not name it, asks the others; a new member,
+// which no committed configuration names, is told nothing.
 func (r *Replica) watchMembership() {
-	w := &r.watcher
-	is := r.isMember()
-	w.was = w.was || is
-	if w.was && !is {
+	w, last := &r.watcher, r.committed.newest()
+	if last.named && r.Removed(r.id) {
 		r.tellRemoved()
 		return
 	}
 	leader, _ := r.node().LeaderWithID()
-	if !is || leader != "" || time.Since(w.asked) < r.cfg.ElectionTimeout || w.busy.Swap(true) {
+	settled := leader != "" && (!last.known() || named(r.servers(), r.id))
+	joining := last.known() && !named(last.servers, r.id)
+	if settled || joining || time.Since(w.asked) < r.cfg.ElectionTimeout || w.busy.Swap(true) {
 		return
 	}
 	w.asked = time.Now()
@@ -97,15 +100,63 @@ func (r *Replica) askWhetherRemoved() {
 	}
 }
 
-// removed says, on a leader that serves, that id is no member.
+// removed says, on a leader, that id is no member. As with a linearizable read, a
+// majority must have said after the question that this one leads still: the leader
+// after it may have made id a member.
 func (r *Replica) removed(id string) bool {
-	if !r.joined.Load() || !r.lead.now.Load().Leader {
+	if !r.joined.Load() || !r.lead.now.Load().Leader || !r.Removed(id) {
 		return false
 	}
-	for _, s := range r.servers() {
-		if string(s.ID) == id {
-			return false
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), r.cfg.HeartbeatTimeout)
+	defer cancel()
+	return r.rounds.wait(ctx) == nil && r.Removed(id)
+}
+
+// Removed says that id is no member, as far as this replica has applied the log:
+// neither the newest configuration known to be committed names it, nor one that may
+// become so. A change that is not committed removes nobody: whoever was told so would
+// be wiped, and be missing if the change is lost. Where nothing is known of the group
+// yet, nobody is removed.
+func (r *Replica) Removed(id string) bool {
+	last := r.committed.newest()
+	return last.known() && !named(last.servers, id) && !named(r.servers(), id)
+}
+
+func named(servers []raft.Server, id string) bool {
+	return slices.ContainsFunc(servers, func(s raft.Server) bool { return string(s.ID) == id })
+}
+
+// configuration is who was in the group as of the entry at index.
+type configuration struct {
+	index   uint64
+	servers []raft.Server
+	// named is set if this configuration or one before it names this member.
+	named bool
+}
+
+func (c configuration) known() bool { return c.index > 0 }
+
+// committed keeps the newest configuration that this member knows to be committed:
+// that of the newest snapshot, what the state has applied after it, then what the
+// applier comes upon. The zero configuration says that none is known.
+type committed struct {
+	// self is this member's id.
+	self string
+	last atomic.Pointer[configuration]
+}
+
+func (c *committed) newest() configuration {
+	if last := c.last.Load(); last != nil {
+		return *last
 	}
-	return true
+	return configuration{}
+}
+
+// learn is called by one goroutine at a time. What is older than what is known, as
+// in a snapshot that comes late, changes nothing.
+func (c *committed) learn(index uint64, servers []raft.Server) {
+	last := c.newest()
+	if index > last.index {
+		c.last.Store(&configuration{index: index, servers: servers, named: last.named || named(servers, c.self)})
+	}
 }

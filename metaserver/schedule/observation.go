@@ -42,6 +42,8 @@ type Observation struct {
 // Node is one blockserver as the leader sees it.
 type Node struct {
 	ID protocol.NodeID
+	// Incarnation is the one that the log knows; orders name it.
+	Incarnation protocol.Incarnation
 	// Address is where it serves, for its orders and as a source for others.
 	Address string
 	// Reachable: it answers.

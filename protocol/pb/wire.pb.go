@@ -207,7 +207,7 @@ const (
 	Outcome_OUTCOME_KEPT Outcome = 3
 	// verify: there is no good file; it is absent, durably.
 	Outcome_OUTCOME_LOST Outcome = 4
-	// Not begun within the slice.
+	// Not begun within the slice, or before a higher generation or term was met.
 	Outcome_OUTCOME_HANDED_BACK Outcome = 5
 	// kind and detail say why.
 	Outcome_OUTCOME_FAILED Outcome = 6
@@ -4772,7 +4772,11 @@ type OrdersRequest struct {
 	// Orders not begun within this time are handed back; 0 means the server's own.
 	SliceMs uint32 `protobuf:"varint,4,opt,name=slice_ms,json=sliceMs,proto3" json:"slice_ms,omitempty"`
 	// The node that the orders are for; any other refuses them. 0: not said.
-	Node          uint32 `protobuf:"varint,5,opt,name=node,proto3" json:"node,omitempty"`
+	Node uint32 `protobuf:"varint,5,opt,name=node,proto3" json:"node,omitempty"`
+	// The node's incarnation as the sender knows it. One that has a lower one, or was
+	// admitted in a lower generation, registers anew and carries nothing out. 0: not
+	// said.
+	Incarnation   uint64 `protobuf:"varint,6,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4838,6 +4842,13 @@ func (x *OrdersRequest) GetSliceMs() uint32 {
 func (x *OrdersRequest) GetNode() uint32 {
 	if x != nil {
 		return x.Node
+	}
+	return 0
+}
+
+func (x *OrdersRequest) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
 	}
 	return 0
 }
@@ -9754,7 +9765,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\x0e2\x14.ashlar.v1.OrderKindR\x04kind\x12\x12\n" +
 	"\x04hash\x18\x03 \x01(\fR\x04hash\x12,\n" +
 	"\aversion\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12\x18\n" +
-	"\asources\x18\x05 \x03(\tR\asources\"\x9c\x01\n" +
+	"\asources\x18\x05 \x03(\tR\asources\"\xbe\x01\n" +
 	"\rOrdersRequest\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\rR\n" +
@@ -9762,7 +9773,8 @@ const file_wire_proto_rawDesc = "" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12(\n" +
 	"\x06orders\x18\x03 \x03(\v2\x10.ashlar.v1.OrderR\x06orders\x12\x19\n" +
 	"\bslice_ms\x18\x04 \x01(\rR\asliceMs\x12\x12\n" +
-	"\x04node\x18\x05 \x01(\rR\x04node\"\x99\x01\n" +
+	"\x04node\x18\x05 \x01(\rR\x04node\x12 \n" +
+	"\vincarnation\x18\x06 \x01(\x04R\vincarnation\"\x99\x01\n" +
 	"\vOrderAnswer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12,\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x12.ashlar.v1.OutcomeR\aoutcome\x12 \n" +

@@ -25,6 +25,9 @@ type Replica interface {
 	api.Log
 	AddMember(ctx context.Context, id, raftAddress string) error
 	RemoveMember(ctx context.Context, id string) error
+	// Removed says that id is no member of the group, as far as this replica has
+	// applied the log, nor is to become one.
+	Removed(id string) bool
 	TransferLeadership(ctx context.Context) error
 	Snapshot() error
 	Backup(ctx context.Context, w io.Writer) error

@@ -41,7 +41,8 @@ func (s *server) join(ctx context.Context, m Member) (Done, error) {
 }
 
 // announce writes the addresses of a member to the log. One that is no member is
-// told so only by a leader that has just made sure that it still leads.
+// told so only by a leader that has just made sure that it still leads, and only
+// once that is committed: it will end, and its disk be wiped.
 func (s *server) announce(ctx context.Context, m Member) (Done, error) {
 	put, err := s.putCommand(m)
 	if err != nil {
@@ -54,8 +55,11 @@ func (s *server) announce(ctx context.Context, m Member) (Done, error) {
 	if err := v.Close(); err != nil {
 		return Done{}, err
 	}
-	if !slices.Contains(s.cfg.Group().Members, m.ID) {
+	switch {
+	case s.cfg.Replica.Removed(m.ID):
 		return Done{}, protocol.Errorf(protocol.Removed, "%s is no member of this group", protocol.Quote(m.ID))
+	case !slices.Contains(s.cfg.Group().Members, m.ID):
+		return Done{}, protocol.Errorf(protocol.Unavailable, "%s is being removed, and that is not committed yet; ask again", protocol.Quote(m.ID))
 	}
 	return s.propose(ctx, put)
 }

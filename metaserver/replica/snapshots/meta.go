@@ -50,18 +50,23 @@ func (s Snapshot) header() bundle.Header {
 }
 
 func (s Snapshot) meta() *raft.SnapshotMeta {
-	m := &raft.SnapshotMeta{
+	return &raft.SnapshotMeta{
 		Version: 1, ID: s.ID, Index: s.Index, Term: s.Term,
-		ConfigurationIndex: s.ConfigurationIndex, Size: s.Size,
+		Configuration: s.Configuration(), ConfigurationIndex: s.ConfigurationIndex, Size: s.Size,
 	}
+}
+
+// Configuration is Servers in raft's words: the configuration at ConfigurationIndex,
+// which was committed when the snapshot was made.
+func (s Snapshot) Configuration() (c raft.Configuration) {
 	for _, x := range s.Servers {
 		server := raft.Server{ID: raft.ServerID(x.ID), Address: raft.ServerAddress(x.Address), Suffrage: raft.Nonvoter}
 		if x.Voter {
 			server.Suffrage = raft.Voter
 		}
-		m.Configuration.Servers = append(m.Configuration.Servers, server)
+		c.Servers = append(c.Servers, server)
 	}
-	return m
+	return c
 }
 
 func serversOf(c raft.Configuration) []Server {
