@@ -220,6 +220,8 @@ func TestOrdersRefused(t *testing.T) {
 	n.wantOutcome(&pb.Order{Kind: pb.OrderKind_ORDER_KIND_DELETE, Hash: h[:5], Version: &pb.Version{Counter: 9}}, failed, protocol.InvalidArgument)
 	_, a := n.send(&pb.OrdersRequest{Generation: 1, Orders: make([]*pb.Order, orders.MaxBatch+1)})
 	n.wantKind(a, protocol.TooLarge)
+	_, a = n.send(&pb.OrdersRequest{Generation: protocol.MaxGeneration + 1, Term: 5})
+	n.wantKind(a, protocol.InvalidArgument)
 	_, a = n.send(&pb.OrdersRequest{Generation: 1, Term: 5, Node: 8, Orders: []*pb.Order{deleteOrder(h, 30)}})
 	n.wantKind(a, protocol.OrderRefused)
 	if got, _ := n.send(&pb.OrdersRequest{Generation: 1, Term: 5, Node: 7}); got.Node != 7 || got.Incarnation != 3 || got.FreeSlots == 0 {

@@ -21,8 +21,9 @@ type Bucket struct {
 	// Redundancy is the number of copies of each block of the objects that come; 0:
 	// as many as the cluster makes.
 	Redundancy int
-	// Version is of the log entry that made the settings; zero if the bucket has
-	// the usual ones, as every bucket does at first.
+	// Version is of the log entry that made the settings. That of the usual ones,
+	// which every bucket has at first, is of the entry that last set any bucket's
+	// back to them; zero if none has.
 	Version Version
 }
 

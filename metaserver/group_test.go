@@ -221,6 +221,7 @@ func (g *group) counters() *pb.Counters {
 type session struct {
 	g        *group
 	id       []byte
+	opened   *pb.Version
 	sequence uint64
 }
 
@@ -231,12 +232,12 @@ func (g *group) session() *session {
 	if len(ans.Session) != 16 || ans.Window != protocol.SessionWindow {
 		g.t.Fatalf("opened %v", &ans)
 	}
-	return &session{g: g, id: ans.Session}
+	return &session{g: g, id: ans.Session, opened: ans.Version}
 }
 
 func (s *session) call() *pb.Call {
 	s.sequence++
-	return &pb.Call{Session: s.id, Sequence: s.sequence, LowestUnacked: s.sequence}
+	return &pb.Call{Session: s.id, Opened: s.opened, Sequence: s.sequence, LowestUnacked: s.sequence}
 }
 
 // node is a blockserver that only says that it holds what it is asked about.

@@ -93,6 +93,9 @@ func TestRestoreReplacesNothing(t *testing.T) {
 	if err := id.save(dir); err != nil {
 		t.Fatal(err)
 	}
+	if err := (Config{RestoreGeneration: protocol.MaxGeneration + 1}).generationGiven(); protocol.KindOf(err) != protocol.InvalidArgument {
+		t.Errorf("a generation above the limit: %v", err)
+	}
 	if got, err := settle(t.Context(), cfg); err != nil || got.Server != id.Server {
 		t.Errorf("a restored folder starts again as it was: %v", err)
 	}

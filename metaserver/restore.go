@@ -31,6 +31,9 @@ func backupOf(path string) (cluster protocol.ID, err error) {
 // backup's would be given out a second time where the same backup was restored
 // before, and what nodes have met would no longer tell the two histories apart.
 func (cfg Config) generationGiven() error {
+	if cfg.RestoreGeneration > protocol.MaxGeneration {
+		return protocol.Errorf(protocol.InvalidArgument, "--restore-generation is at most %d, not %d", uint32(protocol.MaxGeneration), cfg.RestoreGeneration)
+	}
 	if cfg.RestoreGeneration > 0 {
 		return nil
 	}

@@ -32,6 +32,7 @@ func TestVerbs(t *testing.T) {
 	t.Run("followers", func(t *testing.T) { testFollowers(t, g) })
 	t.Run("references come back", func(t *testing.T) { testDrain(t, g, s) })
 	t.Run("sessions end", func(t *testing.T) { testSessionClose(t, g) })
+	t.Run("a late opening", func(t *testing.T) { testLateOpening(t, g) })
 	t.Run("bad input", func(t *testing.T) { testBadInput(t, g, s, nodes) })
 	t.Run("JSON", func(t *testing.T) { testJSON(t, g) })
 	t.Run("admin", func(t *testing.T) { testAdmin(t, g) })
@@ -274,8 +275,34 @@ func testSessionClose(t *testing.T, g *group) {
 		if !bytes.Equal(ans.Session, own.id) || g.counters().Sessions != before+1 {
 			t.Errorf("opened %x, %d sessions more; asked for %x", ans.Session, g.counters().Sessions-before, own.id)
 		}
+		if own.opened != nil && own.opened.GetCounter() != ans.Version.GetCounter() {
+			t.Errorf("opened at %v, a retry says %v", own.opened, ans.Version)
+		}
+		own.opened = ans.Version
 	}
 	g.must(protocol.PathCommit, own.commitInline("own", []byte("own")), &pb.CommitAnswer{})
 	g.refused(protocol.PreconditionFailed, protocol.PathSessionOpen, &pb.SessionOpenRequest{Session: own.id}, &pb.SessionOpenAnswer{})
 	g.refused(protocol.InvalidArgument, protocol.PathSessionOpen, &pb.SessionOpenRequest{Session: own.id[:15]}, &pb.SessionOpenAnswer{})
+}
+
+// testLateOpening: when the opening of a session that was closed arrives once more,
+// and what was asked under it, nothing of it runs, and the client of the session that
+// came of it is told the version that its own calls carry.
+func testLateOpening(t *testing.T, g *group) {
+	s := g.session()
+	old := s.commitInline("late", []byte("old"))
+	g.must(protocol.PathCommit, old, &pb.CommitAnswer{})
+	g.must(protocol.PathSessionClose, &pb.SessionCloseRequest{Session: s.id}, &pb.SessionCloseAnswer{})
+	fresh := g.session()
+	var ans pb.CommitAnswer
+	g.must(protocol.PathCommit, fresh.commitInline("late", []byte("new")), &ans)
+	var opened pb.SessionOpenAnswer
+	g.must(protocol.PathSessionOpen, &pb.SessionOpenRequest{Session: s.id}, &opened)
+	g.refused(protocol.SessionExpired, protocol.PathCommit, old, &pb.CommitAnswer{})
+	got, err := g.lookup(g.leader(), "late", pb.Level_LEVEL_LINEARIZABLE, nil)
+	if err != nil || got.GetObject().GetVersion().GetCounter() != ans.Version.GetCounter() {
+		t.Errorf("the object is %v (%v), want version %v", got.GetObject(), err, ans.Version)
+	}
+	again := &session{g: g, id: s.id, opened: opened.Version}
+	g.must(protocol.PathDelete, &pb.DeleteRequest{Call: again.call(), Bucket: "bucket", Items: []*pb.DeleteItem{{Name: "late"}}}, &pb.DeleteAnswer{})
 }

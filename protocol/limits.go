@@ -87,6 +87,11 @@ const (
 	MaxMetaAnswer = 8 << 20
 	// Partitions is the number of hash prefixes that a layout places.
 	Partitions = 4096
+	// MaxGeneration bounds the generations of versions.
+	MaxGeneration = 1 << 31
+	// MaxMetGeneration bounds what the next generation has to be above by a node's word
+	// alone: whatever one shows, a generation can be started.
+	MaxMetGeneration = 1 << 30
 	// MaxRedundancy bounds R.
 	MaxRedundancy = 5
 	// MaxAddressLength bounds host:port, MaxZoneLength a zone's name.

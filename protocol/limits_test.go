@@ -41,6 +41,7 @@ func TestLimitsRelate(t *testing.T) {
 		{"1 <= Q <= R", DefaultQuorum >= 1 && DefaultQuorum <= DefaultRedundancy && DefaultRedundancy <= MaxRedundancy},
 		{"two default quorums meet", 2*DefaultQuorum > DefaultRedundancy},
 		{"the Raft group may be odd at its largest", MaxMetaservers%2 == 1},
+		{"above what a node can show there are generations left", MaxMetGeneration < MaxGeneration/2+1 && MaxGeneration < 1<<32-1},
 		{"a bucket's bounds are ordered", MinBucketLength < MaxBucketLength},
 		{"the session window is what a bitmap of one word holds", SessionWindow <= 64},
 	} {

@@ -54,10 +54,14 @@ func New(cfg Config) *Worker {
 }
 
 // Carry runs a batch. Errors are for the batch as a whole: OrderRefused for a
-// lower generation or term, Busy, TooLarge, Disk.
+// lower generation or term, Busy, TooLarge, InvalidArgument for a generation that
+// there cannot be, Disk.
 func (w *Worker) Carry(ctx context.Context, q *pb.OrdersRequest) (*pb.OrdersAnswer, error) {
 	if len(q.GetOrders()) > MaxBatch {
 		return nil, protocol.Errorf(protocol.TooLarge, "a batch has at most %d orders; this one has %d", MaxBatch, len(q.GetOrders()))
+	}
+	if q.GetGeneration() > protocol.MaxGeneration {
+		return nil, protocol.Errorf(protocol.InvalidArgument, "a generation is at most %d, not %d", uint32(protocol.MaxGeneration), q.GetGeneration())
 	}
 	select {
 	case w.batches <- struct{}{}:

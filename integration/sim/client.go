@@ -17,7 +17,11 @@ type client struct {
 	life    int
 	busy    bool
 	session []byte
-	seq     uint64
+	// opened is the version that opened the session, asked what was asked to open it
+	// and under it.
+	opened *pb.Version
+	asked  []func() *record.Command
+	seq    uint64
 	// pool are claims of earlier days, which a slow client may still send.
 	pool []heldClaim
 	// layout is where blocks belong, as the client learnt it some time ago.
@@ -64,7 +68,8 @@ func (c *client) act() {
 	if w.hits(FaultClientCrash) {
 		w.say("client %d crashes", c.id)
 		c.life++
-		c.busy, c.session, c.seq = false, nil, 0
+		c.busy = false
+		c.leave()
 	}
 	if c.busy {
 		return
@@ -141,21 +146,29 @@ func (w *world) anyLeader() *server {
 	return s
 }
 
+// openSession asks under one id, however often it asks.
 func (c *client) openSession() {
-	w := c.w
-	c.ask(func() *record.Command {
-		return &record.Command{Body: &record.Command_OpenSession{OpenSession: &record.OpenSession{Session: w.id()}}}
-	}, func(q *record.Command, r *record.Result) {
+	id := c.w.id()
+	open := func() *record.Command {
+		return &record.Command{Body: &record.Command_OpenSession{OpenSession: &record.OpenSession{Session: id}}}
+	}
+	c.ask(open, func(_ *record.Command, r *record.Result) {
 		if r != nil && r.Kind == 0 {
-			c.session, c.seq = q.GetOpenSession().Session, 0
+			c.session, c.opened, c.seq, c.asked = id, r.Version, 0, []func() *record.Command{open}
 		}
 		c.done()
 	})
 }
 
+// leave ends what the client has to do with its session.
+func (c *client) leave() {
+	c.w.echo(c.asked)
+	c.session, c.opened, c.asked, c.seq = nil, nil, nil, 0
+}
+
 func (c *client) closeSession() {
 	session := c.session
-	c.session, c.seq = nil, 0
+	c.leave()
 	c.ask(func() *record.Command {
 		return &record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: session}}}
 	}, func(*record.Command, *record.Result) { c.done() })
@@ -164,15 +177,17 @@ func (c *client) closeSession() {
 // call asks within the session, under its next sequence.
 func (c *client) call(oldest protocol.Version, cmd func(*pb.Call) *record.Command, heard func(*record.Result)) {
 	c.seq++
-	call := &pb.Call{Session: c.session, Sequence: c.seq, LowestUnacked: c.seq}
+	call := &pb.Call{Session: c.session, Opened: c.opened, Sequence: c.seq, LowestUnacked: c.seq}
 	if !oldest.IsZero() {
 		call.OldestUpload = wire(oldest)
 	}
 	// Said falsely too: it only decides when Reap is tried.
 	call.NoneUploading = c.w.chance(0.5)
-	c.ask(func() *record.Command { return cmd(call) }, func(_ *record.Command, r *record.Result) {
+	made := func() *record.Command { return cmd(call) }
+	c.asked = append(c.asked, made)
+	c.ask(made, func(_ *record.Command, r *record.Result) {
 		if k := protocol.Kind(r.GetKind()); r == nil || k == protocol.SessionExpired {
-			c.session, c.seq = nil, 0
+			c.leave()
 		}
 		heard(r)
 	})

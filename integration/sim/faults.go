@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/sim/cover"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
@@ -35,13 +36,14 @@ const (
 	FaultClientCrash
 	FaultLateOrders
 	FaultRestoreSoon
+	FaultEcho
 	faultEnd
 )
 
 var faultNames = [faultEnd]string{
 	"message lost", "message repeated", "message late", "node crash", "node crash midway", "node killed", "node vanished", "disk rolled back",
 	"bytes rotten", "sync failed", "leader deposed", "old leader heard", "leader meddling", "metadata restored", "node removed", "loss accepted", "clock jumped",
-	"client stalled", "client crashed", "orders of a lost future", "metadata restored soon",
+	"client stalled", "client crashed", "orders of a lost future", "metadata restored soon", "a session asked again",
 }
 
 // faultRates are the chances of one occasion, times what the seed draws (0 to 2).
@@ -49,7 +51,7 @@ var faultNames = [faultEnd]string{
 var faultRates = [faultEnd]float64{
 	FaultDrop: 0.05, FaultDuplicate: 0.12, FaultDelay: 0.08, FaultCrash: 0.15, FaultCrashMidway: 0.02, FaultKill: 0.1, FaultVanish: 0.02,
 	FaultRollback: 0.12, FaultRot: 0.08, FaultSync: 0.005, FaultElection: 0.2, FaultOldLeaderHeard: 0.3, FaultMeddling: 0.1, FaultRestore: 0.06, FaultRemove: 0.04,
-	FaultAcceptLoss: 0.1, FaultClock: 0.3, FaultStall: 0.15, FaultClientCrash: 0.04, FaultLateOrders: 0.4, FaultRestoreSoon: 0.15,
+	FaultAcceptLoss: 0.1, FaultClock: 0.3, FaultStall: 0.15, FaultClientCrash: 0.04, FaultLateOrders: 0.4, FaultRestoreSoon: 0.15, FaultEcho: 0.15,
 }
 
 // restlessRates are those of a world in which little but restores goes wrong, so
@@ -223,5 +225,31 @@ func (w *world) haunt(n *node) {
 	}
 	if n.admitted == w.facts.cluster.Generation && n.met == n.admitted {
 		w.ghosts = slices.DeleteFunc(w.ghosts, mine)
+	}
+}
+
+// A session that has ended may be opened again by a late copy of its own opening,
+// and then its requests, late as well, find it open. By chance alone that is too
+// rare to be seen, so the network remembers what each client asked, and has the
+// opening and the last requests arrive once more, some time after the client left.
+
+// echoes bounds the requests that come again after their opening.
+const echoes = 3
+
+// echo has what a client asked under a session that it has left, the opening first,
+// arrive once more.
+func (w *world) echo(asked []func() *record.Command) {
+	if len(asked) < 2 || !w.hits(FaultEcho) {
+		return
+	}
+	again := append(asked[:1:1], asked[max(1, len(asked)-echoes):]...)
+	late := w.shape.pace * int64(1+w.n(600))
+	for _, request := range again {
+		w.after(late, func() {
+			if s := w.anyLeader(); s.leading {
+				s.propose(request(), func(*record.Result) {})
+			}
+		})
+		late += w.shape.pace * int64(1+w.n(30))
 	}
 }

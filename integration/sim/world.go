@@ -10,7 +10,8 @@
 // as long as one operation is under way on a node, what it does and in which
 // order follows from the operation alone. The network is a heap of messages with
 // seeded delays that loses, repeats and reorders. Clients stall, crash and retry
-// within sessions. Nodes crash with unsynced writes lost, in the middle of an
+// within sessions; what they asked in one that they have left comes again, its opening
+// first. Nodes crash with unsynced writes lost, in the middle of an
 // operation too; they vanish, are removed, get rotten bytes, failing syncs and
 // disks restored from an old image. The metadata is restored from a backup and
 // starts a generation. Operators drain nodes and think better of it, change

@@ -79,7 +79,7 @@ func (a *API) bucketSet(ctx context.Context, q *pb.BucketSetRequest) (*pb.Bucket
 		return nil, err
 	}
 	info := &pb.BucketInfo{
-		Bucket: q.GetBucket(), TrashKeepMs: present.GetBucket().GetTrashKeepMs(), Redundancy: present.GetBucket().GetRedundancy(), Version: &pb.Version{},
+		Bucket: q.GetBucket(), TrashKeepMs: present.GetBucket().GetTrashKeepMs(), Redundancy: present.GetBucket().GetRedundancy(),
 	}
 	if q.TrashKeepMs != nil {
 		info.TrashKeepMs = q.GetTrashKeepMs()
@@ -95,11 +95,16 @@ func (a *API) bucketSet(ctx context.Context, q *pb.BucketSetRequest) (*pb.Bucket
 	if err != nil {
 		return nil, err
 	}
-	if info.TrashKeepMs > 0 || info.Redundancy > 0 {
-		info.Version = res.GetVersion()
+	info.Version = res.GetVersion()
+	if isUsual(info) && isUsual(present.GetBucket()) {
+		// Nothing was set and nothing is: the version that was asked for stays.
+		info.Version = cmd.IfVersion
 	}
 	return &pb.BucketSetAnswer{Bucket: info, Version: res.GetVersion()}, nil
 }
+
+// isUsual: the bucket's settings are those of every bucket of which nothing was set.
+func isUsual(b *pb.BucketInfo) bool { return b.GetTrashKeepMs() == 0 && b.GetRedundancy() == 0 }
 
 // bucketGet answers a bucket's settings.
 func (a *API) bucketGet(ctx context.Context, q *pb.BucketGetRequest) (*pb.BucketGetAnswer, error) {

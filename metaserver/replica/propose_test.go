@@ -237,7 +237,7 @@ func TestBatchesFitIntoEntries(t *testing.T) {
 		session := append(make([]byte, 15), i+1)
 		opens = append(opens, &record.Command{Body: &record.Command_OpenSession{OpenSession: &record.OpenSession{Session: session}}})
 		for n := range uint64(protocol.SessionWindow) {
-			call := &pb.Call{Session: session, Sequence: n + 1, LowestUnacked: 1}
+			call := &pb.Call{Session: session, Opened: &pb.Version{Generation: 1, Counter: uint64(i) + 2}, Sequence: n + 1, LowestUnacked: 1}
 			commits = append(commits, &record.Command{Body: &record.Command_Commit{Commit: &pb.CommitRequest{Call: call, Bucket: "bucket", Name: "name"}}})
 		}
 		closes = append(closes, &record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: session}}})

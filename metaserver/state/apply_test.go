@@ -129,7 +129,7 @@ func TestLookupRanges(t *testing.T) {
 	draw := rand.New(rand.NewPCG(seedOf(t), 0))
 	m := bootstrapped(t, 2)
 	m.must(openSession("session"))
-	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
+	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: m.call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
 	var sizes []uint32
 	for page := range uint32(5) {
 		b := manyBlocks(string(rune('a'+page)), 1+draw.IntN(6))

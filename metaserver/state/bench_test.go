@@ -31,7 +31,7 @@ func BenchmarkCommit(b *testing.B) {
 			for n := 0; n < b.N; n += batch {
 				var commands []*record.Command
 				for i := range batch {
-					commands = append(commands, singleBlockCommit(n+i, uint64(n/batch+1), sessions[i], version))
+					commands = append(commands, singleBlockCommit(n+i, m.call(sessions[i], uint64(n/batch+1), uint64(n/batch+1)), version))
 				}
 				entries = append(entries, encode(b, commands...))
 			}
@@ -63,7 +63,7 @@ func BenchmarkLookup(b *testing.B) {
 		m.must(openSession("s"))
 		const objects = 100_000
 		for n := range objects {
-			m.must(singleBlockCommit(n, uint64(n+1), "s", m.Version()))
+			m.must(singleBlockCommit(n, m.call("s", uint64(n+1), uint64(n+1)), m.Version()))
 		}
 		b.Run(name, func(b *testing.B) {
 			view := t.View()
@@ -79,9 +79,9 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
-func singleBlockCommit(n int, sequence uint64, session string, u protocol.Version) *record.Command {
+func singleBlockCommit(n int, call *pb.Call, u protocol.Version) *record.Command {
 	return commitCommand(&pb.CommitRequest{
-		Call: call(session, sequence, sequence), Bucket: "bench", Name: fmt.Sprintf("some/where/object-%010d", n), Size: 100,
+		Call: call, Bucket: "bench", Name: fmt.Sprintf("some/where/object-%010d", n), Size: 100,
 		Digest: make([]byte, 32), ContentType: "application/octet-stream",
 		Blocks: blocksOf(fmt.Sprint(n)), Claims: claimsOf(1, u, 1, 2, 3),
 	})

@@ -240,7 +240,7 @@ func TestBulkPages(t *testing.T) {
 	const pages = 1000
 	b := newBulk(t, 3)
 	b.must(openSession("session"))
-	b.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
+	b.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: b.call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
 	for page := range uint32(pages) {
 		b.must(&record.Command{NowUnixMs: 1, Body: &record.Command_AppendUpload{AppendUpload: &pb.UploadAppendRequest{
 			Upload: id("upload"), Page: page, Blocks: blocksOf(fmt.Sprint(page)), Claims: claimsOf(1, b.Version(), 1, 2),
@@ -287,7 +287,7 @@ func TestBulkRevive(t *testing.T) {
 			blocks.PlainSizes, blocks.StoredSizes = append(blocks.PlainSizes, 100), append(blocks.StoredSizes, 60)
 		}
 		q := withBlocks(blocks, claimsOf(page, b.Version(), 1, 2, 3))
-		q.Name, q.Call = fmt.Sprint("again", at), call("session", uint64(at+1), 0)
+		q.Name, q.Call = fmt.Sprint("again", at), b.call("session", uint64(at+1), 0)
 		return commitCommand(q)
 	}
 	for node := range uint32(3) {

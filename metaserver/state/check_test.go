@@ -103,13 +103,13 @@ func everything(t *testing.T) *machine {
 	m := bootstrapped(t, 3)
 	m.must(openSession("session"))
 	first := inline("first", 0)
-	first.Call, first.Blocks, first.Size, first.Claims = call("session", 1, 0), blocksOf("A", "B"), 200, claimsOf(2, m.Version(), 1, 2)
+	first.Call, first.Blocks, first.Size, first.Claims = m.call("session", 1, 0), blocksOf("A", "B"), 200, claimsOf(2, m.Version(), 1, 2)
 	m.must(commitCommand(first))
 	second := inline("second", 0)
 	second.Blocks, second.Size = blocksOf("A", "A", "B"), 300
 	m.must(commitCommand(second))
 	m.must(&record.Command{Body: &record.Command_Delete{Delete: &pb.DeleteRequest{Bucket: "limits", Items: []*pb.DeleteItem{{Name: "second"}}}}})
-	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call("session", 2, 0), Upload: id("upload"), Bucket: "limits"}}})
+	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: m.call("session", 2, 0), Upload: id("upload"), Bucket: "limits"}}})
 	m.must(&record.Command{Body: &record.Command_AppendUpload{AppendUpload: &pb.UploadAppendRequest{Upload: id("upload"), Blocks: blocksOf("A", "B")}}})
 	m.must(deletePrefix("fir"))
 	m.must(&record.Command{Body: &record.Command_PutMetaMember{PutMetaMember: &record.PutMetaMember{Member: sampleMember()}}})
@@ -172,6 +172,7 @@ func TestCheckSees(t *testing.T) {
 		{"pages", "an upload's size", func(d damaged) { d.upload(func(u *record.Upload) { u.Size++ }) }},
 		{"pages", "a page of nobody", func(d damaged) { d.put("p"+string(id("nobody"))+"\x00\x00\x00\x00\x00\x00\x00\x64", nil) }},
 		{"jobs", "a job of another length", func(d damaged) { d.job(func(j *record.Job) { j.BlockCount++ }) }},
+		{"sessions", "an opening to come", func(d damaged) { d.session(func(s *record.Session) { s.Opened.Counter += 1000 }) }},
 		{"sessions", "a result lost", func(d damaged) { d.remove("r") }},
 		{"sessions", "a result outside the window", func(d damaged) { d.session(func(s *record.Session) { s.Done &^= 1 }) }},
 		{"sessions", "a highest below what was done", func(d damaged) { d.session(func(s *record.Session) { s.Highest = 1 }) }},

@@ -122,11 +122,15 @@ func checkJobs(w *world) error {
 	return nil
 }
 
-// checkSessions: a session has a result for each sequence that it marks as done,
-// all of them inside its window, and no result is without a session.
+// checkSessions: a session was opened at a version that there was (a row of before
+// says nothing of it), has a result for each sequence that it marks as done, all of
+// them inside its window, and no result is without a session.
 func checkSessions(w *world) error {
 	results := 0
 	for _, s := range w.sessions {
+		if opened := fromPB(s.row.Opened); versionOf(w.cluster).Less(opened) {
+			return broken("sessions", "session %x was opened at %s, and the present version is %s", s.key, opened, versionOf(w.cluster))
+		}
 		lowest, highest := s.row.LowestUnacked, s.row.Highest
 		if lowest == 0 || lowest > 1 && highest < lowest || s.row.Done != 0 && highest < lowest+uint64(bits.Len64(s.row.Done))-1 {
 			return broken("sessions", "session %x begins at %d, done %b, highest %d", s.key, lowest, s.row.Done, highest)

@@ -34,8 +34,11 @@ func checkTrash(w *world) error {
 	return nil
 }
 
-// checkBuckets: a row says something, and when it was set.
+// checkBuckets: a row says something, and when it was set; none went in a time to come.
 func checkBuckets(w *world) error {
+	if cleared := fromPB(w.cluster.BucketsCleared); versionOf(w.cluster).Less(cleared) {
+		return broken("buckets", "a bucket's settings ended at %s, and the present version is %s", cleared, versionOf(w.cluster))
+	}
 	for _, b := range w.buckets {
 		if err := checkPutBucket(&record.PutBucket{Bucket: string(b.key), TrashKeepMs: b.row.TrashKeepMs, Redundancy: b.row.Redundancy}); err != nil {
 			return broken("buckets", "%s: %v", b.key, err)

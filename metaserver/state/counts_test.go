@@ -57,7 +57,7 @@ func TestMaxUploadsPerSession(t *testing.T) {
 	m.must(openSession("session"))
 	create := func(n uint64) *record.Command {
 		return &record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{
-			Call: call("session", n, n), Upload: id(fmt.Sprint("upload", n)), Bucket: "limits",
+			Call: m.call("session", n, n), Upload: id(fmt.Sprint("upload", n)), Bucket: "limits",
 		}}}
 	}
 	for n := range uint64(protocol.MaxUploadsPerSession) {
@@ -74,7 +74,7 @@ func TestMaxPagesPerUpload(t *testing.T) {
 	m.unchecked = true
 	m.bootstrap(3)
 	m.must(openSession("session"))
-	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
+	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: m.call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
 	page := func(n uint32) *record.Command {
 		return &record.Command{Body: &record.Command_AppendUpload{AppendUpload: &pb.UploadAppendRequest{
 			Upload: id("upload"), Page: n, Blocks: blocksOf("A"), Claims: claimsOf(1, m.Version(), 1, 2),
@@ -124,7 +124,7 @@ func TestLastSequence(t *testing.T) {
 	m := bootstrapped(t, 0)
 	m.must(openSession("session"))
 	for n := uint64(math.MaxUint64 - 2); n != 0; n++ {
-		m.must(commitCommand(&pb.CommitRequest{Call: call("session", n, math.MaxUint64-2), Bucket: "bucket", Name: "name"}))
+		m.must(commitCommand(&pb.CommitRequest{Call: m.call("session", n, math.MaxUint64-2), Bucket: "bucket", Name: "name"}))
 	}
 	m.must(&record.Command{Body: &record.Command_CloseSession{CloseSession: &record.CloseSession{Session: id("session")}}})
 }

@@ -86,7 +86,7 @@ func TestMillionBlocks(t *testing.T) {
 	blocks -= blocks % protocol.MaxBlocksPerPage
 	b := newBulk(t, 3)
 	b.must(openSession("session"))
-	b.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
+	b.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: b.call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
 	for page := range blocks / protocol.MaxBlocksPerPage {
 		q := &pb.UploadAppendRequest{Upload: id("upload"), Page: uint32(page), Blocks: manyBlocks(fmt.Sprint(page, " "), protocol.MaxBlocksPerPage)}
 		q.Claims = claimsOf(protocol.MaxBlocksPerPage, b.Version(), 1, 2)

@@ -66,7 +66,8 @@
 //     something is left of it.
 //   - marks: only live blocks are marked; what a sweep has passed is marked or in
 //     line, and so is what stands on a node being drained once a sweep is done.
-//   - sessions: every result row belongs to an open session and its window.
+//   - sessions: each was opened at some version; every result row belongs to an open
+//     session and its window.
 //   - uploads: pages are contiguous and belong to an upload, object or job.
 //   - trash: a trashed object is whole and has one row by its due time; buckets: a
 //     bucket's row says something.

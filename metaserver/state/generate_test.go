@@ -120,7 +120,11 @@ func (g *generator) call(percent int) *pb.Call {
 	case 2, 3, 4:
 		lowest = sequence - uint64(g.draw(int(min(sequence, 4))))
 	}
-	c := call(session, sequence, lowest)
+	c := g.m.call(session, sequence, lowest)
+	if g.chance(5) {
+		// Of another opening of the session, perhaps.
+		c.Opened.Counter = uint64(1 + g.draw(40))
+	}
 	c.NoneUploading = g.chance(50)
 	return c
 }

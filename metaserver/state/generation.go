@@ -10,6 +10,15 @@ func checkStartGeneration(q *record.StartGeneration) error {
 	if q.PausedClasses>>pausedEnd != 0 {
 		return protocol.Errorf(protocol.InvalidArgument, "paused classes are bits below %d", pausedEnd)
 	}
+	return checkGeneration(q.Generation)
+}
+
+// checkGeneration: no operator has started a generation above the limit, so nobody
+// has met one.
+func checkGeneration(generation uint32) error {
+	if generation > protocol.MaxGeneration {
+		return protocol.Errorf(protocol.InvalidArgument, "a generation is at most %d, not %d", uint32(protocol.MaxGeneration), generation)
+	}
 	return nil
 }
 
@@ -77,9 +86,12 @@ func stopped(c *record.Cluster, q *record.Command) bool {
 }
 
 // HighestGeneration is the highest that this metadata has been in, or knows a node
-// to have met: a new one is above it.
+// to have met: a new one is above it. A node's word for more than
+// protocol.MaxMetGeneration counts as that: it stops the metadata as any does, and
+// must not leave it without a generation to start. If it was true, the node shows
+// it again when the next one has been started.
 func HighestGeneration(c *record.Cluster) uint32 {
-	return max(c.GetGeneration(), c.GetMet().GetGeneration())
+	return max(c.GetGeneration(), min(c.GetMet().GetGeneration(), protocol.MaxMetGeneration))
 }
 
 // Serving is Unavailable while the metadata is known to be rolled back: what it

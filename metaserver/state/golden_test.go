@@ -48,7 +48,7 @@ func sampleRows() []sample {
 			AppliedIndex: 3, AppliedTerm: 4, LastNode: 5, Mark: sampleVersion(), MarkDigest: []byte("mark"), LayoutVersion: 6,
 			Suspects: []*record.Suspect{{Node: 1, Below: sampleVersion()}},
 			Indexed:  &record.Settings{Redundancy: 2, Quorum: 1}, ReindexCursor: []byte("cursor"), Met: sampleVersion(),
-			LastSweep: 30, Away: []uint32{1, 2}, AskedRedundancies: 32,
+			LastSweep: 30, Away: []uint32{1, 2}, AskedRedundancies: 32, BucketsCleared: sampleVersion(),
 		}},
 		{"row object", &record.Object{
 			Version: sampleVersion(), Size: 1, ContentType: "text/plain", UserMetadata: []*pb.Meta{{Key: "k", Value: "v"}}, Digest: []byte("digest"),
@@ -70,7 +70,7 @@ func sampleRows() []sample {
 			Drops: []*record.Held{{Node: 2, Generation: 1, Counter: 300}}, Pending: []uint32{3}, PlainSize: 4, StoredSize: 5, Moving: 9,
 			Levels: []*record.Level{{Redundancy: 1, Refs: 2}},
 		}},
-		{"row session", &record.Session{Highest: 1, LowestUnacked: 2, RenewedUnixMs: 3, Uploads: 4, Done: 5, OldestUpload: sampleVersion(), Uses: 7, NoneUploading: true}},
+		{"row session", &record.Session{Highest: 1, LowestUnacked: 2, RenewedUnixMs: 3, Uploads: 4, Done: 5, OldestUpload: sampleVersion(), Uses: 7, NoneUploading: true, Opened: sampleVersion()}},
 		{"row work", &record.Work{Attempts: 1, Cause: 17, Detail: "detail"}},
 		{"row node", &record.Node{
 			Identity: []byte("identity"), Address: "a", Zone: "z", State: pb.NodeState_NODE_STATE_UP, Incarnation: 1, Start: []byte("start"),
@@ -103,7 +103,7 @@ func sampleRows() []sample {
 // sampleCommands has every command once, in an order in which most succeed.
 func sampleCommands() []*record.Command {
 	call := func(sequence uint64) *pb.Call {
-		return &pb.Call{Session: id("session"), Sequence: sequence, LowestUnacked: 1}
+		return &pb.Call{Session: id("session"), Opened: &pb.Version{Generation: 1, Counter: 3}, Sequence: sequence, LowestUnacked: 1}
 	}
 	claims := []*pb.Claim{{Node: 1, Incarnation: 1, Ack: 9, Generation: 1, Counter: 2}, {Block: 1, Node: 1, Incarnation: 1, Ack: 10, Generation: 1, Counter: 2}}
 	return []*record.Command{

@@ -14,7 +14,7 @@ func sampleBulk() []*record.Command {
 		{Body: &record.Command_Commit{Commit: &pb.CommitRequest{Bucket: "bucket", Name: "a/1", Inline: []byte("x"), Size: 1}}},
 		{Body: &record.Command_Commit{Commit: &pb.CommitRequest{Bucket: "bucket", Name: "a/2", Inline: []byte("x"), Size: 1}}},
 		{NowUnixMs: 5, Request: "request", Body: &record.Command_DeletePrefix{DeletePrefix: &pb.DeletePrefixRequest{
-			Call: call("bulk", 1, 1), Bucket: "bucket", Prefix: "a/",
+			Call: call("bulk", protocol.Version{Generation: 2, Counter: 11}, 1, 1), Bucket: "bucket", Prefix: "a/",
 		}}},
 		prefixStep(job, "", 1),
 		prefixStep(job, "a/1", 1000),

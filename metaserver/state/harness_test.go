@@ -149,6 +149,25 @@ func openSession(name string) *record.Command {
 	return &record.Command{Body: &record.Command_OpenSession{OpenSession: &record.OpenSession{Session: id(name)}}}
 }
 
-func call(session string, sequence, lowest uint64) *pb.Call {
-	return &pb.Call{Session: id(session), Sequence: sequence, LowestUnacked: lowest}
+// call is one of a session that an entry at the version opened has opened.
+func call(session string, opened protocol.Version, sequence, lowest uint64) *pb.Call {
+	return &pb.Call{Session: id(session), Opened: versionPB(opened), Sequence: sequence, LowestUnacked: lowest}
+}
+
+// call is one of the session as it is open now; of one that is not, at some version.
+func (m *machine) call(session string, sequence, lowest uint64) *pb.Call {
+	m.tb.Helper()
+	opened := protocol.Version{Generation: 1, Counter: 1}
+	value, found, err := m.table.Get(append([]byte{state.TableSessions}, id(session)...))
+	if err != nil {
+		m.tb.Fatal(err)
+	}
+	if found {
+		var s record.Session
+		if err := s.UnmarshalVT(value); err != nil {
+			m.tb.Fatal(err)
+		}
+		opened = protocol.Version{Generation: s.Opened.GetGeneration(), Counter: s.Opened.GetCounter()}
+	}
+	return call(session, opened, sequence, lowest)
 }

@@ -105,9 +105,14 @@ func TestMalformed(t *testing.T) {
 		"precondition":          change(func(q *pb.CommitRequest) { q.Precondition = &pb.Precondition{Kind: 9} }),
 		"if-version of nothing": change(func(q *pb.CommitRequest) { q.Precondition = &pb.Precondition{Kind: pb.Precondition_IF_VERSION} }),
 		"key twice":             change(func(q *pb.CommitRequest) { q.UserMetadata = []*pb.Meta{{Key: "k"}, {Key: "l"}, {Key: "k"}} }),
-		"session of 3 bytes":    change(func(q *pb.CommitRequest) { q.Call = &pb.Call{Session: []byte("abc"), Sequence: 1} }),
-		"the zero session":      change(func(q *pb.CommitRequest) { q.Call = &pb.Call{Session: make([]byte, 16), Sequence: 1} }),
-		"an upload's claims":    change(func(q *pb.CommitRequest) { q.Upload, q.Blocks = id("upload"), nil }),
+		"session of 3 bytes": change(func(q *pb.CommitRequest) {
+			q.Call = &pb.Call{Session: []byte("abc"), Opened: sampleVersion(), Sequence: 1}
+		}),
+		"the zero session": change(func(q *pb.CommitRequest) {
+			q.Call = &pb.Call{Session: make([]byte, 16), Opened: sampleVersion(), Sequence: 1}
+		}),
+		"no opening":         change(func(q *pb.CommitRequest) { q.Call = &pb.Call{Session: id("session"), Sequence: 1} }),
+		"an upload's claims": change(func(q *pb.CommitRequest) { q.Upload, q.Blocks = id("upload"), nil }),
 	}
 	m := bootstrapped(t, 3)
 	for what, q := range cases {
@@ -128,7 +133,7 @@ func TestEntryRows(t *testing.T) {
 	for i := range 20 {
 		q := withBlocks(manyBlocks(fmt.Sprint(i, " "), protocol.MaxBlocksPerPage), claimsOf(protocol.MaxBlocksPerPage, m.Version(), 1, 2))
 		m.must(commitCommand(q))
-		q.Claims, q.Call = nil, call("session", uint64(i+1), 0)
+		q.Claims, q.Call = nil, m.call("session", uint64(i+1), 0)
 		commands = append(commands, commitCommand(q))
 	}
 	busy := 0
@@ -201,13 +206,13 @@ func TestLargeUpload(t *testing.T) {
 	m := newMachineOn(t, counting)
 	m.bootstrap(3)
 	m.must(openSession("session"))
-	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
+	m.must(&record.Command{Body: &record.Command_CreateUpload{CreateUpload: &record.CreateUpload{Call: m.call("session", 1, 0), Upload: id("upload"), Bucket: "limits"}}})
 	var all []byte
 	for page := range uint32(pages) {
 		blocks := manyBlocks(fmt.Sprint(page, " "), protocol.MaxBlocksPerPage-int(page))
 		all = append(all, blocks.Hashes...)
 		m.must(&record.Command{Body: &record.Command_AppendUpload{AppendUpload: &pb.UploadAppendRequest{
-			Call: call("session", uint64(page)+2, 0), Upload: id("upload"), Page: page, Blocks: blocks, Claims: claimsOf(len(blocks.PlainSizes), m.Version(), 1, 2),
+			Call: m.call("session", uint64(page)+2, 0), Upload: id("upload"), Page: page, Blocks: blocks, Claims: claimsOf(len(blocks.PlainSizes), m.Version(), 1, 2),
 		}}})
 	}
 	m.must(commitCommand(&pb.CommitRequest{Bucket: "limits", Name: "large", Upload: id("upload"), Size: uint64(100 * len(all) / 32)}))

@@ -95,7 +95,7 @@ func describe(rt *rapid.T, m *machine) string {
 	sessions, err := state.Sessions(m.table, protocol.ID{}, 1000)
 	check(err)
 	for _, s := range sessions {
-		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest %s uses %d quiet %v\n", s.Session[:], s.Highest, s.LowestUnacked, s.OldestUpload, s.Uses, s.NoneUploading)
+		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest %s uses %d quiet %v opened %s\n", s.Session[:], s.Highest, s.LowestUnacked, s.OldestUpload, s.Uses, s.NoneUploading, s.Opened)
 	}
 	check(describeTrash(m, &out))
 	check(describeWork(m, &out))

@@ -61,6 +61,9 @@ const (
 	DropRaisesFloor
 	// ExactlyOnce: a sequence of a session runs at most once.
 	ExactlyOnce
+	// SessionOpening: a call runs only under the very opening of its session that it
+	// names.
+	SessionOpening
 	// DropTargets: Drop counts copies on the target set only, and so none on a node
 	// that is away.
 	DropTargets
@@ -98,7 +101,7 @@ var ruleNames = [ruleEnd]string{
 	DropGuard: "DropGuard", UnreferenceCursor: "UnreferenceCursor", KeptClearsPending: "KeptClearsPending",
 	RegisterIncarnation: "RegisterIncarnation", RegisterCounts: "RegisterCounts", DistinctNodes: "DistinctNodes",
 	GenerationFloor: "GenerationFloor", StrayCounted: "StrayCounted", RemoveAtOnce: "RemoveAtOnce", RemoveGuard: "RemoveGuard",
-	SuspectUntrusted: "SuspectUntrusted", DropRaisesFloor: "DropRaisesFloor", ExactlyOnce: "ExactlyOnce",
+	SuspectUntrusted: "SuspectUntrusted", DropRaisesFloor: "DropRaisesFloor", ExactlyOnce: "ExactlyOnce", SessionOpening: "SessionOpening",
 	DropTargets: "DropTargets", DrainedGuard: "DrainedGuard", MaintenanceGuard: "MaintenanceGuard", AwayMarked: "AwayMarked", SurplusMarked: "SurplusMarked",
 	QuorumOfHighest: "QuorumOfHighest", DropByHighest: "DropByHighest", ObjectKeepsRedundancy: "ObjectKeepsRedundancy",
 	PrefixUpto: "PrefixUpto", TrashKeepsReferences: "TrashKeepsReferences",

@@ -194,8 +194,9 @@ func (s *scenario) precondition(a *arguments) *pb.Precondition {
 	}
 }
 
-// call: call=SESSION:SEQUENCE or call=SESSION:SEQUENCE:LOWEST, and oldest=VERSION
-// for the session's low-water mark, idle=yes if no upload is in flight after it.
+// call: call=SESSION:SEQUENCE or call=SESSION:SEQUENCE:LOWEST, opened=VERSION for the
+// opening that it names, where that is not the present one, oldest=VERSION for the
+// session's low-water mark, idle=yes if no upload is in flight after it.
 func (s *scenario) call(a *arguments) *pb.Call {
 	value, ok := a.get("call")
 	if !ok {
@@ -206,7 +207,10 @@ func (s *scenario) call(a *arguments) *pb.Call {
 	for i, p := range parts[1:] {
 		numbers[i], _ = strconv.ParseUint(p, 10, 64)
 	}
-	c := call(parts[0], numbers[0], numbers[1])
+	c := s.m.call(parts[0], numbers[0], numbers[1])
+	if _, named := a.get("opened"); named {
+		c.Opened = s.version(a, "opened")
+	}
 	if _, reported := a.get("oldest"); reported {
 		c.OldestUpload = s.version(a, "oldest")
 	}

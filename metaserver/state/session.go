@@ -8,14 +8,21 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
+// A session is what one opening of it began: its id and the version of that entry.
+// Nothing remembers an id that was closed, so that a late copy of an opening opens
+// another session of the same id. No call belongs to that one: each carries the
+// version that opened its own, and the client that hears of the later version has
+// not called yet. It is idle until it expires.
+
 // openSession is idempotent while nothing was asked under the session, so that a
-// proposer may repeat it.
+// proposer may repeat it: the answer is the version that opened it.
 func (a *applier) openSession(q *record.OpenSession) *record.Result {
 	key := keySession(q.Session)
 	session := &record.Session{}
 	if a.load(key, session) {
-		if session.Highest == 0 {
-			return a.done()
+		// A row of before sessions kept their opening is nobody's any more.
+		if session.Highest == 0 && session.Opened != nil {
+			return &record.Result{Version: session.Opened}
 		}
 		return a.refuse(protocol.PreconditionFailed, "the session is open and in use; draw another id")
 	}
@@ -23,12 +30,15 @@ func (a *applier) openSession(q *record.OpenSession) *record.Result {
 		return a.refuse(protocol.LimitExceeded, "%d sessions are open, which is the limit", protocol.MaxSessions)
 	}
 	a.cluster.Counters.Sessions++
-	a.store(key, &record.Session{LowestUnacked: 1, RenewedUnixMs: a.nowUnixMs, OldestUpload: toPB(a.next()), NoneUploading: true})
+	opened := toPB(a.next())
+	a.store(key, &record.Session{LowestUnacked: 1, RenewedUnixMs: a.nowUnixMs, OldestUpload: opened, NoneUploading: true, Opened: opened})
 	return a.done()
 }
 
 // closeSession ends a session with its results and open uploads. An expiry is
-// Changed if the session was used after it was decided on.
+// Changed if the session was used after it was decided on. Either ends whichever
+// session the id has now: what a late copy ends is expired to its client, if it has
+// one, and nothing runs by it.
 func (a *applier) closeSession(q *record.CloseSession) *record.Result {
 	key := keySession(q.Session)
 	session := &record.Session{}
@@ -62,6 +72,9 @@ func (a *applier) once(call *pb.Call, rule func() *record.Result) *record.Result
 	session := &record.Session{}
 	if !a.load(key, session) {
 		return a.refuse(protocol.SessionExpired, "the session is not open; nothing of it will run")
+	}
+	if opened := fromPB(session.Opened); opened != fromPB(call.Opened) && a.m.holds(SessionOpening) {
+		return a.refuse(protocol.SessionExpired, "the session that was opened at version %s has ended, and its id was opened again at %s; nothing of it will run", fromPB(call.Opened), opened)
 	}
 	lowest := max(session.LowestUnacked, call.LowestUnacked)
 	switch {
@@ -161,6 +174,8 @@ type SessionInfo struct {
 	OldestUpload protocol.Version
 	// NoneUploading: no upload that was begun before its last request is in flight.
 	NoneUploading bool
+	// Opened is the version that opened it.
+	Opened protocol.Version
 }
 
 // Sessions returns up to limit open sessions with ids above after.
@@ -176,7 +191,7 @@ func Sessions(r Reader, after protocol.ID, limit int) ([]SessionInfo, error) {
 		if failed = decode(key, value, &s); failed != nil {
 			return false
 		}
-		out = append(out, SessionInfo{protocol.ID(key[1:]), s.Highest, s.LowestUnacked, s.Uses, s.RenewedUnixMs, fromPB(s.OldestUpload), s.NoneUploading})
+		out = append(out, SessionInfo{protocol.ID(key[1:]), s.Highest, s.LowestUnacked, s.Uses, s.RenewedUnixMs, fromPB(s.OldestUpload), s.NoneUploading, fromPB(s.Opened)})
 		return true
 	})
 	if err == nil {

@@ -68,6 +68,9 @@ func TestCheckSeesTrash(t *testing.T) {
 				d.t.Fatal(err)
 			}
 		}},
+		{"buckets", "settings that end in a time to come", func(d damaged) {
+			d.cluster(func(c *record.Cluster) { c.BucketsCleared = &pb.Version{Generation: 1, Counter: 99} })
+		}},
 		{"buckets", "settings that say nothing", func(d damaged) { d.put("klimits", nil) }},
 		{"buckets", "settings of a time to come", func(d damaged) {
 			b := &record.Bucket{}

@@ -85,9 +85,9 @@ type twinJob struct {
 }
 
 type twinSession struct {
-	lowest, highest, oldest, uses uint64
-	quiet                         bool
-	results                       map[uint64]string
+	opened, lowest, highest, oldest, uses uint64
+	quiet                                 bool
+	results                               map[uint64]string
 }
 
 const twinF = 1
@@ -160,7 +160,7 @@ func (w *twin) once(c *pb.Call, rule func() string) string {
 		return rule()
 	}
 	s := w.sessions[string(c.Session)]
-	if s == nil {
+	if s == nil || s.opened != c.Opened.GetCounter() {
 		return w.say(protocol.SessionExpired)
 	}
 	lowest := max(s.lowest, c.LowestUnacked)
@@ -196,9 +196,9 @@ func (w *twin) openSession(id string) string {
 		if s.highest > 0 {
 			return w.say(protocol.PreconditionFailed)
 		}
-		return w.say(0)
+		return fmt.Sprintf("ok 1.%d", s.opened)
 	}
-	w.sessions[id] = &twinSession{lowest: 1, results: map[uint64]string{}, oldest: w.next(), quiet: true}
+	w.sessions[id] = &twinSession{opened: w.next(), lowest: 1, results: map[uint64]string{}, oldest: w.version, quiet: true}
 	return w.say(0)
 }
 

@@ -200,7 +200,7 @@ func (w *twin) print() string {
 		fmt.Fprintf(&out, "job 1.%d cursor %d left %d\n", version, j.cursor, uint64(len(j.blocks))-j.cursor)
 	}
 	for _, id := range sortedKeys(w.sessions) {
-		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest 1.%d uses %d quiet %v\n", id, w.sessions[id].highest, w.sessions[id].lowest, w.sessions[id].oldest, w.sessions[id].uses, w.sessions[id].quiet)
+		fmt.Fprintf(&out, "session %x highest %d lowest %d oldest 1.%d uses %d quiet %v opened 1.%d\n", id, w.sessions[id].highest, w.sessions[id].lowest, w.sessions[id].oldest, w.sessions[id].uses, w.sessions[id].quiet, w.sessions[id].opened)
 	}
 	w.printTrash(&out)
 	w.printWork(&out)

@@ -46,12 +46,10 @@ func (w *twin) putBucket(q *record.PutBucket) string {
 	if q.IfVersion.GetCounter() != w.keptSince {
 		return w.say(protocol.Changed)
 	}
+	had := w.keep > 0 || w.asked > 0
 	w.keep, w.asked = q.TrashKeepMs, int(q.Redundancy)
-	if w.keep > 0 || w.asked > 0 {
+	if had || w.keep > 0 || w.asked > 0 {
 		w.keptSince = w.next()
-	} else if w.keptSince > 0 {
-		w.next()
-		w.keptSince = 0
 	}
 	return w.say(0)
 }

@@ -198,6 +198,9 @@ func checkCall(c *pb.Call) error {
 	if err := checkID("a session", c.Session); err != nil {
 		return err
 	}
+	if fromPB(c.Opened).IsZero() {
+		return protocol.Errorf(protocol.InvalidArgument, "a call carries the version that opened its session, as the answer to the opening tells it")
+	}
 	if c.Sequence == 0 || c.LowestUnacked > c.Sequence {
 		return protocol.Errorf(protocol.InvalidArgument, "sequences count from 1, and the lowest unacknowledged one (%d) is not above the request's (%d)", c.LowestUnacked, c.Sequence)
 	}

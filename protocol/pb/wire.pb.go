@@ -844,6 +844,9 @@ type Call struct {
 	// The session's low-water mark: no upload version below it is still in flight
 	// (reclamation.md, Lag of W). It only grows; absent says nothing new.
 	OldestUpload *Version `protobuf:"bytes,4,opt,name=oldest_upload,json=oldestUpload,proto3" json:"oldest_upload,omitempty"`
+	// The version that opened the session (SessionOpenAnswer.version), required: a
+	// session that a late copy of its opening opened again answers session-expired.
+	Opened *Version `protobuf:"bytes,5,opt,name=opened,proto3" json:"opened,omitempty"`
 	// No upload of the session's client is in flight once this request is done.
 	NoneUploading bool `protobuf:"varint,10,opt,name=none_uploading,json=noneUploading,proto3" json:"none_uploading,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -904,6 +907,13 @@ func (x *Call) GetLowestUnacked() uint64 {
 func (x *Call) GetOldestUpload() *Version {
 	if x != nil {
 		return x.OldestUpload
+	}
+	return nil
+}
+
+func (x *Call) GetOpened() *Version {
+	if x != nil {
+		return x.Opened
 	}
 	return nil
 }
@@ -1405,10 +1415,11 @@ func (x *SessionOpenRequest) GetSession() []byte {
 }
 
 type SessionOpenAnswer struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Session       []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
-	Window        uint32                 `protobuf:"varint,2,opt,name=window,proto3" json:"window,omitempty"`
-	Version       *Version               `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Session []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Window  uint32                 `protobuf:"varint,2,opt,name=window,proto3" json:"window,omitempty"`
+	// The one that opened the session, also for a retry: each call carries it.
+	Version       *Version `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6585,7 +6596,8 @@ type BucketInfo struct {
 	Bucket string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	// How long deleted and overwritten objects are kept, in milliseconds; 0: not.
 	TrashKeepMs uint64 `protobuf:"varint,2,opt,name=trash_keep_ms,json=trashKeepMs,proto3" json:"trash_keep_ms,omitempty"`
-	// When the settings were made.
+	// When the settings were made; of the usual ones, when any bucket's last went back
+	// to them.
 	Version *Version `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
 	// Copies of each block of the bucket's objects, 1 to 5; 0: the cluster's.
 	Redundancy    uint32 `protobuf:"varint,4,opt,name=redundancy,proto3" json:"redundancy,omitempty"`
@@ -9397,12 +9409,13 @@ const file_wire_proto_rawDesc = "" +
 	"\x04NONE\x10\x00\x12\r\n" +
 	"\tIF_ABSENT\x10\x01\x12\x0e\n" +
 	"\n" +
-	"IF_VERSION\x10\x02\"\xc3\x01\n" +
+	"IF_VERSION\x10\x02\"\xef\x01\n" +
 	"\x04Call\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12%\n" +
 	"\x0elowest_unacked\x18\x03 \x01(\x04R\rlowestUnacked\x127\n" +
-	"\roldest_upload\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\foldestUpload\x12%\n" +
+	"\roldest_upload\x18\x04 \x01(\v2\x12.ashlar.v1.VersionR\foldestUpload\x12*\n" +
+	"\x06opened\x18\x05 \x01(\v2\x12.ashlar.v1.VersionR\x06opened\x12%\n" +
 	"\x0enone_uploading\x18\n" +
 	" \x01(\bR\rnoneUploading\"\x0f\n" +
 	"\rLayoutRequest\"\x99\x02\n" +
@@ -10345,163 +10358,164 @@ var file_wire_proto_depIdxs = []int32{
 	6,   // 0: ashlar.v1.Precondition.kind:type_name -> ashlar.v1.Precondition.Kind
 	8,   // 1: ashlar.v1.Precondition.version:type_name -> ashlar.v1.Version
 	8,   // 2: ashlar.v1.Call.oldest_upload:type_name -> ashlar.v1.Version
-	1,   // 3: ashlar.v1.BlockNode.state:type_name -> ashlar.v1.NodeState
-	15,  // 4: ashlar.v1.Layout.nodes:type_name -> ashlar.v1.BlockNode
-	8,   // 5: ashlar.v1.Layout.version:type_name -> ashlar.v1.Version
-	17,  // 6: ashlar.v1.Layout.own:type_name -> ashlar.v1.LayoutTable
-	8,   // 7: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 8: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 9: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
-	13,  // 10: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
-	12,  // 11: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
-	11,  // 12: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
-	10,  // 13: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
-	9,   // 14: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
-	8,   // 15: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 16: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
-	13,  // 17: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
-	8,   // 18: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
-	13,  // 19: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
-	10,  // 20: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
-	9,   // 21: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
-	8,   // 22: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
-	13,  // 23: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
-	8,   // 24: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
-	0,   // 25: ashlar.v1.LookupRequest.level:type_name -> ashlar.v1.Level
-	8,   // 26: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
-	8,   // 27: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
-	8,   // 28: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
-	11,  // 29: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
-	33,  // 30: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
-	10,  // 31: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
-	34,  // 32: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
-	8,   // 33: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
-	0,   // 34: ashlar.v1.ListRequest.level:type_name -> ashlar.v1.Level
-	8,   // 35: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
-	33,  // 36: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
-	8,   // 37: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
-	13,  // 38: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
-	39,  // 39: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
-	12,  // 40: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
-	8,   // 41: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
-	10,  // 42: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
-	9,   // 43: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
-	8,   // 44: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
-	0,   // 45: ashlar.v1.BlockInfoRequest.level:type_name -> ashlar.v1.Level
-	8,   // 46: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
-	47,  // 47: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
-	47,  // 48: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
-	8,   // 49: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 50: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
-	48,  // 51: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
-	8,   // 52: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
-	8,   // 53: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
-	0,   // 54: ashlar.v1.ClusterStatusRequest.level:type_name -> ashlar.v1.Level
-	8,   // 55: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
-	8,   // 56: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
-	8,   // 57: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
-	52,  // 58: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
-	53,  // 59: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
-	15,  // 60: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
-	8,   // 61: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
-	8,   // 62: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
-	55,  // 63: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
-	8,   // 64: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
-	58,  // 65: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
-	60,  // 66: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
-	8,   // 67: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
-	2,   // 68: ashlar.v1.Order.kind:type_name -> ashlar.v1.OrderKind
-	8,   // 69: ashlar.v1.Order.version:type_name -> ashlar.v1.Version
-	62,  // 70: ashlar.v1.OrdersRequest.orders:type_name -> ashlar.v1.Order
-	3,   // 71: ashlar.v1.OrderAnswer.outcome:type_name -> ashlar.v1.Outcome
-	55,  // 72: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
-	64,  // 73: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
-	46,  // 74: ashlar.v1.ExplainAnswer.block:type_name -> ashlar.v1.BlockInfoAnswer
-	68,  // 75: ashlar.v1.ExplainAnswer.holders:type_name -> ashlar.v1.Holder
-	69,  // 76: ashlar.v1.ExplainAnswer.work:type_name -> ashlar.v1.WorkRow
-	8,   // 77: ashlar.v1.Holder.version:type_name -> ashlar.v1.Version
-	69,  // 78: ashlar.v1.WorkListAnswer.rows:type_name -> ashlar.v1.WorkRow
-	72,  // 79: ashlar.v1.WorkListAnswer.settings:type_name -> ashlar.v1.WorkSettings
-	8,   // 80: ashlar.v1.WorkListAnswer.watermark:type_name -> ashlar.v1.Version
-	8,   // 81: ashlar.v1.WorkListAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 82: ashlar.v1.WorkRetryAnswer.version:type_name -> ashlar.v1.Version
-	72,  // 83: ashlar.v1.WorkSetAnswer.settings:type_name -> ashlar.v1.WorkSettings
-	8,   // 84: ashlar.v1.WorkSetAnswer.version:type_name -> ashlar.v1.Version
-	79,  // 85: ashlar.v1.WorkPlanAnswer.waiting:type_name -> ashlar.v1.WorkWaiting
-	33,  // 86: ashlar.v1.TrashedObject.object:type_name -> ashlar.v1.ObjectInfo
-	4,   // 87: ashlar.v1.TrashedObject.cause:type_name -> ashlar.v1.TrashCause
-	13,  // 88: ashlar.v1.UndeleteRequest.call:type_name -> ashlar.v1.Call
-	8,   // 89: ashlar.v1.UndeleteRequest.version:type_name -> ashlar.v1.Version
-	12,  // 90: ashlar.v1.UndeleteRequest.precondition:type_name -> ashlar.v1.Precondition
-	8,   // 91: ashlar.v1.UndeleteAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 92: ashlar.v1.UndeleteAnswer.undeleted:type_name -> ashlar.v1.Version
-	8,   // 93: ashlar.v1.UndeleteAnswer.replaced_version:type_name -> ashlar.v1.Version
-	8,   // 94: ashlar.v1.TrashListRequest.after_version:type_name -> ashlar.v1.Version
-	0,   // 95: ashlar.v1.TrashListRequest.level:type_name -> ashlar.v1.Level
-	8,   // 96: ashlar.v1.TrashListRequest.min_version:type_name -> ashlar.v1.Version
-	80,  // 97: ashlar.v1.TrashListAnswer.objects:type_name -> ashlar.v1.TrashedObject
-	8,   // 98: ashlar.v1.TrashListAnswer.next_version:type_name -> ashlar.v1.Version
-	8,   // 99: ashlar.v1.TrashListAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 100: ashlar.v1.TrashEmptyRequest.after_version:type_name -> ashlar.v1.Version
-	8,   // 101: ashlar.v1.TrashEmptyAnswer.next_version:type_name -> ashlar.v1.Version
-	8,   // 102: ashlar.v1.TrashEmptyAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 103: ashlar.v1.BucketInfo.version:type_name -> ashlar.v1.Version
-	8,   // 104: ashlar.v1.BucketSetRequest.if_version:type_name -> ashlar.v1.Version
-	87,  // 105: ashlar.v1.BucketSetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
-	8,   // 106: ashlar.v1.BucketSetAnswer.version:type_name -> ashlar.v1.Version
-	0,   // 107: ashlar.v1.BucketGetRequest.level:type_name -> ashlar.v1.Level
-	8,   // 108: ashlar.v1.BucketGetRequest.min_version:type_name -> ashlar.v1.Version
-	87,  // 109: ashlar.v1.BucketGetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
-	8,   // 110: ashlar.v1.BucketGetAnswer.version:type_name -> ashlar.v1.Version
-	13,  // 111: ashlar.v1.DeletePrefixRequest.call:type_name -> ashlar.v1.Call
-	8,   // 112: ashlar.v1.DeletePrefixAnswer.job:type_name -> ashlar.v1.Version
-	8,   // 113: ashlar.v1.PrefixListRequest.job:type_name -> ashlar.v1.Version
-	8,   // 114: ashlar.v1.PrefixJobInfo.job:type_name -> ashlar.v1.Version
-	8,   // 115: ashlar.v1.PrefixJobInfo.ended:type_name -> ashlar.v1.Version
-	95,  // 116: ashlar.v1.PrefixListAnswer.jobs:type_name -> ashlar.v1.PrefixJobInfo
-	8,   // 117: ashlar.v1.PrefixListAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 118: ashlar.v1.PrefixCancelRequest.job:type_name -> ashlar.v1.Version
-	8,   // 119: ashlar.v1.PrefixCancelAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 120: ashlar.v1.AuditRow.version:type_name -> ashlar.v1.Version
-	5,   // 121: ashlar.v1.AuditRow.kind:type_name -> ashlar.v1.AuditKind
-	100, // 122: ashlar.v1.AuditRow.objects:type_name -> ashlar.v1.AuditObject
-	8,   // 123: ashlar.v1.AuditRow.causes:type_name -> ashlar.v1.Version
-	8,   // 124: ashlar.v1.AuditRow.upto:type_name -> ashlar.v1.Version
-	8,   // 125: ashlar.v1.AuditObject.version:type_name -> ashlar.v1.Version
-	8,   // 126: ashlar.v1.AuditObject.ended:type_name -> ashlar.v1.Version
-	8,   // 127: ashlar.v1.AuditRequest.after:type_name -> ashlar.v1.Version
-	5,   // 128: ashlar.v1.AuditRequest.kinds:type_name -> ashlar.v1.AuditKind
-	0,   // 129: ashlar.v1.AuditRequest.level:type_name -> ashlar.v1.Level
-	99,  // 130: ashlar.v1.AuditAnswer.rows:type_name -> ashlar.v1.AuditRow
-	8,   // 131: ashlar.v1.AuditAnswer.next:type_name -> ashlar.v1.Version
-	8,   // 132: ashlar.v1.AuditAnswer.oldest:type_name -> ashlar.v1.Version
-	8,   // 133: ashlar.v1.AuditAnswer.version:type_name -> ashlar.v1.Version
-	7,   // 134: ashlar.v1.NodeChange.kind:type_name -> ashlar.v1.NodeChange.Kind
-	0,   // 135: ashlar.v1.NodeListRequest.level:type_name -> ashlar.v1.Level
-	15,  // 136: ashlar.v1.NodeInfo.node:type_name -> ashlar.v1.BlockNode
-	105, // 137: ashlar.v1.NodeListAnswer.nodes:type_name -> ashlar.v1.NodeInfo
-	8,   // 138: ashlar.v1.NodeListAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 139: ashlar.v1.NodeStopAnswer.version:type_name -> ashlar.v1.Version
-	1,   // 140: ashlar.v1.NodeSetRequest.state:type_name -> ashlar.v1.NodeState
-	8,   // 141: ashlar.v1.NodeSetAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 142: ashlar.v1.NodeRemoveAnswer.version:type_name -> ashlar.v1.Version
-	103, // 143: ashlar.v1.LayoutPlanRequest.changes:type_name -> ashlar.v1.NodeChange
-	103, // 144: ashlar.v1.LayoutPlanAnswer.changes:type_name -> ashlar.v1.NodeChange
-	115, // 145: ashlar.v1.LayoutPlanAnswer.shares:type_name -> ashlar.v1.LayoutShare
-	103, // 146: ashlar.v1.LayoutApplyRequest.changes:type_name -> ashlar.v1.NodeChange
-	8,   // 147: ashlar.v1.LayoutApplyAnswer.version:type_name -> ashlar.v1.Version
-	120, // 148: ashlar.v1.LayoutHistoryAnswer.layouts:type_name -> ashlar.v1.LayoutEvent
-	103, // 149: ashlar.v1.LayoutEvent.changes:type_name -> ashlar.v1.NodeChange
-	8,   // 150: ashlar.v1.LayoutEvent.applied:type_name -> ashlar.v1.Version
-	8,   // 151: ashlar.v1.LayoutEvent.retired:type_name -> ashlar.v1.Version
-	122, // 152: ashlar.v1.JobListAnswer.jobs:type_name -> ashlar.v1.JobInfo
-	8,   // 153: ashlar.v1.JobListAnswer.version:type_name -> ashlar.v1.Version
-	8,   // 154: ashlar.v1.JobCancelAnswer.version:type_name -> ashlar.v1.Version
-	155, // [155:155] is the sub-list for method output_type
-	155, // [155:155] is the sub-list for method input_type
-	155, // [155:155] is the sub-list for extension type_name
-	155, // [155:155] is the sub-list for extension extendee
-	0,   // [0:155] is the sub-list for field type_name
+	8,   // 3: ashlar.v1.Call.opened:type_name -> ashlar.v1.Version
+	1,   // 4: ashlar.v1.BlockNode.state:type_name -> ashlar.v1.NodeState
+	15,  // 5: ashlar.v1.Layout.nodes:type_name -> ashlar.v1.BlockNode
+	8,   // 6: ashlar.v1.Layout.version:type_name -> ashlar.v1.Version
+	17,  // 7: ashlar.v1.Layout.own:type_name -> ashlar.v1.LayoutTable
+	8,   // 8: ashlar.v1.PrepareAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 9: ashlar.v1.SessionOpenAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 10: ashlar.v1.SessionCloseAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 11: ashlar.v1.CommitRequest.call:type_name -> ashlar.v1.Call
+	12,  // 12: ashlar.v1.CommitRequest.precondition:type_name -> ashlar.v1.Precondition
+	11,  // 13: ashlar.v1.CommitRequest.user_metadata:type_name -> ashlar.v1.Meta
+	10,  // 14: ashlar.v1.CommitRequest.blocks:type_name -> ashlar.v1.Blocks
+	9,   // 15: ashlar.v1.CommitRequest.claims:type_name -> ashlar.v1.Claim
+	8,   // 16: ashlar.v1.CommitAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 17: ashlar.v1.CommitAnswer.replaced_version:type_name -> ashlar.v1.Version
+	13,  // 18: ashlar.v1.UploadCreateRequest.call:type_name -> ashlar.v1.Call
+	8,   // 19: ashlar.v1.UploadCreateAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 20: ashlar.v1.UploadAppendRequest.call:type_name -> ashlar.v1.Call
+	10,  // 21: ashlar.v1.UploadAppendRequest.blocks:type_name -> ashlar.v1.Blocks
+	9,   // 22: ashlar.v1.UploadAppendRequest.claims:type_name -> ashlar.v1.Claim
+	8,   // 23: ashlar.v1.UploadAppendAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 24: ashlar.v1.UploadAbortRequest.call:type_name -> ashlar.v1.Call
+	8,   // 25: ashlar.v1.UploadAbortAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 26: ashlar.v1.LookupRequest.level:type_name -> ashlar.v1.Level
+	8,   // 27: ashlar.v1.LookupRequest.min_version:type_name -> ashlar.v1.Version
+	8,   // 28: ashlar.v1.LookupRequest.if_version:type_name -> ashlar.v1.Version
+	8,   // 29: ashlar.v1.ObjectInfo.version:type_name -> ashlar.v1.Version
+	11,  // 30: ashlar.v1.ObjectInfo.user_metadata:type_name -> ashlar.v1.Meta
+	33,  // 31: ashlar.v1.LookupAnswer.object:type_name -> ashlar.v1.ObjectInfo
+	10,  // 32: ashlar.v1.LookupAnswer.blocks:type_name -> ashlar.v1.Blocks
+	34,  // 33: ashlar.v1.LookupAnswer.copies:type_name -> ashlar.v1.Copy
+	8,   // 34: ashlar.v1.LookupAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 35: ashlar.v1.ListRequest.level:type_name -> ashlar.v1.Level
+	8,   // 36: ashlar.v1.ListRequest.min_version:type_name -> ashlar.v1.Version
+	33,  // 37: ashlar.v1.ListAnswer.objects:type_name -> ashlar.v1.ObjectInfo
+	8,   // 38: ashlar.v1.ListAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 39: ashlar.v1.DeleteRequest.call:type_name -> ashlar.v1.Call
+	39,  // 40: ashlar.v1.DeleteRequest.items:type_name -> ashlar.v1.DeleteItem
+	12,  // 41: ashlar.v1.DeleteItem.precondition:type_name -> ashlar.v1.Precondition
+	8,   // 42: ashlar.v1.DeleteAnswer.version:type_name -> ashlar.v1.Version
+	10,  // 43: ashlar.v1.ClaimsRequest.blocks:type_name -> ashlar.v1.Blocks
+	9,   // 44: ashlar.v1.ClaimsRequest.claims:type_name -> ashlar.v1.Claim
+	8,   // 45: ashlar.v1.ClaimsAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 46: ashlar.v1.BlockInfoRequest.level:type_name -> ashlar.v1.Level
+	8,   // 47: ashlar.v1.BlockInfoAnswer.floor:type_name -> ashlar.v1.Version
+	47,  // 48: ashlar.v1.BlockInfoAnswer.copies:type_name -> ashlar.v1.BlockCopy
+	47,  // 49: ashlar.v1.BlockInfoAnswer.drops:type_name -> ashlar.v1.BlockCopy
+	8,   // 50: ashlar.v1.BlockInfoAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 51: ashlar.v1.BlockCopy.version:type_name -> ashlar.v1.Version
+	48,  // 52: ashlar.v1.RegisterRequest.disks:type_name -> ashlar.v1.DiskInfo
+	8,   // 53: ashlar.v1.RegisterRequest.highest_seen:type_name -> ashlar.v1.Version
+	8,   // 54: ashlar.v1.RegisterAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 55: ashlar.v1.ClusterStatusRequest.level:type_name -> ashlar.v1.Level
+	8,   // 56: ashlar.v1.ClusterStatus.version:type_name -> ashlar.v1.Version
+	8,   // 57: ashlar.v1.ClusterStatus.watermark:type_name -> ashlar.v1.Version
+	8,   // 58: ashlar.v1.ClusterStatus.first_of_generation:type_name -> ashlar.v1.Version
+	52,  // 59: ashlar.v1.ClusterStatus.counters:type_name -> ashlar.v1.Counters
+	53,  // 60: ashlar.v1.ClusterStatus.members:type_name -> ashlar.v1.MetaMember
+	15,  // 61: ashlar.v1.ClusterStatus.nodes:type_name -> ashlar.v1.BlockNode
+	8,   // 62: ashlar.v1.Ack.version:type_name -> ashlar.v1.Version
+	8,   // 63: ashlar.v1.TouchRequest.version:type_name -> ashlar.v1.Version
+	55,  // 64: ashlar.v1.TouchAnswer.acks:type_name -> ashlar.v1.Ack
+	8,   // 65: ashlar.v1.InventoryItem.version:type_name -> ashlar.v1.Version
+	58,  // 66: ashlar.v1.InventoryPage.items:type_name -> ashlar.v1.InventoryItem
+	60,  // 67: ashlar.v1.BlockserverStatus.disks:type_name -> ashlar.v1.DiskStatus
+	8,   // 68: ashlar.v1.BlockserverStatus.highest_seen:type_name -> ashlar.v1.Version
+	2,   // 69: ashlar.v1.Order.kind:type_name -> ashlar.v1.OrderKind
+	8,   // 70: ashlar.v1.Order.version:type_name -> ashlar.v1.Version
+	62,  // 71: ashlar.v1.OrdersRequest.orders:type_name -> ashlar.v1.Order
+	3,   // 72: ashlar.v1.OrderAnswer.outcome:type_name -> ashlar.v1.Outcome
+	55,  // 73: ashlar.v1.OrderAnswer.ack:type_name -> ashlar.v1.Ack
+	64,  // 74: ashlar.v1.OrdersAnswer.answers:type_name -> ashlar.v1.OrderAnswer
+	46,  // 75: ashlar.v1.ExplainAnswer.block:type_name -> ashlar.v1.BlockInfoAnswer
+	68,  // 76: ashlar.v1.ExplainAnswer.holders:type_name -> ashlar.v1.Holder
+	69,  // 77: ashlar.v1.ExplainAnswer.work:type_name -> ashlar.v1.WorkRow
+	8,   // 78: ashlar.v1.Holder.version:type_name -> ashlar.v1.Version
+	69,  // 79: ashlar.v1.WorkListAnswer.rows:type_name -> ashlar.v1.WorkRow
+	72,  // 80: ashlar.v1.WorkListAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	8,   // 81: ashlar.v1.WorkListAnswer.watermark:type_name -> ashlar.v1.Version
+	8,   // 82: ashlar.v1.WorkListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 83: ashlar.v1.WorkRetryAnswer.version:type_name -> ashlar.v1.Version
+	72,  // 84: ashlar.v1.WorkSetAnswer.settings:type_name -> ashlar.v1.WorkSettings
+	8,   // 85: ashlar.v1.WorkSetAnswer.version:type_name -> ashlar.v1.Version
+	79,  // 86: ashlar.v1.WorkPlanAnswer.waiting:type_name -> ashlar.v1.WorkWaiting
+	33,  // 87: ashlar.v1.TrashedObject.object:type_name -> ashlar.v1.ObjectInfo
+	4,   // 88: ashlar.v1.TrashedObject.cause:type_name -> ashlar.v1.TrashCause
+	13,  // 89: ashlar.v1.UndeleteRequest.call:type_name -> ashlar.v1.Call
+	8,   // 90: ashlar.v1.UndeleteRequest.version:type_name -> ashlar.v1.Version
+	12,  // 91: ashlar.v1.UndeleteRequest.precondition:type_name -> ashlar.v1.Precondition
+	8,   // 92: ashlar.v1.UndeleteAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 93: ashlar.v1.UndeleteAnswer.undeleted:type_name -> ashlar.v1.Version
+	8,   // 94: ashlar.v1.UndeleteAnswer.replaced_version:type_name -> ashlar.v1.Version
+	8,   // 95: ashlar.v1.TrashListRequest.after_version:type_name -> ashlar.v1.Version
+	0,   // 96: ashlar.v1.TrashListRequest.level:type_name -> ashlar.v1.Level
+	8,   // 97: ashlar.v1.TrashListRequest.min_version:type_name -> ashlar.v1.Version
+	80,  // 98: ashlar.v1.TrashListAnswer.objects:type_name -> ashlar.v1.TrashedObject
+	8,   // 99: ashlar.v1.TrashListAnswer.next_version:type_name -> ashlar.v1.Version
+	8,   // 100: ashlar.v1.TrashListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 101: ashlar.v1.TrashEmptyRequest.after_version:type_name -> ashlar.v1.Version
+	8,   // 102: ashlar.v1.TrashEmptyAnswer.next_version:type_name -> ashlar.v1.Version
+	8,   // 103: ashlar.v1.TrashEmptyAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 104: ashlar.v1.BucketInfo.version:type_name -> ashlar.v1.Version
+	8,   // 105: ashlar.v1.BucketSetRequest.if_version:type_name -> ashlar.v1.Version
+	87,  // 106: ashlar.v1.BucketSetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
+	8,   // 107: ashlar.v1.BucketSetAnswer.version:type_name -> ashlar.v1.Version
+	0,   // 108: ashlar.v1.BucketGetRequest.level:type_name -> ashlar.v1.Level
+	8,   // 109: ashlar.v1.BucketGetRequest.min_version:type_name -> ashlar.v1.Version
+	87,  // 110: ashlar.v1.BucketGetAnswer.bucket:type_name -> ashlar.v1.BucketInfo
+	8,   // 111: ashlar.v1.BucketGetAnswer.version:type_name -> ashlar.v1.Version
+	13,  // 112: ashlar.v1.DeletePrefixRequest.call:type_name -> ashlar.v1.Call
+	8,   // 113: ashlar.v1.DeletePrefixAnswer.job:type_name -> ashlar.v1.Version
+	8,   // 114: ashlar.v1.PrefixListRequest.job:type_name -> ashlar.v1.Version
+	8,   // 115: ashlar.v1.PrefixJobInfo.job:type_name -> ashlar.v1.Version
+	8,   // 116: ashlar.v1.PrefixJobInfo.ended:type_name -> ashlar.v1.Version
+	95,  // 117: ashlar.v1.PrefixListAnswer.jobs:type_name -> ashlar.v1.PrefixJobInfo
+	8,   // 118: ashlar.v1.PrefixListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 119: ashlar.v1.PrefixCancelRequest.job:type_name -> ashlar.v1.Version
+	8,   // 120: ashlar.v1.PrefixCancelAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 121: ashlar.v1.AuditRow.version:type_name -> ashlar.v1.Version
+	5,   // 122: ashlar.v1.AuditRow.kind:type_name -> ashlar.v1.AuditKind
+	100, // 123: ashlar.v1.AuditRow.objects:type_name -> ashlar.v1.AuditObject
+	8,   // 124: ashlar.v1.AuditRow.causes:type_name -> ashlar.v1.Version
+	8,   // 125: ashlar.v1.AuditRow.upto:type_name -> ashlar.v1.Version
+	8,   // 126: ashlar.v1.AuditObject.version:type_name -> ashlar.v1.Version
+	8,   // 127: ashlar.v1.AuditObject.ended:type_name -> ashlar.v1.Version
+	8,   // 128: ashlar.v1.AuditRequest.after:type_name -> ashlar.v1.Version
+	5,   // 129: ashlar.v1.AuditRequest.kinds:type_name -> ashlar.v1.AuditKind
+	0,   // 130: ashlar.v1.AuditRequest.level:type_name -> ashlar.v1.Level
+	99,  // 131: ashlar.v1.AuditAnswer.rows:type_name -> ashlar.v1.AuditRow
+	8,   // 132: ashlar.v1.AuditAnswer.next:type_name -> ashlar.v1.Version
+	8,   // 133: ashlar.v1.AuditAnswer.oldest:type_name -> ashlar.v1.Version
+	8,   // 134: ashlar.v1.AuditAnswer.version:type_name -> ashlar.v1.Version
+	7,   // 135: ashlar.v1.NodeChange.kind:type_name -> ashlar.v1.NodeChange.Kind
+	0,   // 136: ashlar.v1.NodeListRequest.level:type_name -> ashlar.v1.Level
+	15,  // 137: ashlar.v1.NodeInfo.node:type_name -> ashlar.v1.BlockNode
+	105, // 138: ashlar.v1.NodeListAnswer.nodes:type_name -> ashlar.v1.NodeInfo
+	8,   // 139: ashlar.v1.NodeListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 140: ashlar.v1.NodeStopAnswer.version:type_name -> ashlar.v1.Version
+	1,   // 141: ashlar.v1.NodeSetRequest.state:type_name -> ashlar.v1.NodeState
+	8,   // 142: ashlar.v1.NodeSetAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 143: ashlar.v1.NodeRemoveAnswer.version:type_name -> ashlar.v1.Version
+	103, // 144: ashlar.v1.LayoutPlanRequest.changes:type_name -> ashlar.v1.NodeChange
+	103, // 145: ashlar.v1.LayoutPlanAnswer.changes:type_name -> ashlar.v1.NodeChange
+	115, // 146: ashlar.v1.LayoutPlanAnswer.shares:type_name -> ashlar.v1.LayoutShare
+	103, // 147: ashlar.v1.LayoutApplyRequest.changes:type_name -> ashlar.v1.NodeChange
+	8,   // 148: ashlar.v1.LayoutApplyAnswer.version:type_name -> ashlar.v1.Version
+	120, // 149: ashlar.v1.LayoutHistoryAnswer.layouts:type_name -> ashlar.v1.LayoutEvent
+	103, // 150: ashlar.v1.LayoutEvent.changes:type_name -> ashlar.v1.NodeChange
+	8,   // 151: ashlar.v1.LayoutEvent.applied:type_name -> ashlar.v1.Version
+	8,   // 152: ashlar.v1.LayoutEvent.retired:type_name -> ashlar.v1.Version
+	122, // 153: ashlar.v1.JobListAnswer.jobs:type_name -> ashlar.v1.JobInfo
+	8,   // 154: ashlar.v1.JobListAnswer.version:type_name -> ashlar.v1.Version
+	8,   // 155: ashlar.v1.JobCancelAnswer.version:type_name -> ashlar.v1.Version
+	156, // [156:156] is the sub-list for method output_type
+	156, // [156:156] is the sub-list for method input_type
+	156, // [156:156] is the sub-list for extension type_name
+	156, // [156:156] is the sub-list for extension extendee
+	0,   // [0:156] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }

@@ -43,7 +43,8 @@ func (s *script) Call(ctx context.Context, addr, path string, req, ans rpc.Messa
 	switch path {
 	case protocol.PathSessionOpen:
 		s.opens++
-		ans.(*pb.SessionOpenAnswer).Session = fmt.Append(nil, "session-", s.opens)
+		open := ans.(*pb.SessionOpenAnswer)
+		open.Session, open.Version = fmt.Append(nil, "session-", s.opens), &pb.Version{Generation: 1, Counter: uint64(s.opens)}
 		return nil
 	case protocol.PathSessionClose:
 		s.closed = append(s.closed, string(req.(*pb.SessionCloseRequest).GetSession()))
@@ -123,6 +124,9 @@ func TestExactlyOnce(t *testing.T) {
 			}
 			var calls []string
 			for _, c := range s.calls {
+				if opened := fmt.Append(nil, "session-", c.GetOpened().GetCounter()); !slices.Equal(opened, c.GetSession()) {
+					t.Errorf("a call of %s says that it was opened at %v", c.GetSession(), c.GetOpened())
+				}
 				calls = append(calls, fmt.Sprintf("%s/%d", strings.TrimPrefix(string(c.GetSession()), "session-"), c.GetSequence()))
 			}
 			if !slices.Equal(calls, tc.calls) || len(s.lines) > 0 {

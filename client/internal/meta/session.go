@@ -22,6 +22,8 @@ const closeTimeout = 2 * time.Second
 // needs several changes under one session pins it (Group.Pin).
 type Session struct {
 	id []byte
+	// opened is the version that opened it: each call carries it.
+	opened *pb.Version
 
 	// Under pool.mu: next is the sequence number to give out, lowest the lowest
 	// that is not answered or given up, done those above lowest that are.
@@ -42,8 +44,9 @@ func (s *Session) quiet() bool { return s.next == s.lowest }
 
 // pool gives out sequence numbers of open sessions.
 type pool struct {
-	max  int
-	open func(context.Context) ([]byte, error)
+	max int
+	// open returns a session with its id and what opened it.
+	open func(context.Context) (*Session, error)
 
 	mu       sync.Mutex
 	sessions []*Session
@@ -53,7 +56,7 @@ type pool struct {
 	changed chan struct{}
 }
 
-func newPool(limit int, open func(context.Context) ([]byte, error)) *pool {
+func newPool(limit int, open func(context.Context) (*Session, error)) *pool {
 	return &pool{max: limit, open: open, changed: make(chan struct{})}
 }
 
@@ -72,7 +75,7 @@ func (p *pool) take(ctx context.Context, pinned *Session) (*Session, *pb.Call, e
 			return nil, nil, protocol.Errorf(protocol.SessionExpired, "the session of this upload expired")
 		}
 		if s := p.pick(pinned); s != nil {
-			call := &pb.Call{Session: s.id, Sequence: s.next, LowestUnacked: s.lowest}
+			call := &pb.Call{Session: s.id, Opened: s.opened, Sequence: s.next, LowestUnacked: s.lowest}
 			s.next++
 			p.mu.Unlock()
 			return s, call, nil
@@ -113,12 +116,13 @@ func (p *pool) pick(pinned *Session) *Session {
 }
 
 func (p *pool) openOne(ctx context.Context) error {
-	id, err := p.open(ctx)
+	s, err := p.open(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.opening--
 	if err == nil {
-		p.sessions = append(p.sessions, &Session{id: id, next: 1, lowest: 1, done: map[uint64]struct{}{}})
+		s.next, s.lowest, s.done = 1, 1, map[uint64]struct{}{}
+		p.sessions = append(p.sessions, s)
 	}
 	p.wake()
 	return err
@@ -176,7 +180,7 @@ func (p *pool) close() []*Session {
 // openSession opens a session under an id that is drawn here, so that every retry
 // opens the same one. An id whose outcome stays unknown is the next session's: a
 // session that nobody owns would hold back Reap until it expires.
-func (g *Group) openSession(ctx context.Context) ([]byte, error) {
+func (g *Group) openSession(ctx context.Context) (*Session, error) {
 	id := g.takeUnheard()
 	if id == nil {
 		drawn := g.cfg.DrawID()
@@ -185,7 +189,7 @@ func (g *Group) openSession(ctx context.Context) ([]byte, error) {
 	var ans pb.SessionOpenAnswer
 	err, unknown := g.ask(ctx, protocol.PathSessionOpen, &pb.SessionOpenRequest{Session: id}, &ans)
 	if err == nil {
-		return ans.GetSession(), nil
+		return &Session{id: ans.GetSession(), opened: ans.GetVersion()}, nil
 	}
 	if unknown {
 		g.leaveUnheard(id)

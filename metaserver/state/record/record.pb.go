@@ -3659,8 +3659,11 @@ type Cluster struct {
 	Away []uint32 `protobuf:"varint,31,rep,packed,name=away,proto3" json:"away,omitempty"`
 	// Bit r: a bucket has asked for redundancy r.
 	AskedRedundancies uint32 `protobuf:"varint,32,opt,name=asked_redundancies,json=askedRedundancies,proto3" json:"asked_redundancies,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// When a bucket's settings last went back to the usual: the version of those of
+	// every bucket that has no row.
+	BucketsCleared *pb.Version `protobuf:"bytes,33,opt,name=buckets_cleared,json=bucketsCleared,proto3" json:"buckets_cleared,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Cluster) Reset() {
@@ -3852,6 +3855,13 @@ func (x *Cluster) GetAskedRedundancies() uint32 {
 		return x.AskedRedundancies
 	}
 	return 0
+}
+
+func (x *Cluster) GetBucketsCleared() *pb.Version {
+	if x != nil {
+		return x.BucketsCleared
+	}
+	return nil
 }
 
 type Suspect struct {
@@ -4509,6 +4519,8 @@ type Session struct {
 	Uses uint64 `protobuf:"varint,7,opt,name=uses,proto3" json:"uses,omitempty"`
 	// The last one said that none of its client's uploads is in flight.
 	NoneUploading bool `protobuf:"varint,8,opt,name=none_uploading,json=noneUploading,proto3" json:"none_uploading,omitempty"`
+	// The version of the entry that opened it, which each of its calls carries.
+	Opened        *pb.Version `protobuf:"bytes,9,opt,name=opened,proto3" json:"opened,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4597,6 +4609,13 @@ func (x *Session) GetNoneUploading() bool {
 		return x.NoneUploading
 	}
 	return false
+}
+
+func (x *Session) GetOpened() *pb.Version {
+	if x != nil {
+		return x.Opened
+	}
+	return nil
 }
 
 type Node struct {
@@ -5908,7 +5927,7 @@ const file_record_proto_rawDesc = "" +
 	"\fDigestResult\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x1a\n" +
-	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\x8b\a\n" +
+	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\xc8\a\n" +
 	"\aCluster\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12\x1e\n" +
 	"\n" +
@@ -5938,7 +5957,8 @@ const file_record_proto_rawDesc = "" +
 	"\n" +
 	"last_sweep\x18\x1e \x01(\x04R\tlastSweep\x12\x12\n" +
 	"\x04away\x18\x1f \x03(\rR\x04away\x12-\n" +
-	"\x12asked_redundancies\x18  \x01(\rR\x11askedRedundancies\"G\n" +
+	"\x12asked_redundancies\x18  \x01(\rR\x11askedRedundancies\x12;\n" +
+	"\x0fbuckets_cleared\x18! \x01(\v2\x12.ashlar.v1.VersionR\x0ebucketsCleared\"G\n" +
 	"\aSuspect\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12(\n" +
 	"\x05below\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x05below\"P\n" +
@@ -6011,7 +6031,7 @@ const file_record_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x02 \x01(\rR\n" +
 	"generation\x12\x18\n" +
-	"\acounter\x18\x03 \x01(\x04R\acounter\"\x94\x02\n" +
+	"\acounter\x18\x03 \x01(\x04R\acounter\"\xc0\x02\n" +
 	"\aSession\x12\x18\n" +
 	"\ahighest\x18\x01 \x01(\x04R\ahighest\x12%\n" +
 	"\x0elowest_unacked\x18\x02 \x01(\x04R\rlowestUnacked\x12&\n" +
@@ -6020,7 +6040,8 @@ const file_record_proto_rawDesc = "" +
 	"\auploads\x18\x04 \x01(\rR\auploads\x12\x12\n" +
 	"\x04done\x18\x05 \x01(\x06R\x04done\x12\x12\n" +
 	"\x04uses\x18\a \x01(\x04R\x04uses\x12%\n" +
-	"\x0enone_uploading\x18\b \x01(\bR\rnoneUploading\"\x91\x05\n" +
+	"\x0enone_uploading\x18\b \x01(\bR\rnoneUploading\x12*\n" +
+	"\x06opened\x18\t \x01(\v2\x12.ashlar.v1.VersionR\x06opened\"\x91\x05\n" +
 	"\x04Node\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\fR\bidentity\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
@@ -6337,40 +6358,42 @@ var file_record_proto_depIdxs = []int32{
 	49,  // 84: ashlar.record.v1.Cluster.suspects:type_name -> ashlar.record.v1.Suspect
 	6,   // 85: ashlar.record.v1.Cluster.indexed:type_name -> ashlar.record.v1.Settings
 	76,  // 86: ashlar.record.v1.Cluster.met:type_name -> ashlar.v1.Version
-	76,  // 87: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
-	76,  // 88: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
-	88,  // 89: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
-	89,  // 90: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
-	89,  // 91: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
-	0,   // 92: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
-	76,  // 93: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
-	56,  // 94: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
-	56,  // 95: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
-	55,  // 96: ashlar.record.v1.Block.levels:type_name -> ashlar.record.v1.Level
-	76,  // 97: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
-	80,  // 98: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
-	59,  // 99: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
-	76,  // 100: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
-	89,  // 101: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
-	76,  // 102: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
-	76,  // 103: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
-	79,  // 104: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
-	63,  // 105: ashlar.record.v1.Layout.own:type_name -> ashlar.record.v1.OwnTable
-	1,   // 106: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
-	76,  // 107: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
-	76,  // 108: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
-	76,  // 109: ashlar.record.v1.Bucket.version:type_name -> ashlar.v1.Version
-	51,  // 110: ashlar.record.v1.Trashed.object:type_name -> ashlar.record.v1.Object
-	90,  // 111: ashlar.record.v1.Trashed.cause:type_name -> ashlar.v1.TrashCause
-	76,  // 112: ashlar.record.v1.Trashed.ended:type_name -> ashlar.v1.Version
-	76,  // 113: ashlar.record.v1.PrefixJob.upto:type_name -> ashlar.v1.Version
-	2,   // 114: ashlar.record.v1.PrefixJob.state:type_name -> ashlar.record.v1.PrefixJob.State
-	76,  // 115: ashlar.record.v1.PrefixJob.ended:type_name -> ashlar.v1.Version
-	116, // [116:116] is the sub-list for method output_type
-	116, // [116:116] is the sub-list for method input_type
-	116, // [116:116] is the sub-list for extension type_name
-	116, // [116:116] is the sub-list for extension extendee
-	0,   // [0:116] is the sub-list for field type_name
+	76,  // 87: ashlar.record.v1.Cluster.buckets_cleared:type_name -> ashlar.v1.Version
+	76,  // 88: ashlar.record.v1.Suspect.below:type_name -> ashlar.v1.Version
+	76,  // 89: ashlar.record.v1.Object.version:type_name -> ashlar.v1.Version
+	88,  // 90: ashlar.record.v1.Object.user_metadata:type_name -> ashlar.v1.Meta
+	89,  // 91: ashlar.record.v1.Object.blocks:type_name -> ashlar.v1.Blocks
+	89,  // 92: ashlar.record.v1.UploadPage.blocks:type_name -> ashlar.v1.Blocks
+	0,   // 93: ashlar.record.v1.Block.phase:type_name -> ashlar.record.v1.Block.Phase
+	76,  // 94: ashlar.record.v1.Block.floor:type_name -> ashlar.v1.Version
+	56,  // 95: ashlar.record.v1.Block.copies:type_name -> ashlar.record.v1.Held
+	56,  // 96: ashlar.record.v1.Block.drops:type_name -> ashlar.record.v1.Held
+	55,  // 97: ashlar.record.v1.Block.levels:type_name -> ashlar.record.v1.Level
+	76,  // 98: ashlar.record.v1.Session.oldest_upload:type_name -> ashlar.v1.Version
+	76,  // 99: ashlar.record.v1.Session.opened:type_name -> ashlar.v1.Version
+	80,  // 100: ashlar.record.v1.Node.state:type_name -> ashlar.v1.NodeState
+	59,  // 101: ashlar.record.v1.Node.disks:type_name -> ashlar.record.v1.Disk
+	76,  // 102: ashlar.record.v1.Node.inventory_due:type_name -> ashlar.v1.Version
+	89,  // 103: ashlar.record.v1.Job.blocks:type_name -> ashlar.v1.Blocks
+	76,  // 104: ashlar.record.v1.Layout.applied:type_name -> ashlar.v1.Version
+	76,  // 105: ashlar.record.v1.Layout.retired:type_name -> ashlar.v1.Version
+	79,  // 106: ashlar.record.v1.Layout.changes:type_name -> ashlar.v1.NodeChange
+	63,  // 107: ashlar.record.v1.Layout.own:type_name -> ashlar.record.v1.OwnTable
+	1,   // 108: ashlar.record.v1.Sweep.state:type_name -> ashlar.record.v1.Sweep.State
+	76,  // 109: ashlar.record.v1.Sweep.started:type_name -> ashlar.v1.Version
+	76,  // 110: ashlar.record.v1.Sweep.ended:type_name -> ashlar.v1.Version
+	76,  // 111: ashlar.record.v1.Bucket.version:type_name -> ashlar.v1.Version
+	51,  // 112: ashlar.record.v1.Trashed.object:type_name -> ashlar.record.v1.Object
+	90,  // 113: ashlar.record.v1.Trashed.cause:type_name -> ashlar.v1.TrashCause
+	76,  // 114: ashlar.record.v1.Trashed.ended:type_name -> ashlar.v1.Version
+	76,  // 115: ashlar.record.v1.PrefixJob.upto:type_name -> ashlar.v1.Version
+	2,   // 116: ashlar.record.v1.PrefixJob.state:type_name -> ashlar.record.v1.PrefixJob.State
+	76,  // 117: ashlar.record.v1.PrefixJob.ended:type_name -> ashlar.v1.Version
+	118, // [118:118] is the sub-list for method output_type
+	118, // [118:118] is the sub-list for method input_type
+	118, // [118:118] is the sub-list for extension type_name
+	118, // [118:118] is the sub-list for extension extendee
+	0,   // [0:118] is the sub-list for field type_name
 }
 
 func init() { file_record_proto_init() }

@@ -78,7 +78,7 @@ func bucketSet(a *app.App) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.keep, "trash", "", "keep what ends for this `time`, as in 7d or 36h, or off")
 	cmd.Flags().StringVar(&f.copies, "copies", "", fmt.Sprintf("keep this `number` of copies of what comes, 1 to %d, or default for the cluster's", protocol.MaxRedundancy))
-	cmd.Flags().StringVar(&f.ifVersion, "if-version", "", "only if the settings still are of this `version`; 0.0 for none")
+	cmd.Flags().StringVar(&f.ifVersion, "if-version", "", "only if the settings still are of this `version`, as bucket show tells it; 0.0 where it tells none")
 	return cmd
 }
 
