@@ -60,9 +60,6 @@ func (w *Worker) Carry(ctx context.Context, q *pb.OrdersRequest) (*pb.OrdersAnsw
 	if len(q.GetOrders()) > MaxBatch {
 		return nil, protocol.Errorf(protocol.TooLarge, "a batch has at most %d orders; this one has %d", MaxBatch, len(q.GetOrders()))
 	}
-	if q.GetGeneration() > protocol.MaxGeneration {
-		return nil, protocol.Errorf(protocol.InvalidArgument, "a generation is at most %d, not %d", uint32(protocol.MaxGeneration), q.GetGeneration())
-	}
 	select {
 	case w.batches <- struct{}{}:
 		defer func() { <-w.batches }()
@@ -83,10 +80,14 @@ func (w *Worker) FreeSlots() uint32 {
 
 // Admit refuses, as OrderRefused, what is lower than the highest generation and term
 // met, and meets what is higher, durably (Lower is refused). No delete of what is
-// lower is under way when it returns. Errors besides: Disk, NotRegistered.
+// lower is under way when it returns. Errors besides: InvalidArgument for a
+// generation that there cannot be, Disk, NotRegistered.
 func (w *Worker) Admit(ctx context.Context, generation uint32, term uint64) error {
 	if w.present(generation, term) {
 		return nil
+	}
+	if generation > protocol.MaxGeneration {
+		return protocol.Errorf(protocol.InvalidArgument, "a generation is at most %d, not %d", uint32(protocol.MaxGeneration), generation)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
