@@ -34,7 +34,7 @@ func TestFleetVerbs(t *testing.T) {
 
 	b, claims = g.blocks(5, nodes[0], nodes[1])
 	g.must(protocol.PathCommit, s.commitBlocks("few", b, claims), &pb.CommitAnswer{})
-	g.refused(protocol.PreconditionFailed, protocol.PathNodeRemove, &pb.NodeRemoveRequest{Node: 2}, &pb.NodeSetAnswer{})
+	testRemoveIsAsked(t, g)
 	var stop pb.NodeStopAnswer
 	g.must(protocol.PathNodeStop, &pb.NodeStopRequest{Node: 2, Limit: 3}, &stop)
 	if stop.MayStop || stop.CriticalBlocks != 5 || len(stop.Critical) != 3*protocol.HashSize || !bytes.Contains(b.Hashes, stop.Critical[:protocol.HashSize]) {
@@ -58,6 +58,18 @@ func TestFleetVerbs(t *testing.T) {
 	g.refused(protocol.InvalidArgument, protocol.PathJobCancel, &pb.JobCancelRequest{Id: "something"}, &pb.NodeSetAnswer{})
 	g.refused(protocol.PreconditionFailed, protocol.PathJobCancel, &pb.JobCancelRequest{Id: "drain-1"}, &pb.NodeSetAnswer{})
 	g.refused(protocol.NotFound, protocol.PathJobCancel, &pb.JobCancelRequest{Id: "delete-1.7777777"}, &pb.JobCancelAnswer{})
+}
+
+// testRemoveIsAsked: who asks over the wire is told what the removal of a node that
+// answers would take away, and has to accept it. The log alone would let node 3 go:
+// its blocks have two other copies.
+func testRemoveIsAsked(t *testing.T, g *group) {
+	for node, want := range map[uint32]string{3: "holds 20 copies", 2: "5 referenced blocks would keep fewer"} {
+		err := g.try(protocol.PathNodeRemove, &pb.NodeRemoveRequest{Node: node}, &pb.NodeRemoveAnswer{})
+		if text := fmt.Sprint(err); protocol.KindOf(err) != protocol.PreconditionFailed || !strings.Contains(text, want) || !strings.Contains(text, "node drain") {
+			t.Errorf("the removal of node %d, which answers, is %v", node, err)
+		}
+	}
 }
 
 // testPlanAndApply: apply does what a plan showed, once, or nothing.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/api/admin"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
@@ -183,6 +184,46 @@ func TestRestore(t *testing.T) {
 	g.waitReady()
 	if _, err := g.lookup(g.leader(), "four", pb.Level_LEVEL_LINEARIZABLE, nil); err != nil {
 		t.Errorf("a folder that was restored is not restored again: %v", err)
+	}
+}
+
+// TestRestoreHoldsDeletes: a delete of a prefix that the backup holds as under way
+// waits until reclamation is resumed. What is asked for since is done meanwhile.
+func TestRestoreHoldsDeletes(t *testing.T) {
+	g := startGroup(t, 1, nil)
+	g.fill("gone/", 1000)
+	g.fill("since/", 10)
+	slow, fast := uint32(10_000), uint32(0)
+	g.must(protocol.PathWorkSet, &pb.WorkSetRequest{TranquilityPercent: &slow}, &pb.WorkSetAnswer{})
+	var old, since pb.DeletePrefixAnswer
+	g.must(protocol.PathPrefixDelete, &pb.DeletePrefixRequest{Bucket: "bucket", Prefix: "gone/"}, &old)
+	path := g.backup()
+	g.stop(0)
+	g.configs[0].Dir += "-anew"
+	g.configs[0].RestoreFrom, g.configs[0].RestoreGeneration = path, 2
+	g.start(0)
+	g.waitReady()
+
+	var set pb.WorkSetAnswer
+	g.must(protocol.PathWorkSet, &pb.WorkSetRequest{TranquilityPercent: &fast}, &set)
+	if paused := set.Settings.PausedClasses; paused != state.HeldByRestore {
+		t.Errorf("a restore pauses %b, want %b", paused, state.HeldByRestore)
+	}
+	before := g.prefixJob(old.Job)
+	g.must(protocol.PathPrefixDelete, &pb.DeletePrefixRequest{Bucket: "bucket", Prefix: "since/"}, &since)
+	g.eventually("what is asked for since is deleted", func() bool { return g.prefixJob(since.Job).State == "done" })
+	if j := g.prefixJob(old.Job); before.State != "running" || j.State != "running" || j.Objects != before.Objects {
+		t.Errorf("the delete of before the restore is %v, then %v", before, j)
+	}
+	var jobs pb.JobListAnswer
+	g.must(protocol.PathJobList, &pb.JobListRequest{}, &jobs)
+	if len(jobs.Jobs) != 1 || !strings.Contains(jobs.Jobs[0].WaitsFor, "ashlar gc resume") {
+		t.Errorf("the jobs are %v", jobs.Jobs)
+	}
+	g.must(protocol.PathWorkSet, &pb.WorkSetRequest{Resume: state.HeldByRestore}, &pb.WorkSetAnswer{})
+	g.eventually("the delete goes on", func() bool { return g.prefixJob(old.Job).State == "done" })
+	if n := g.counters().Objects; n != 0 {
+		t.Errorf("%d objects are left", n)
 	}
 }
 

@@ -94,9 +94,11 @@ func (s *Server) beginAnew(ctx context.Context) error {
 		return nil // a try before had an outcome that was not known
 	}
 	s.asked = true
-	err = s.decree(ctx, &record.Command{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{Generation: generation}}})
+	err = s.decree(ctx, &record.Command{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{
+		Generation: generation, PausedClasses: state.HeldByRestore,
+	}}})
 	if err == nil {
-		s.cfg.Logger.Warn("restored from a backup: what was acknowledged after it is lost", "backup", s.cfg.RestoreFrom, "generation", generation)
+		s.cfg.Logger.Warn("restored from a backup: what was acknowledged after it is lost, and nothing is deleted until `ashlar gc resume`", "backup", s.cfg.RestoreFrom, "generation", generation)
 	}
 	if protocol.KindOf(err) == protocol.PreconditionFailed {
 		return protocol.Errorf(protocol.InvalidArgument, "restore: %w", err)

@@ -33,14 +33,20 @@ const (
 	MaxEntrySize = 256 << 10
 	// MaxEntryRows bounds the rows that one log entry touches.
 	MaxEntryRows = 4096
-	// MaxBlocksPerPage bounds the blocks of one commit or upload page. Each may touch
-	// five rows: its record, two that wait for its grace to end, and those of the copies
-	// that it lacks and of the move that it needs.
-	MaxBlocksPerPage = 750
+	// MaxBlocksPerPage bounds the blocks of one commit, upload page or claims request,
+	// so that a page always fits in an entry: MaxRowsPerBlock rows for each, beside
+	// those of MaxNodes.
+	MaxBlocksPerPage = 200
+	// MaxRowsPerBlock bounds the rows that a page touches for each of its blocks, on
+	// average: the record, those of the copies that it lacks and of the move that it
+	// needs, and what they or its last phase implied before, two rows for each that
+	// was postponed. That is most of a condemned block that comes back: the deletes
+	// that are owed by every node that claims it.
+	MaxRowsPerBlock = 1 + 2 + 2*MaxClaimsPerBlock
 	// MaxClaimsPerBlock bounds the claims sent for one block.
 	MaxClaimsPerBlock = 5
-	// MaxPagesPerUpload bounds an object to 12,000 pages of 750 blocks.
-	MaxPagesPerUpload = 12000
+	// MaxPagesPerUpload bounds an object to 45,000 pages of 200 blocks.
+	MaxPagesPerUpload = 45000
 	// MaxUnreferenceStep bounds the references one Unreference entry takes back.
 	MaxUnreferenceStep = 1000
 	// MaxPrefixJobs bounds the deletes of prefixes that run at once.
@@ -58,8 +64,10 @@ const (
 	MaxAuditBytes = 64 << 20
 	// MaxAuditPage bounds the rows of one answer about the audit.
 	MaxAuditPage = 1000
-	// MaxTouchBatch bounds the hashes of one touch, prepare or claims request.
+	// MaxTouchBatch bounds the hashes of one touch or prepare request.
 	MaxTouchBatch = 1000
+	// MaxSources bounds the nodes that one copy order names, to fetch a block from.
+	MaxSources = 16
 	// MaxInventoryPage bounds the items of one inventory page.
 	MaxInventoryPage = 1000
 	// SessionWindow bounds the requests of one session that are in flight.

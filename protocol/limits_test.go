@@ -21,7 +21,7 @@ func TestLimitsRelate(t *testing.T) {
 		{"an inline object is smaller than a block", MaxInlineSize < DefaultBlockSize},
 		{"an inline object with all its names fits in one entry", MaxInlineSize+objects < MaxEntrySize},
 		{"a full page of blocks and claims fits in one entry", hashes+sizes+claims+objects < MaxEntrySize},
-		{"a full page touches no more rows than an entry may, beside the rows of many nodes", 5*MaxBlocksPerPage+300 < MaxEntryRows},
+		{"a full page touches no more rows than an entry may, beside those of all nodes and of what ends each entry", MaxRowsPerBlock*MaxBlocksPerPage+MaxNodes+300 < MaxEntryRows},
 		{"an unreference step touches no more rows than an entry may", MaxUnreferenceStep < MaxEntryRows},
 		{"a delete batch of the longest names fits in one entry", MaxDeleteBatch*(MaxNameLength+64) < MaxEntrySize},
 		{"a batch of trash of the longest names fits in one entry", MaxTrashBatch*(MaxNameLength+MaxBucketLength+64) < MaxEntrySize},

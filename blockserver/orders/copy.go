@@ -12,13 +12,9 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-const (
-	// segment is how much of a large block one request fetches; a source that fails
-	// costs no more than that, since the next one goes on from there.
-	segment = 4 << 20
-	// maxSources bounds the nodes that one order may name.
-	maxSources = 16
-)
+// segment is how much of a large block one request fetches; a source that fails
+// costs no more than that, since the next one goes on from there.
+const segment = 4 << 20
 
 // copy is Copy(h, o, sources) of reclamation.md: a good file that is here is
 // touched, else one is fetched aside, verified and published at o.
@@ -36,8 +32,8 @@ func (w *Worker) copy(ctx context.Context, h protocol.Hash, o protocol.Version, 
 // fetch brings the block from the sources and stores it. Errors: NotFound if
 // none of them has it, else that of the last source.
 func (w *Worker) fetch(ctx context.Context, h protocol.Hash, o protocol.Version, sources []string) (protocol.Claim, error) {
-	if len(sources) == 0 || len(sources) > maxSources {
-		return protocol.Claim{}, protocol.Errorf(protocol.InvalidArgument, "a copy order names 1 to %d sources, not %d", maxSources, len(sources))
+	if len(sources) == 0 || len(sources) > protocol.MaxSources {
+		return protocol.Claim{}, protocol.Errorf(protocol.InvalidArgument, "a copy order names 1 to %d sources, not %d", protocol.MaxSources, len(sources))
 	}
 	f := &fetched{worker: w, path: protocol.PathBlocks + "/" + h.String(), size: -1}
 	defer f.release()

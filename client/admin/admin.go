@@ -75,7 +75,8 @@ func (a *Client) Maintain(ctx context.Context, node uint32, end, acceptRisk bool
 }
 
 // Remove ends a node's membership for good. It is [protocol.PreconditionFailed]
-// while blocks would keep too few copies, unless their loss is accepted.
+// while blocks would keep too few copies, and while the node answers and holds any,
+// unless their loss is accepted; the error says how many and what to do first.
 func (a *Client) Remove(ctx context.Context, node uint32, acceptLoss bool) error {
 	_, err := ask[pb.NodeRemoveAnswer](ctx, a, protocol.PathNodeRemove, &pb.NodeRemoveRequest{Node: node, AcceptLoss: acceptLoss})
 	return err

@@ -177,7 +177,9 @@ func (l *ledger) restore() {
 	w.elect(leader)
 	// Clients are heard before any node is told of the generation.
 	leader.muteUntil = w.now + w.shape.pace*int64(w.n(2)*w.n(700))
-	l.append([]proposal{{cmd: &record.Command{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{Generation: generation}}}}})
+	l.append([]proposal{{cmd: &record.Command{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{
+		Generation: generation, PausedClasses: w.heldBack(),
+	}}}}})
 	for _, p := range lost {
 		if p.done != nil {
 			p.done(nil)

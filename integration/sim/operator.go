@@ -34,6 +34,7 @@ func (w *world) operate() {
 		class := uint32(1 + w.n(5))
 		s.propose(&record.Command{Body: &record.Command_RetryNow{RetryNow: &record.RetryNow{Class: class, Limit: 10}}}, nil)
 	case w.chance(0.2):
+		w.resume(s)
 		w.crowd(0)
 	default:
 		w.place(s)
@@ -339,3 +340,24 @@ func (w *world) most() int {
 }
 
 func isJoining(n *record.Node) bool { return n.State == pb.NodeState_NODE_STATE_JOINING }
+
+// heldBack are the classes that a restore pauses: in most of them none, so that what
+// goes on at once after one is tried as well.
+func (w *world) heldBack() uint32 {
+	if w.chance(0.75) {
+		return 0
+	}
+	return state.HeldByRestore
+}
+
+// resume ends every pause, as an operator who has looked.
+func (w *world) resume(s *server) {
+	c, err := state.ClusterRow(s.table)
+	if err != nil {
+		w.violated("state", "settings: %v", err)
+	}
+	if settings := c.GetSettings(); settings.GetPausedClasses() != 0 {
+		settings.PausedClasses = 0
+		s.propose(&record.Command{Body: &record.Command_PutSettings{PutSettings: &record.PutSettings{Settings: settings, IfVersion: c.SettingsVersion}}}, nil)
+	}
+}

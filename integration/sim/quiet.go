@@ -58,6 +58,7 @@ func (w *world) sweep() {
 	}
 	w.crowd(members)
 	w.place(s)
+	w.resume(s)
 	if w.shape.moves {
 		w.steady(s)
 	}

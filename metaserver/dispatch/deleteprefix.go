@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch/health"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
@@ -23,10 +24,12 @@ const (
 )
 
 // planPrefix turns the running deletes into the next step: the one after last in
-// turn, so that a short one does not wait for a long one. Nil when nothing runs, or
-// when what the steps before have left behind has to be worked off first.
-func planPrefix(jobs []*record.PrefixJob, n *pb.Counters, last protocol.Version) *record.DeletePrefixStep {
-	if len(jobs) == 0 || piledUp(n) {
+// turn, so that a short one does not wait for a long one. Nil when nothing runs
+// that is not held, or when what the steps before have left behind has to be worked
+// off first.
+func planPrefix(jobs []*record.PrefixJob, c *record.Cluster, last protocol.Version) *record.DeletePrefixStep {
+	jobs = slices.DeleteFunc(slices.Clone(jobs), func(j *record.PrefixJob) bool { return state.IsHeld(c, versionOf(j.Upto)) })
+	if len(jobs) == 0 || piledUp(c.GetCounters()) {
 		return nil
 	}
 	next := jobs[0]
@@ -45,9 +48,15 @@ func piledUp(n *pb.Counters) bool {
 }
 
 // explainDeletes tells of the deletes that run what they wait for.
-func explainDeletes(n *pb.Counters, jobs []*pb.JobInfo) {
+func explainDeletes(c *record.Cluster, jobs []*pb.JobInfo) {
+	n := c.GetCounters()
 	for _, j := range jobs {
-		if j.Kind == health.Delete && health.Runs(j) && piledUp(n) {
+		begun, deletes := health.ParseDelete(j.Id)
+		switch {
+		case !deletes || !health.Runs(j):
+		case state.IsHeld(c, begun):
+			j.WaitsFor = "`ashlar gc resume`, for it began before the metadata was put back; `ashlar job cancel " + j.Id + "` ends it"
+		case piledUp(n):
 			j.WaitsFor = fmt.Sprintf("what is deleted already to give its references back: %d objects, %d references, of which at most %d and %d may wait",
 				n.GetUnreferenceJobs(), n.GetUnreferenceLeft(), MaxPendingJobs, MaxPendingReferences)
 		}
@@ -76,7 +85,7 @@ func (l *leading) prefixStep(ctx context.Context, last *protocol.Version) (more 
 		}
 		pace = int(cluster.GetSettings().GetTranquilityPercent())
 		jobs, err := state.PrefixJobs(r, false)
-		step = planPrefix(jobs, cluster.GetCounters(), *last)
+		step = planPrefix(jobs, cluster, *last)
 		return err
 	})
 	if err != nil || step == nil {

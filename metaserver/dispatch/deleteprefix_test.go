@@ -1,9 +1,11 @@
 package dispatch
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/dispatch/health"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -25,10 +27,17 @@ func TestPlanPrefix(t *testing.T) {
 		{"around", jobs, &pb.Counters{}, 9, "five"},
 		{"its turn has ended", jobs, &pb.Counters{}, 7, "nine"},
 		{"just below the limits", jobs, &pb.Counters{UnreferenceJobs: MaxPendingJobs - 1, UnreferenceLeft: MaxPendingReferences - 1}, 0, "five"},
+		{"the first is held", jobs, &pb.Counters{}, 0, "nine"},
+		{"and stays so in turn", jobs, &pb.Counters{}, 9, "nine"},
+		{"all are held", jobs[:1], &pb.Counters{}, 0, ""},
 		{"too many jobs wait", jobs, &pb.Counters{UnreferenceJobs: MaxPendingJobs}, 0, ""},
 		{"too many references wait", jobs, &pb.Counters{UnreferenceLeft: MaxPendingReferences}, 0, ""},
 	} {
-		step := planPrefix(tc.jobs, tc.n, protocol.Version{Generation: 1, Counter: tc.last})
+		settings := &record.Settings{PausedClasses: 1 << state.ClassCondemn}
+		if strings.Contains(tc.name, "held") || strings.Contains(tc.name, "stays") {
+			settings.PausedClasses = state.HeldByRestore
+		}
+		step := planPrefix(tc.jobs, &record.Cluster{Counters: tc.n, Settings: settings, First: at(7)}, protocol.Version{Generation: 1, Counter: tc.last})
 		if step.GetCursor() != tc.cursor || step != nil && (step.Count == 0 || step.Count > protocol.MaxPrefixStep) {
 			t.Errorf("%s: planned %v", tc.name, step)
 		}
@@ -38,13 +47,17 @@ func TestPlanPrefix(t *testing.T) {
 // TestDeletesTellWhatTheyWaitFor: while too much waits to be taken back a delete
 // that runs says so, and nothing else does.
 func TestDeletesTellWhatTheyWaitFor(t *testing.T) {
-	jobs := []*pb.JobInfo{{Kind: health.Delete, State: "running"}, {Kind: health.Delete, State: "done"}, {Kind: "drain", State: "running"}}
-	explainDeletes(&pb.Counters{UnreferenceJobs: MaxPendingJobs - 1}, jobs)
+	jobs := []*pb.JobInfo{{Id: "delete-1.7", Kind: health.Delete, State: "running"}, {Id: "delete-1.8", Kind: health.Delete, State: "done"}, {Id: "drain-1", Kind: "drain", State: "running"}}
+	explainDeletes(&record.Cluster{Counters: &pb.Counters{UnreferenceJobs: MaxPendingJobs - 1}}, jobs)
 	if jobs[0].WaitsFor != "" {
 		t.Error(jobs[0].WaitsFor)
 	}
-	explainDeletes(&pb.Counters{UnreferenceJobs: 7, UnreferenceLeft: MaxPendingReferences}, jobs)
+	explainDeletes(&record.Cluster{Counters: &pb.Counters{UnreferenceJobs: 7, UnreferenceLeft: MaxPendingReferences}}, jobs)
 	if want := "what is deleted already to give its references back: 7 objects, 100000 references, of which at most 2000 and 100000 may wait"; jobs[0].WaitsFor != want {
+		t.Error(jobs[0].WaitsFor)
+	}
+	explainDeletes(&record.Cluster{Settings: &record.Settings{PausedClasses: state.HeldByRestore}, First: &pb.Version{Generation: 2, Counter: 1}}, jobs)
+	if want := "`ashlar gc resume`, for it began before the metadata was put back; `ashlar job cancel delete-1.7` ends it"; jobs[0].WaitsFor != want {
 		t.Error(jobs[0].WaitsFor)
 	}
 	if jobs[1].WaitsFor+jobs[2].WaitsFor != "" {

@@ -96,6 +96,10 @@ func (l *leading) seen(n protocol.NodeID) health.Sight {
 	return health.Sight{Silent: l.cfg.Now().Sub(s.Since)}
 }
 
+// Answers tells whether a node answers, by the pings of this leadership. One that
+// was not asked yet does, and so does every node where this server does not lead.
+func (d *Dispatcher) Answers(node protocol.NodeID) bool { return d.Observed(node).Reachable }
+
 // Sight completes nodes with what this leader has observed of them, and with what
 // drains, rebuilds and removals wait for. A server that does not lead has observed
 // nothing.
@@ -133,7 +137,7 @@ func (d *Dispatcher) Jobs(ctx context.Context, ended bool) (jobs []*pb.JobInfo, 
 		if err != nil {
 			return err
 		}
-		if explainDeletes(cluster.GetCounters(), jobs); !slices.ContainsFunc(jobs, health.Runs) {
+		if explainDeletes(cluster, jobs); !slices.ContainsFunc(jobs, health.Runs) {
 			return err
 		}
 		obs, err := l.observe(r)

@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// maxDoubts bounds the doubted copies that wait to be verified; what is more
-	// is forgotten, and a reader will complain again.
+	// maxDoubts bounds the doubted copies that wait to be made errands, and the
+	// errands that a node has before they wait: until then it is given no more than
+	// that. Of those that wait, the ones of nodes with so many errands make room for
+	// others. What is more is forgotten, and a reader will complain again.
 	maxDoubts = 1024
 	// failuresUntilSilent is how many batches in a row may fail before a node is
 	// planned around.
@@ -64,29 +66,49 @@ type link struct {
 	// busy: a batch is in flight, with sent.
 	busy bool
 	sent []schedule.Ref
-	// answered orders are not given again before their effect had time to show.
-	answered []answered
+	// answered orders, by hash, are not given again before their effect had time to
+	// show: until then.
+	answered map[protocol.Hash]time.Time
 	// credit is how many orders it takes, by its last answer.
 	credit   int
 	failures int
 	rest     time.Time
 	// errands are orders that follow from the node's inventory, or from doubts.
-	errands []errand
+	errands errands
 	// stray is the highest version of a file of its that waits for W.
 	stray protocol.Version
 	// walking: a walk of its inventory is under way.
 	walking bool
 }
 
-type answered struct {
-	ref   schedule.Ref
-	until time.Time
-}
-
 // errand is one order of a lot; whoever handed the lot in may wait for its end.
 type errand struct {
 	order *pb.Order
 	lot   *lot
+}
+
+// errands wait in order, at most one about a block.
+type errands struct {
+	list []errand
+	of   map[protocol.Hash]bool
+}
+
+func (e *errands) add(one errand) {
+	if e.of == nil {
+		e.of = map[protocol.Hash]bool{}
+	}
+	e.of[protocol.Hash(one.order.Hash)] = true
+	e.list = append(e.list, one)
+}
+
+// take hands the first n out.
+func (e *errands) take(n int) []errand {
+	out := e.list[:n:n]
+	e.list = e.list[n:]
+	for _, one := range out {
+		delete(e.of, protocol.Hash(one.order.Hash))
+	}
+	return out
 }
 
 type lot struct {
@@ -152,7 +174,7 @@ func (l *leading) observe(r state.Reader) (schedule.Observation, error) {
 		at := l.fleet.link(id)
 		free := at.free(now, most)
 		obs.Nodes = append(obs.Nodes, schedule.Node{
-			ID: id, Incarnation: protocol.Incarnation(n.Incarnation), Address: n.Address, FreeSlots: free - min(len(at.errands), (free+1)/2),
+			ID: id, Incarnation: protocol.Incarnation(n.Incarnation), Address: n.Address, FreeSlots: free - min(len(at.errands.list), (free+1)/2),
 			Reachable: at.failures < failuresUntilSilent && l.sight.reachable(id), Full: l.sight.at(id).Full,
 		})
 		obs.InFlight = at.refs(obs.InFlight, id, now)
@@ -181,37 +203,35 @@ func (at *link) free(now time.Time, most int) int {
 // that had their time.
 func (at *link) refs(out []schedule.Ref, node protocol.NodeID, now time.Time) []schedule.Ref {
 	out = append(out, at.sent...)
-	kept := at.answered[:0]
-	for _, a := range at.answered {
-		if now.Before(a.until) {
-			kept = append(kept, a)
-			out = append(out, a.ref)
+	for h, until := range at.answered {
+		if now.Before(until) {
+			out = append(out, schedule.Ref{Hash: h, Node: node})
+		} else {
+			delete(at.answered, h)
 		}
 	}
-	at.answered = kept
-	for _, e := range at.errands {
-		out = append(out, schedule.Ref{Hash: protocol.Hash(e.order.Hash), Node: node})
+	for h := range at.errands.of {
+		out = append(out, schedule.Ref{Hash: h, Node: node})
 	}
 	return out
 }
 
 // has tells whether an order about the copy is under way.
 func (at *link) has(ref schedule.Ref) bool {
-	if slices.Contains(at.sent, ref) {
-		return true
-	}
-	for _, a := range at.answered {
-		if a.ref == ref {
-			return true
-		}
-	}
-	for _, e := range at.errands {
-		if protocol.Hash(e.order.Hash) == ref.Hash {
-			return true
-		}
-	}
-	return false
+	_, answered := at.answered[ref.Hash]
+	return answered || at.errands.of[ref.Hash] || slices.Contains(at.sent, ref)
 }
+
+// answer notes that an order was answered, whose effect shows until then.
+func (at *link) answer(o *pb.Order, until time.Time) {
+	if at.answered == nil {
+		at.answered = map[protocol.Hash]time.Time{}
+	}
+	at.answered[protocol.Hash(o.Hash)] = until
+}
+
+// laden: the node has so many errands that doubts about its copies wait.
+func (at *link) laden() bool { return at != nil && len(at.errands.list) >= maxDoubts }
 
 // begin takes a node that is not busy for one batch: what was planned, then
 // errands, numbered.
@@ -225,9 +245,7 @@ func (f *fleet) begin(n protocol.NodeID, planned []*pb.Order, most int) (orders 
 			orders = append(orders, o)
 		}
 	}
-	take := min(len(at.errands), max(0, at.free(time.Now(), most)-len(orders)))
-	errands = append(errands, at.errands[:take]...)
-	at.errands = at.errands[take:]
+	errands = at.errands.take(min(len(at.errands.list), max(0, at.free(time.Now(), most)-len(orders))))
 	for _, e := range errands {
 		orders = append(orders, e.order)
 	}
@@ -250,7 +268,7 @@ func (f *fleet) hand(n protocol.NodeID, orders []*pb.Order) <-chan struct{} {
 	for _, o := range orders {
 		if !at.has(schedule.Ref{Hash: protocol.Hash(o.Hash), Node: n}) {
 			lot.left++
-			at.errands = append(at.errands, errand{o, lot})
+			at.errands.add(errand{o, lot})
 		}
 	}
 	lot.end()
@@ -270,25 +288,59 @@ func (f *fleet) drop(n protocol.NodeID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	at := f.link(n)
-	for _, e := range at.errands {
+	for _, e := range at.errands.take(len(at.errands.list)) {
 		e.lot.end()
 	}
-	at.errands = nil
+	at.errands = errands{}
 }
 
 // doubt remembers copies to be verified.
 func (f *fleet) doubt(refs ...schedule.Ref) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.doubts = append(f.doubts, refs[:min(len(refs), maxDoubts-len(f.doubts))]...)
+	for _, r := range refs {
+		switch {
+		case len(f.doubts) < maxDoubts:
+		case f.links[r.Node].laden():
+			continue
+		case !f.forgetOne():
+			return
+		}
+		f.doubts = append(f.doubts, r)
+	}
 }
 
-// takeDoubts hands the doubted copies out, sorted, and forgets them.
+// forgetOne forgets the oldest doubt of those that cannot become errands now, if
+// there is one. The caller holds the lock.
+func (f *fleet) forgetOne() bool {
+	at := slices.IndexFunc(f.doubts, func(r schedule.Ref) bool { return f.links[r.Node].laden() })
+	if at < 0 {
+		return false
+	}
+	f.doubts = slices.Delete(f.doubts, at, at+1)
+	return true
+}
+
+// takeDoubts hands out, sorted, the doubted copies of nodes that may have more
+// errands, and forgets them. The others go on waiting.
 func (f *fleet) takeDoubts() []schedule.Ref {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	refs := f.doubts
-	f.doubts = nil
+	var refs, wait []schedule.Ref
+	given := map[protocol.NodeID]int{}
+	for _, r := range f.doubts {
+		has := given[r.Node]
+		if at := f.links[r.Node]; at != nil {
+			has += len(at.errands.list)
+		}
+		if has >= maxDoubts {
+			wait = append(wait, r)
+			continue
+		}
+		given[r.Node]++
+		refs = append(refs, r)
+	}
+	f.doubts = wait
 	schedule.SortRefs(refs)
 	return refs
 }

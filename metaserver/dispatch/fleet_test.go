@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -25,8 +26,8 @@ func TestBatchIsPlannedThenErrands(t *testing.T) {
 	at.met, at.credit = true, 4
 	ended := l.fleet.hand(1, []*pb.Order{order("e1"), order("e2"), order("e3"), order("p2")})
 	orders, errands := l.fleet.begin(1, []*pb.Order{order("p1"), order("p2")}, 100)
-	if len(orders) != 4 || len(errands) != 3 || len(at.errands) != 1 {
-		t.Fatalf("%d orders with %d errands, %d left", len(orders), len(errands), len(at.errands))
+	if len(orders) != 4 || len(errands) != 3 || len(at.errands.list) != 1 {
+		t.Fatalf("%d orders with %d errands, %d left", len(orders), len(errands), len(at.errands.list))
 	}
 	for i, o := range orders {
 		if o.Id != uint64(i+1) {
@@ -38,8 +39,8 @@ func TestBatchIsPlannedThenErrands(t *testing.T) {
 	}
 	// The second is handed back, the third is not answered: both may go again.
 	l.finish(1, orders, []*pb.OrderAnswer{{Id: 1, Outcome: pb.Outcome_OUTCOME_HELD}, {Id: 2, Outcome: pb.Outcome_OUTCOME_HANDED_BACK}, {Id: 4, Outcome: pb.Outcome_OUTCOME_HELD}}, errands, outcome{slots: 9})
-	if len(at.errands) != 3 || len(at.answered) != 2 || at.free(time.Now(), 100) != 9 {
-		t.Fatalf("%d errands are left, %d orders answered, %d free", len(at.errands), len(at.answered), at.free(time.Now(), 100))
+	if len(at.errands.list) != 3 || len(at.answered) != 2 || at.free(time.Now(), 100) != 9 {
+		t.Fatalf("%d errands are left, %d orders answered, %d free", len(at.errands.list), len(at.answered), at.free(time.Now(), 100))
 	}
 	select {
 	case <-ended:
@@ -54,7 +55,7 @@ func TestErrandsAreNotGivenTwice(t *testing.T) {
 	l := leadingTest(t)
 	l.fleet.link(1).met = true
 	l.fleet.hand(1, []*pb.Order{order("a"), order("a")})
-	if n := len(l.fleet.link(1).errands); n != 1 {
+	if n := len(l.fleet.link(1).errands.list); n != 1 {
 		t.Errorf("%d errands about one block", n)
 	}
 	if _, open := <-l.fleet.hand(1, []*pb.Order{order("a")}); open {
@@ -106,12 +107,81 @@ func TestPaceRestsInShareOfTheWork(t *testing.T) {
 	}
 }
 
+// refsOf are doubts about count copies of a node's.
+func refsOf(n protocol.NodeID, from, count int) (refs []schedule.Ref) {
+	for i := from; i < from+count; i++ {
+		refs = append(refs, schedule.Ref{Hash: protocol.HashOf([]byte(strconv.Itoa(i))), Node: n})
+	}
+	return refs
+}
+
+// errandsOf is what verify makes of doubts.
+func errandsOf(refs []schedule.Ref, n protocol.NodeID) (orders []*pb.Order) {
+	for _, r := range refs {
+		if r.Node == n {
+			orders = append(orders, &pb.Order{Kind: pb.OrderKind_ORDER_KIND_VERIFY, Hash: r.Hash[:]})
+		}
+	}
+	return orders
+}
+
 func TestDoubtsAreBounded(t *testing.T) {
 	var f fleet
-	for i := range maxDoubts + 10 {
-		f.doubt(schedule.Ref{Hash: protocol.Hash{byte(i), byte(i >> 8)}, Node: 1})
-	}
+	f.doubt(refsOf(1, 0, maxDoubts+10)...)
+	f.doubt(refsOf(2, 0, 10)...)
 	if n := len(f.takeDoubts()); n != maxDoubts || len(f.takeDoubts()) != 0 {
 		t.Errorf("%d doubts are remembered", n)
+	}
+}
+
+// TestDoubtsWaitForErrands: readers complain of copies of a node that takes no
+// orders. It is given a bounded number of errands, and the doubts beyond them wait,
+// but not in the way of other nodes' doubts.
+func TestDoubtsWaitForErrands(t *testing.T) {
+	l := leadingTest(t)
+	f := &l.fleet
+	at := f.link(1)
+	at.met, at.credit, at.busy = true, 100, true
+	for round := range 40 {
+		f.doubt(refsOf(1, 4000*round, 4000)...)
+		f.hand(1, errandsOf(f.takeDoubts(), 1))
+	}
+	if len(at.errands.list) != maxDoubts || len(f.doubts) != maxDoubts {
+		t.Fatalf("%d errands and %d doubts wait, each of at most %d", len(at.errands.list), len(f.doubts), maxDoubts)
+	}
+	f.doubt(refsOf(2, 0, 10)...)
+	if refs := f.takeDoubts(); len(refs) != 10 || len(f.doubts) != maxDoubts-10 {
+		t.Fatalf("of node 2, %d doubts come out; %d wait", len(refs), len(f.doubts))
+	}
+	at.busy = false
+	orders, sent := f.begin(1, nil, 100)
+	l.finish(1, orders, nil, sent, outcome{err: protocol.Errorf(protocol.Unavailable, "no answer")})
+	f.hand(1, errandsOf(f.takeDoubts(), 1))
+	if len(sent) != 100 || len(at.errands.list) != maxDoubts || len(f.doubts) != maxDoubts-110 {
+		t.Fatalf("after %d errands: %d of them and %d doubts wait", len(sent), len(at.errands.list), len(f.doubts))
+	}
+}
+
+// TestErrandsByHash: a block's errand is known for as long as it waits, and no longer.
+func TestErrandsByHash(t *testing.T) {
+	l := leadingTest(t)
+	at := l.fleet.link(1)
+	at.met, at.credit = true, 2
+	ref := func(text string) schedule.Ref {
+		return schedule.Ref{Hash: protocol.HashOf([]byte(text)), Node: 1}
+	}
+	l.fleet.hand(1, []*pb.Order{order("a"), order("b"), order("c")})
+	orders, sent := l.fleet.begin(1, nil, 100)
+	l.finish(1, orders, []*pb.OrderAnswer{{Id: 1, Outcome: pb.Outcome_OUTCOME_HANDED_BACK}, {Id: 2, Outcome: pb.Outcome_OUTCOME_HELD}}, sent, outcome{slots: 2})
+	if !at.errands.of[ref("a").Hash] || at.errands.of[ref("b").Hash] || !at.errands.of[ref("c").Hash] {
+		t.Errorf("errands wait about %v", at.errands.of)
+	}
+	if !at.has(ref("a")) || !at.has(ref("b")) || !at.has(ref("c")) || at.has(ref("d")) {
+		t.Error("what is under way is not known")
+	}
+	at.refs(nil, 1, time.Now().Add(time.Hour))
+	l.fleet.drop(1)
+	if at.has(ref("a")) || at.has(ref("b")) || at.has(ref("c")) {
+		t.Error("what was dropped or had its time is still under way")
 	}
 }

@@ -129,7 +129,7 @@ func (l *leading) due(n schedule.Node, planned []*pb.Order) bool {
 	case !at.met:
 		return true
 	}
-	return len(planned) > 0 || len(at.errands) > 0
+	return len(planned) > 0 || len(at.errands.list) > 0
 }
 
 // verify turns doubts into errands.

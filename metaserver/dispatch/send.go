@@ -105,7 +105,7 @@ func (l *leading) finish(n protocol.NodeID, sent []*pb.Order, answers []*pb.Orde
 	}
 	for i, order := range sent {
 		if !back[order.Id] {
-			at.answered = append(at.answered, answered{schedule.Ref{Hash: protocol.Hash(order.Hash), Node: n}, now.Add(l.cfg.Timing.EffectWait)})
+			at.answer(order, now.Add(l.cfg.Timing.EffectWait))
 		}
 		if at := i - (len(sent) - len(errands)); at >= 0 && !back[order.Id] {
 			errands[at].lot.end()
@@ -113,7 +113,7 @@ func (l *leading) finish(n protocol.NodeID, sent []*pb.Order, answers []*pb.Orde
 	}
 	for i, e := range errands {
 		if back[sent[len(sent)-len(errands)+i].Id] {
-			at.errands = append(at.errands, e)
+			at.errands.add(e)
 		}
 	}
 }

@@ -15,12 +15,12 @@ func (l *leading) trash(ctx context.Context) {
 
 // trashStep proposes one command for the objects that are due by this machine's
 // clock, and tells whether it was full and of use, so that looking again at once is
-// worth it. It waits while what ended before piles up.
+// worth it. It waits while what ended before piles up, and while names are paused.
 func (l *leading) trashStep(ctx context.Context) (more bool, pace int, err error) {
 	var due []*record.TrashItem
 	err = l.plan(ctx, func(r state.Reader) error {
 		cluster, err := state.ClusterRow(r)
-		if err != nil || piledUp(cluster.GetCounters()) {
+		if err != nil || state.IsPaused(cluster, state.PausedNames) || piledUp(cluster.GetCounters()) {
 			return err
 		}
 		pace = int(cluster.GetSettings().GetTranquilityPercent())

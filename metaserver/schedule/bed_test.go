@@ -202,6 +202,9 @@ func (b *bed) execute(n protocol.NodeID, o *pb.Order) *pb.OrderAnswer {
 		delete(files, h)
 		return &pb.OrderAnswer{Id: o.Id, Outcome: pb.Outcome_OUTCOME_NONE_BELOW}
 	case pb.OrderKind_ORDER_KIND_COPY:
+		if !found && len(o.Sources) > protocol.MaxSources {
+			return &pb.OrderAnswer{Id: o.Id, Outcome: pb.Outcome_OUTCOME_FAILED, Kind: uint32(protocol.InvalidArgument), Detail: "too many sources"}
+		}
 		if !found && !b.fetchable(h, o.Sources) {
 			return &pb.OrderAnswer{Id: o.Id, Outcome: pb.Outcome_OUTCOME_FAILED, Kind: uint32(protocol.NotFound), Detail: "no source has it"}
 		}

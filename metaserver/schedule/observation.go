@@ -20,7 +20,8 @@ type Observation struct {
 	Generation uint32
 	Term       uint64
 	// SessionsSettled: the low-water marks of open sessions can be relied on, so
-	// that Reap may be proposed (reclamation.md, Lag of W).
+	// that Reap may be proposed (reclamation.md, Lag of W). They are rows, so a
+	// dispatcher always says so; a leader that does not only reaps later.
 	SessionsSettled bool
 	// Nodes are the known blockservers, sorted by ID.
 	Nodes []Node

@@ -131,11 +131,12 @@ func (p *picture) droppable(h protocol.Hash, b *record.Block, n uint32) bool {
 
 // paused: the settings pause the class.
 func (p *picture) paused(class uint32) bool {
-	return p.cluster.GetSettings().GetPausedClasses()>>class&1 == 1
+	return state.IsPaused(p.cluster, class)
 }
 
-// sourcesOf lists the addresses of those that hold a block: trusted copies
-// before others, turned by n so that work is spread and a retry asks another.
+// sourcesOf lists the addresses of those that hold a block, at most
+// protocol.MaxSources: trusted copies before others, turned by n so that work is
+// spread and a retry asks another.
 func (p *picture) sourcesOf(obs *Observation, b *record.Block, target uint32, n uint64) []string {
 	var trusted, others []string
 	for _, h := range b.Copies {
@@ -149,5 +150,6 @@ func (p *picture) sourcesOf(obs *Observation, b *record.Block, target uint32, n 
 			others = append(others, node.Address)
 		}
 	}
-	return append(turn(trusted, n), turn(others, n)...)
+	all := append(turn(trusted, n), turn(others, n)...)
+	return all[:min(len(all), protocol.MaxSources)]
 }

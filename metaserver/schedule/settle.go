@@ -234,7 +234,7 @@ func clip(text string) string {
 
 func (s *settler) full() bool {
 	most := s.obs.Limits.Batch
-	return len(s.deleted) >= most || len(s.lost) >= most || len(s.postpone) >= most || len(s.copied.Claims) >= most
+	return len(s.deleted) >= most || len(s.lost) >= most || len(s.postpone) >= most || len(s.copied.Claims) >= min(most, protocol.MaxBlocksPerPage)
 }
 
 // flush turns what was gathered into commands.

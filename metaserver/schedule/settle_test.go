@@ -1,10 +1,12 @@
 package schedule_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/schedule"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
@@ -120,6 +122,26 @@ func TestSettleBatchesAreBounded(t *testing.T) {
 	commands := b.settle(obs, 1, orders, answers)
 	if len(orders) != 25 || len(commands) != 3 {
 		t.Errorf("%d commands for %d answers in batches of 10", len(commands), len(orders))
+	}
+}
+
+// TestSettledClaimsFitInACommand: claims of copies are told of no more blocks at
+// once than a command may name, whatever the batch.
+func TestSettledClaimsFitInACommand(t *testing.T) {
+	const n = 2*protocol.MaxBlocksPerPage + 1
+	b := newBed(t, 3)
+	var orders []*pb.Order
+	var answers []*pb.OrderAnswer
+	for i := range n {
+		text := strconv.Itoa(i)
+		b.put(text, 1, 2)
+		orders = append(orders, &pb.Order{Id: uint64(i + 1), Kind: pb.OrderKind_ORDER_KIND_COPY, Hash: hashBytes(text), Version: wire(b.m.Version()), Sources: []string{"n1"}})
+		answers = append(answers, b.execute(3, orders[i]))
+	}
+	obs := b.observe()
+	obs.Limits.Batch = state.MaxBatch
+	if commands := b.settle(obs, 3, orders, answers); len(commands) != 3 {
+		t.Errorf("%d commands of %d claims", len(commands), n)
 	}
 }
 

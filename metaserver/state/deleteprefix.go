@@ -60,16 +60,22 @@ func (a *applier) any(prefix []byte) (found bool) {
 
 // deletePrefixStep ends the next objects of a job, as far as the entry has room.
 // A step whose cursor is no longer the job's was done before, perhaps by another
-// leader, and does nothing.
+// leader, and does nothing; nor does one of a job that is held.
 func (a *applier) deletePrefixStep(q *record.DeletePrefixStep) *record.Result {
 	key := keyPrefixJob(fromPB(q.Job))
 	job, out := &record.PrefixJob{}, &record.PrefixStepResult{}
-	if !a.load(key, job) || job.State != record.PrefixJob_RUNNING || job.Cursor != q.Cursor {
+	if IsHeld(a.cluster, fromPB(q.Job)) || !a.load(key, job) || job.State != record.PrefixJob_RUNNING || job.Cursor != q.Cursor {
 		out.Stale = true
 	} else {
 		a.endNext(key, job, int(q.Count), out)
 	}
 	return &record.Result{Version: toPB(a.version()), Body: &record.Result_PrefixStep{PrefixStep: out}}
+}
+
+// IsHeld tells whether a delete of a prefix that began at a version waits for an
+// operator: the state that it began in was put back, and names are paused since.
+func IsHeld(c *record.Cluster, begun protocol.Version) bool {
+	return IsPaused(c, PausedNames) && begun.Less(fromPB(c.GetFirst()))
 }
 
 func (a *applier) endNext(key []byte, job *record.PrefixJob, count int, out *record.PrefixStepResult) {

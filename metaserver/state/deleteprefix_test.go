@@ -53,21 +53,21 @@ func TestBulkPrefix(t *testing.T) {
 	for i := range 600 {
 		b.must(commitCommand(inline(fmt.Sprintf("p/%04d%s", i, strings.Repeat("n", protocol.MaxNameLength-6)), 1)))
 	}
-	b.object("p/blocks", 20*500, 1, 2)
-	b.object("q/blocks", 500, 1, 2)
+	b.object("p/blocks", 20*protocol.MaxBlocksPerPage, 1, 2)
+	b.object("q/blocks", protocol.MaxBlocksPerPage, 1, 2)
 	job := versionOf(b.must(deletePrefix("p/")))
 	if steps := b.runPrefix(job, protocol.MaxPrefixStep); steps < 5 {
 		t.Fatalf("%d steps", steps)
 	}
 	b.verify()
 	jobs, err := state.PrefixJobs(b.table, true)
-	if err != nil || len(jobs) != 1 || jobs[0].Objects != 3620 || jobs[0].References != 10000 || jobs[0].Kept != 0 {
+	if err != nil || len(jobs) != 1 || jobs[0].Objects != 3620 || jobs[0].References != 20*protocol.MaxBlocksPerPage || jobs[0].Kept != 0 {
 		t.Fatal(err, jobs)
 	}
 	drain(t, b.machine)
 	b.verify()
 	counters, err := state.Recount(b.table)
-	if err != nil || counters.Objects != 1 || counters.References != 500 || counters.UnreferencedBlocks != 10000 {
+	if err != nil || counters.Objects != 1 || counters.References != protocol.MaxBlocksPerPage || counters.UnreferencedBlocks != 20*protocol.MaxBlocksPerPage {
 		t.Fatal(err, counters)
 	}
 	t.Logf("the largest entry touched %d rows and wrote %d bytes", b.counting.most, b.counting.mostBytes)

@@ -119,6 +119,26 @@ func (c *change) nodes(d *draft) int {
 	return len(d.before.copies) + len(c.after.copies) + len(c.gone) + len(c.fresh)
 }
 
+// eachNode names the nodes whose rows the change may touch, some more than once.
+func (c *change) eachNode(d *draft, name func(id uint32)) {
+	for _, id := range d.before.copies {
+		name(id)
+	}
+	for _, id := range c.after.copies {
+		name(id)
+	}
+	for _, w := range c.gone {
+		if w.class == ClassDelete {
+			name(w.lane)
+		}
+	}
+	for _, w := range c.fresh {
+		if w.class == ClassDelete {
+			name(w.lane)
+		}
+	}
+}
+
 // keep stores a draft, or removes the record if it has no phase any more. It
 // reports whether the entry had room for the rows: if not, nothing has changed.
 func (a *applier) keep(d *draft) (fits bool) {

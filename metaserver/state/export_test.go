@@ -3,6 +3,7 @@ package state
 // What the tests of package state_test plant rows with.
 var (
 	KeyBlock    = keyBlock
+	KeyObject   = keyObject
 	KeyCluster  = keyCluster
 	KeyNode     = keyNode
 	KeyIdentity = keyIdentity

@@ -205,6 +205,9 @@ func (g *generator) retry() *record.Command {
 func (g *generator) settings() *record.Command {
 	q := &record.PutSettings{Settings: &record.Settings{Redundancy: 3, Quorum: 2, GraceMs: uint64(g.draw(2) * 50)}, IfVersion: g.cluster().SettingsVersion}
 	q.Settings.AuditKeepRows = uint32(g.draw(3) * 7)
+	if g.draw(4) == 0 {
+		q.Settings.PausedClasses = 1 << state.PausedNames // holds nothing of this generation
+	}
 	switch g.draw(4) {
 	case 0:
 		q.Settings.Redundancy = 2

@@ -7,6 +7,9 @@ import (
 )
 
 func checkStartGeneration(q *record.StartGeneration) error {
+	if q.PausedClasses>>pausedEnd != 0 {
+		return protocol.Errorf(protocol.InvalidArgument, "paused classes are bits below %d", pausedEnd)
+	}
 	return checkGeneration(q.Generation)
 }
 
@@ -23,7 +26,9 @@ func checkGeneration(generation uint32) error {
 // Generation): versions go on in a higher generation, F is its first one, so that
 // no claim of before is believed, and every member's inventory is due, so that no
 // copy of before is trusted until its node has met the generation and shown what
-// it holds.
+// it holds. It pauses what the entry names, as a change of the settings at its
+// version, so that nothing is taken away by what the restored state had begun before
+// an operator has looked.
 func (a *applier) startGeneration(q *record.StartGeneration) *record.Result {
 	if highest := HighestGeneration(a.cluster); q.Generation <= highest {
 		return a.refuse(protocol.PreconditionFailed, "generation %d was met already; start one above %d", q.Generation, highest)
@@ -34,6 +39,11 @@ func (a *applier) startGeneration(q *record.StartGeneration) *record.Result {
 		a.cluster.First = first
 	}
 	a.cluster.Met = nil
+	if q.PausedClasses != 0 {
+		a.cluster.Settings = plainSettings(a.cluster.Settings)
+		a.cluster.Settings.PausedClasses |= q.PausedClasses
+		a.cluster.SettingsVersion = first
+	}
 	for i, n := range a.m.nodes {
 		if isMember(n) {
 			n.InventoryDue = first

@@ -191,7 +191,9 @@ func samplePlacement() []*record.Command {
 
 // allSamples has every command.
 func allSamples() []*record.Command {
-	return slices.Concat(sampleCommands(), sampleWork(), sampleTrash(), sampleBulk(), samplePlacement())
+	return slices.Concat(sampleCommands(), sampleWork(), sampleTrash(), sampleBulk(), samplePlacement(), []*record.Command{
+		{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{Generation: 3, PausedClasses: state.HeldByRestore}}},
+	})
 }
 
 // TestGolden pins the bytes of every row and command, the number of every enum,
@@ -212,8 +214,8 @@ func TestGolden(t *testing.T) {
 	for i := range int32(len(record.Block_Phase_name)) {
 		fmt.Fprintf(&out, "phase %d %s\n", i, record.Block_Phase(i))
 	}
-	for class, name := range []string{"redundancy", "move", "delete", "condemn", "reap", "scrub"} {
-		numbers := []uint32{state.ClassRedundancy, state.ClassMove, state.ClassDelete, state.ClassCondemn, state.ClassReap, state.ClassScrub}
+	for class, name := range []string{"redundancy", "move", "delete", "condemn", "reap", "scrub", "names"} {
+		numbers := []uint32{state.ClassRedundancy, state.ClassMove, state.ClassDelete, state.ClassCondemn, state.ClassReap, state.ClassScrub, state.PausedNames}
 		fmt.Fprintf(&out, "class %d %s\n", numbers[class], name)
 	}
 	for i := range int32(len(pb.NodeState_name)) {

@@ -130,7 +130,7 @@ func TestEntryRows(t *testing.T) {
 	m.bootstrap(3)
 	m.must(openSession("session"))
 	var commands []*record.Command
-	for i := range 6 {
+	for i := range 20 {
 		q := withBlocks(manyBlocks(fmt.Sprint(i, " "), protocol.MaxBlocksPerPage), claimsOf(protocol.MaxBlocksPerPage, m.Version(), 1, 2))
 		m.must(commitCommand(q))
 		q.Claims, q.Call = nil, m.call("session", uint64(i+1), 0)
@@ -225,28 +225,6 @@ func TestLargeUpload(t *testing.T) {
 	status, err := state.Status(m.table)
 	if err != nil || status.Counters.References != 0 || status.Counters.UnreferencedBlocks != uint64(len(all)/32) {
 		t.Fatal(err, status.Counters)
-	}
-}
-
-// TestPageThatComesBack: a full page fits in an entry, also where each of its blocks
-// waits for its grace to end and has another number of copies than is asked for
-// now, one of them on a node that is drained.
-func TestPageThatComesBack(t *testing.T) {
-	for _, redundancy := range []uint32{0, 1, 5} {
-		counting := &countingTable{Table: table.NewMemory()}
-		m := newMachineOn(t, counting)
-		m.bootstrap(12)
-		m.bucketOf("other", redundancy)
-		q := withBlocks(manyBlocks("", protocol.MaxBlocksPerPage), claimsOf(protocol.MaxBlocksPerPage, m.Version(), 1, 2, 3))
-		m.must(commitCommand(q))
-		m.change(&pb.NodeChange{Node: 1, Kind: pb.NodeChange_DRAIN})
-		m.must(&record.Command{NowUnixMs: 1, Body: &record.Command_Delete{Delete: &pb.DeleteRequest{Bucket: q.Bucket, Items: []*pb.DeleteItem{{Name: q.Name}}}}})
-		drain(t, m)
-		q.Bucket, q.Claims = "other", nil
-		m.must(commitCommand(q))
-		if counting.most > protocol.MaxEntryRows {
-			t.Errorf("redundancy %d: an entry touched %d rows", redundancy, counting.most)
-		}
 	}
 }
 

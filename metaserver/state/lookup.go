@@ -78,8 +78,9 @@ func lookupBlocks(r Reader, cluster *record.Cluster, o *record.Object, q *pb.Loo
 	return err
 }
 
-// overlapping cuts the page's blocks that overlap [offset, end), and returns
-// where in the object the first begins and the last ends.
+// overlapping cuts the page's blocks that overlap [offset, end), of a page of before
+// as many as one may have now, and returns where in the object the first begins and
+// the last ends.
 func overlapping(page *record.UploadPage, offset, end uint64) (cut *pb.Blocks, first, after uint64) {
 	b := page.Blocks
 	from, at := 0, page.Offset
@@ -88,7 +89,7 @@ func overlapping(page *record.UploadPage, offset, end uint64) (cut *pb.Blocks, f
 		from++
 	}
 	to, after := from, at
-	for to < len(b.PlainSizes) && after < end {
+	for to < len(b.PlainSizes) && after < end && to-from < protocol.MaxBlocksPerPage {
 		after += uint64(b.PlainSizes[to])
 		to++
 	}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"math/bits"
 	"slices"
 
@@ -38,7 +39,7 @@ func planChange(r Reader, cluster *record.Cluster, nodes []*record.Node, layout 
 	}
 	c.input = inputFor(cluster, layout, c.sites, cluster.Settings.GetRedundancy())
 	if left := c.left(nodes); drains && left < int(HighestRedundancy(cluster)) {
-		return nil, protocol.Errorf(protocol.PreconditionFailed, "%d nodes would be left to hold %d copies of a block; add nodes first", left, HighestRedundancy(cluster))
+		return nil, tooFewLeft(cluster, left)
 	}
 	before, err := beforeDrain(r, layout, changes, &c.input)
 	if err != nil {
@@ -51,6 +52,17 @@ func planChange(r Reader, cluster *record.Cluster, nodes []*record.Node, layout 
 		c.own = ownTables(cluster, layout, c.input, c.table)
 	}
 	return c, nil
+}
+
+// tooFewLeft refuses a drain, and tells the ways out: where more copies are asked
+// for than the cluster makes, it is objects that ask.
+func tooFewLeft(cluster *record.Cluster, left int) error {
+	highest := HighestRedundancy(cluster)
+	ways := "add nodes first"
+	if asked := cluster.Counters.GetReferencesByRedundancy(); highest > cluster.Settings.GetRedundancy() {
+		ways += fmt.Sprintf(", or have the buckets of the %d references that ask for %d ask for less (`ashlar bucket set --copies`, then `ashlar bucket renew`)", asked[highest], highest)
+	}
+	return protocol.Errorf(protocol.PreconditionFailed, "%d nodes would be left to hold %d copies of a block; %s", left, highest, ways)
 }
 
 // row is the layout that follows.

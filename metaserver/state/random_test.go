@@ -138,6 +138,10 @@ func describePlacement(m *machine, out *strings.Builder) error {
 	for _, l := range history.GetLayouts() {
 		fmt.Fprintf(out, "layout %d %s\n", l.LayoutVersion, l.State)
 	}
+	for node := range uint32(someNodes + 1) {
+		silent, answering := state.RemoveCheck(m.table, node, false), state.RemoveCheck(m.table, node, true)
+		fmt.Fprintf(out, "node %d may go: %v, while it answers %v\n", node, protocol.KindOf(silent), protocol.KindOf(answering))
+	}
 	return err
 }
 

@@ -161,16 +161,17 @@ func (a *applier) reference(groups []mention, redundancy uint32, claims []*pb.Cl
 }
 
 // roomFor refuses what the rest of the entry has no room for: what the records
-// become decides how many rows of the schedule follow.
+// become decides how many rows of the schedule follow. A page alone in its entry has
+// room (protocol.MaxBlocksPerPage), unless it names more nodes than a cluster has,
+// since many that were removed are not cleaned yet.
 func (a *applier) roomFor(groups []mention) *record.Result {
-	rows, nodes := 0, 0
+	rows := 0
 	for i := range groups {
 		m := &groups[i]
 		m.becomes = a.changeTo(&m.draft, a.become(&m.draft))
 		rows += m.becomes.rows()
-		nodes += m.becomes.nodes(&m.draft) + len(m.claims)
 	}
-	rows += a.nodesOf(nodes)
+	rows += a.nodesNamedBy(groups)
 	switch {
 	case a.room(rows):
 		return nil
@@ -178,6 +179,29 @@ func (a *applier) roomFor(groups []mention) *record.Result {
 		return a.refuse(protocol.LimitExceeded, "the request touches up to %d rows, of %d that an entry may; name fewer blocks in one", rows, protocol.MaxEntryRows)
 	}
 	return a.refuse(protocol.Busy, "the entry touches too many rows; send the request again")
+}
+
+// nodesNamedBy counts the nodes whose rows the groups may touch, each once, those
+// left out whose rows the entry touches already.
+func (a *applier) nodesNamedBy(groups []mention) (count int) {
+	seen := make([]bool, len(a.m.nodes))
+	for _, i := range a.dirty {
+		seen[i] = true
+	}
+	name := func(id uint32) {
+		if a.node(id) != nil && !seen[id-1] {
+			seen[id-1] = true
+			count++
+		}
+	}
+	for i := range groups {
+		m := &groups[i]
+		m.becomes.eachNode(&m.draft, name)
+		for _, c := range m.claims {
+			name(c.node)
+		}
+	}
+	return count
 }
 
 // floorOf is fl(h): the record's floor, or W where there is no row; never below F.

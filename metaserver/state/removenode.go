@@ -19,7 +19,7 @@ func (a *applier) removeNode(q *record.RemoveNode) *record.Result {
 		return a.done()
 	}
 	if !q.AcceptLoss && a.m.holds(RemoveGuard) {
-		if err := a.guardRemoval(q.Node, n); err != nil {
+		if err := guardRemoval(a.cluster, a.m.nodes, q.Node); err != nil {
 			return a.refuseWith(err)
 		}
 	}
@@ -40,12 +40,54 @@ func (a *applier) removeNode(q *record.RemoveNode) *record.Result {
 
 // guardRemoval judges by one count: of the blocks with at most Q counted copies,
 // one of them here. While every other node's copies are trusted, and none is left
-// of a removed node, counted copies are trusted ones.
-func (a *applier) guardRemoval(id uint32, n *record.Node) error {
-	if err := countsTrusted(a.cluster, a.m.nodes, id); err != nil {
+// of a removed node, counted copies are trusted ones. The count is one look-up and
+// bounds from above how many blocks would be left without any copy; which of them,
+// only a walk over the records tells (CriticalBlocks).
+func guardRemoval(cluster *record.Cluster, nodes []*record.Node, id uint32) error {
+	if err := countsTrusted(cluster, nodes, id); err != nil {
 		return err
 	}
-	return guardCritical(a.cluster, n, id)
+	err := guardCritical(cluster, nodes[id-1], id)
+	if err == nil {
+		return nil
+	}
+	return protocol.Errorf(protocol.PreconditionFailed, "%s; drain it first if it answers, wait for its copies to be made again elsewhere if it does not, or accept the loss", protocol.AsError(err).Detail)
+}
+
+// RemoveCheck tells whether a node may be removed without accepting a loss: nil,
+// or what speaks against it and the next step. Beside what the entry asks, a node
+// that answers must hold no copy: its number may have been mistaken, and where
+// other nodes are silent it may hold the only copies that can be read, which the
+// counts of the log do not show. answers is what the leader has seen. It is a
+// reason not to propose the removal, never one to refuse its entry.
+func RemoveCheck(r Reader, id uint32, answers bool) error {
+	cluster, err := ClusterRow(r)
+	if err != nil {
+		return err
+	}
+	nodes, err := readNodes(r)
+	if err != nil {
+		return err
+	}
+	n := nodeAt(nodes, id)
+	switch {
+	case n == nil:
+		return protocol.Errorf(protocol.NotFound, "no node has number %d", id)
+	case !isMember(n):
+		return nil
+	case answers && n.Copies > 0:
+		return answersYet(cluster, n, id)
+	}
+	return guardRemoval(cluster, nodes, id)
+}
+
+// answersYet refuses the removal of a node that answers, with what it would take.
+func answersYet(cluster *record.Cluster, n *record.Node, id uint32) error {
+	critical := ""
+	if err := guardCritical(cluster, n, id); err != nil {
+		critical = ", and " + protocol.AsError(err).Detail
+	}
+	return protocol.Errorf(protocol.PreconditionFailed, "node %d answers and holds %d copies%s: `ashlar node drain %d --wait` moves them first; if it will not return, stop it; --accept-loss removes it all the same", id, n.Copies, critical, id)
 }
 
 // guardCritical: no block would miss the node.

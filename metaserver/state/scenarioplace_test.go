@@ -164,11 +164,16 @@ func (s *scenario) acknowledge(a *arguments) *record.Command {
 // placementReads answer about nodes, layouts and sweeps.
 func (s *scenario) placementReads() map[string]func(*arguments) string {
 	return map[string]func(*arguments) string{
-		"members":  s.members,
-		"history":  s.history,
-		"sweeps":   s.sweeps,
-		"plan":     s.plan,
-		"stop":     s.stop,
+		"members": s.members,
+		"history": s.history,
+		"sweeps":  s.sweeps,
+		"plan":    s.plan,
+		"stop":    s.stop,
+		"go":      s.mayGo,
+		"refusal": func(a *arguments) string {
+			_, err := state.PlanLayout(s.m.table, changesOf(a))
+			return protocol.AsError(err).Detail + "\n"
+		},
 		"standing": s.printStanding,
 	}
 }
@@ -254,6 +259,15 @@ func (s *scenario) plan(a *arguments) string {
 func (s *scenario) stop(a *arguments) string {
 	if err := state.StopCheck(s.m.table, uint32(a.number("node", 0))); err != nil {
 		return problem(err)
+	}
+	return "yes\n"
+}
+
+// mayGo answers, with the words, whether a node may be removed without accepting a
+// loss: while it is silent, or answers=yes.
+func (s *scenario) mayGo(a *arguments) string {
+	if err := state.RemoveCheck(s.m.table, uint32(a.number("node", 0)), a.text("answers") == "yes"); err != nil {
+		return problem(err) + protocol.AsError(err).Detail + "\n"
 	}
 	return "yes\n"
 }

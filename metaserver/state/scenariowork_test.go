@@ -43,7 +43,9 @@ func (s *scenario) work() map[string]func(*arguments) *record.Command {
 			}}}
 		},
 		"generation": func(a *arguments) *record.Command {
-			return &record.Command{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{Generation: uint32(a.number("start", 0))}}}
+			return &record.Command{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{
+				Generation: uint32(a.number("start", 0)), PausedClasses: uint32(a.number("paused", 0)),
+			}}}
 		},
 		"inventory": func(a *arguments) *record.Command {
 			return &record.Command{Body: &record.Command_InventoryTaken{InventoryTaken: &record.InventoryTaken{Node: uint32(a.number("node", 0)), Due: s.version(a, "due")}}}

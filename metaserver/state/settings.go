@@ -11,8 +11,8 @@ func checkSettings(s *record.Settings) error {
 	if q < 1 || q > r || r > protocol.MaxRedundancy {
 		return protocol.Errorf(protocol.InvalidArgument, "quorum and redundancy hold 1 <= quorum (%d) <= redundancy (%d) <= %d", q, r, protocol.MaxRedundancy)
 	}
-	if s.TranquilityPercent > MaxTranquilityPercent || s.OrdersPerNode > MaxOrdersPerNode || s.PausedClasses>>classEnd != 0 {
-		return protocol.Errorf(protocol.InvalidArgument, "tranquility is at most %d percent, orders for one node at most %d, and paused classes are bits below %d", MaxTranquilityPercent, MaxOrdersPerNode, classEnd)
+	if s.TranquilityPercent > MaxTranquilityPercent || s.OrdersPerNode > MaxOrdersPerNode || s.PausedClasses>>pausedEnd != 0 {
+		return protocol.Errorf(protocol.InvalidArgument, "tranquility is at most %d percent, orders for one node at most %d, and paused classes are bits below %d", MaxTranquilityPercent, MaxOrdersPerNode, pausedEnd)
 	}
 	if s.AuditKeepRows > protocol.MaxAuditRows {
 		return protocol.Errorf(protocol.InvalidArgument, "the audit keeps at most %d rows, not %d", protocol.MaxAuditRows, s.AuditKeepRows)

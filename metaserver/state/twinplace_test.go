@@ -365,4 +365,12 @@ func (w *twin) printPlacement(out *strings.Builder) {
 	for i := len(w.layouts) - 1; i >= 0; i-- {
 		fmt.Fprintf(out, "layout %d %s\n", w.layouts[i].version, w.layouts[i].state)
 	}
+	for node := range uint32(someNodes + 1) {
+		silent := w.mayGo(node)
+		answering := silent
+		if copies, _ := w.held(node); w.member(node) && copies > 0 {
+			answering = protocol.PreconditionFailed
+		}
+		fmt.Fprintf(out, "node %d may go: %v, while it answers %v\n", node, silent, answering)
+	}
 }

@@ -208,21 +208,11 @@ func (w *twin) lost(q *record.Lost) string {
 
 func (w *twin) removeNode(q *record.RemoveNode) string {
 	n := w.nodes[q.Node]
-	if n == nil {
-		return w.say(protocol.NotFound)
+	if kind := w.mayGo(q.Node); n == nil || kind > 0 && !q.AcceptLoss {
+		return w.say(kind)
 	}
 	if n.removed {
 		return w.say(0)
-	}
-	if !q.AcceptLoss {
-		for node, other := range w.nodes {
-			if node != q.Node && (!other.removed && other.due > 0 || other.removed && !other.cleaned) {
-				return w.say(protocol.Unavailable)
-			}
-		}
-		if w.critical(q.Node) > 0 {
-			return w.say(protocol.PreconditionFailed)
-		}
 	}
 	placed := placedOn(n.state)
 	n.removed, n.away, n.due, n.cursor = true, false, 0, ""
@@ -233,6 +223,25 @@ func (w *twin) removeNode(q *record.RemoveNode) string {
 		w.startSweep(2, uint64(q.Node))
 	}
 	return w.say(0)
+}
+
+// mayGo: a removal that accepts no loss is carried out.
+func (w *twin) mayGo(node uint32) protocol.Kind {
+	switch n := w.nodes[node]; {
+	case n == nil:
+		return protocol.NotFound
+	case n.removed:
+		return 0
+	}
+	for id, other := range w.nodes {
+		if id != node && (!other.removed && other.due > 0 || other.removed && !other.cleaned) {
+			return protocol.Unavailable
+		}
+	}
+	if w.critical(node) > 0 {
+		return protocol.PreconditionFailed
+	}
+	return 0
 }
 
 // critical counts the referenced blocks with at most Q copies, one of them here.

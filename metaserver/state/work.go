@@ -29,7 +29,24 @@ const (
 	ClassScrub uint32 = 6
 
 	classEnd uint32 = 7
+
+	// PausedNames is no class of the index. Its bit among the paused classes holds
+	// what ends objects without anybody asking now: deletes of prefixes that were
+	// begun before this generation (IsHeld), and the emptying of the trash when its
+	// time has come.
+	PausedNames uint32 = 7
+
+	pausedEnd uint32 = 8
 )
+
+// HeldByRestore are the classes that are paused when metadata was restored, until
+// an operator resumes them: all that takes names or bytes away.
+const HeldByRestore = 1<<ClassDelete | 1<<ClassCondemn | 1<<ClassReap | 1<<PausedNames
+
+// IsPaused tells whether the settings pause a class, or PausedNames.
+func IsPaused(c *record.Cluster, class uint32) bool {
+	return c.GetSettings().GetPausedClasses()>>class&1 == 1
+}
 
 // DueWork is one row of the schedule index: work that a block record implies.
 type DueWork struct {

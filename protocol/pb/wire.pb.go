@@ -5475,7 +5475,8 @@ func (x *WorkListAnswer) GetVersion() *Version {
 // WorkSettings are the settings of background work.
 type WorkSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Bit i pauses class i.
+	// Bit i pauses class i; bit 7 the emptying of the trash, and deletes of prefixes
+	// that were begun before the metadata was put back.
 	PausedClasses      uint32 `protobuf:"varint,1,opt,name=paused_classes,json=pausedClasses,proto3" json:"paused_classes,omitempty"`
 	TranquilityPercent uint32 `protobuf:"varint,2,opt,name=tranquility_percent,json=tranquilityPercent,proto3" json:"tranquility_percent,omitempty"`
 	GraceMs            uint64 `protobuf:"varint,3,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"`
@@ -5684,7 +5685,7 @@ func (x *WorkRetryAnswer) GetVersion() *Version {
 // WorkSetRequest changes the settings of background work.
 type WorkSetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Bit i pauses, or lets go on, class i.
+	// Bit i pauses, or lets go on, class i, as in WorkSettings.
 	Pause              uint32  `protobuf:"varint,1,opt,name=pause,proto3" json:"pause,omitempty"`
 	Resume             uint32  `protobuf:"varint,2,opt,name=resume,proto3" json:"resume,omitempty"`
 	TranquilityPercent *uint32 `protobuf:"varint,3,opt,name=tranquility_percent,json=tranquilityPercent,proto3,oneof" json:"tranquility_percent,omitempty"`

@@ -218,7 +218,11 @@ func (w *world) Call(_ context.Context, _, path string, req, ans rpc.Message) er
 		q := req.(*pb.ReportRequest)
 		w.reports[fmt.Sprintf("%d %v", q.GetNode(), protocol.Kind(q.GetCause()))]++
 	case protocol.PathClaims:
-		w.told = append(w.told, req.(*pb.ClaimsRequest))
+		q := req.(*pb.ClaimsRequest)
+		if n := len(q.GetBlocks().GetPlainSizes()); n > protocol.MaxBlocksPerPage {
+			return protocol.Errorf(protocol.InvalidArgument, "%d blocks", n)
+		}
+		w.told = append(w.told, q)
 	}
 	return nil
 }

@@ -17,8 +17,9 @@ const (
 	// maxClaimsWaiting bounds the late claims that wait to be told. One that is
 	// dropped costs a copy order later, never an object.
 	maxClaimsWaiting = 8 * protocol.MaxTouchBatch
-	// maxClaimsTold bounds the claims of one request.
-	maxClaimsTold = protocol.MaxTouchBatch
+	// maxClaimsTold bounds the claims of one request, each of which may be of a block
+	// of its own.
+	maxClaimsTold = min(protocol.MaxTouchBatch, protocol.MaxBlocksPerPage)
 	// maxReportsWaiting bounds the bad copies that wait to be reported.
 	maxReportsWaiting = 1024
 	// maxReportsKept bounds the memory of what was reported, which keeps one bad

@@ -1,6 +1,7 @@
 package blocks
 
 import (
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +33,28 @@ func TestClaimsRequest(t *testing.T) {
 		if got := [3]uint64{c.Incarnation, c.Counter, c.Ack}; got != want[i] || c.Block != uint32(i/protocol.MaxClaimsPerBlock) {
 			t.Errorf("claim %d is %v of block %d, want %v", i, got, c.Block, want[i])
 		}
+	}
+}
+
+// TestManyLateClaims: of claims that wait, each of a block of its own, none is lost,
+// though one request takes no more blocks than a page.
+func TestManyLateClaims(t *testing.T) {
+	const n = 2*protocol.MaxTouchBatch + 1
+	w := newWorld(t, 1)
+	claims := make([]protocol.Claim, n)
+	for i := range claims {
+		claims[i] = protocol.Claim{Hash: protocol.HashOf([]byte(strconv.Itoa(i))), Node: 1, Incarnation: 1, PlainSize: 10, StoredSize: 9}
+	}
+	w.fleet.Late(claims...)
+	w.fleet.tell.drain(t.Context())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	told := 0
+	for _, q := range w.told {
+		told += len(q.GetBlocks().GetPlainSizes())
+	}
+	if told != n {
+		t.Errorf("%d claims of %d were told, in %d requests", told, n, len(w.told))
 	}
 }
 

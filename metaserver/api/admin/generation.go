@@ -25,7 +25,9 @@ func (s *server) startGeneration(ctx context.Context, q StartGeneration) (Genera
 	if a.Generation == 0 {
 		a.Generation = met + 1
 	}
-	_, err = s.propose(ctx, &record.Command{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{Generation: a.Generation}}})
+	_, err = s.propose(ctx, &record.Command{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{
+		Generation: a.Generation, PausedClasses: state.HeldByRestore,
+	}}})
 	return a, err
 }
 

@@ -25,6 +25,9 @@ const (
 type Leader interface {
 	// Sight completes nodes with what was observed of them and what they wait for.
 	Sight(ctx context.Context, nodes []*pb.NodeInfo) error
+	// Answers tells whether a node answers, by what was observed of it; one that was
+	// not asked yet does.
+	Answers(node protocol.NodeID) bool
 	// Jobs lists jobs with measured speeds; NotLeader on a server that does not lead.
 	Jobs(ctx context.Context, ended bool) ([]*pb.JobInfo, error)
 	// Nudge has the next round of work begin at once.
@@ -198,16 +201,22 @@ func (v *Verbs) NodeSet(ctx context.Context, q *pb.NodeSetRequest) (*pb.NodeSetA
 	return &pb.NodeSetAnswer{Version: res.GetVersion()}, nil
 }
 
-// NodeRemove ends a node's membership for good.
+// NodeRemove ends a node's membership for good. Unless the loss is accepted, it is
+// judged twice: here, at one version and with what the leader sees of the node, and
+// by the entry, which only knows the log.
 func (v *Verbs) NodeRemove(ctx context.Context, q *pb.NodeRemoveRequest) (*pb.NodeRemoveAnswer, error) {
+	if !q.GetAcceptLoss() {
+		err := v.read(ctx, pb.Level_LEVEL_LINEARIZABLE, func(r state.Reader) error {
+			return state.RemoveCheck(r, q.GetNode(), v.cfg.Leader.Answers(protocol.NodeID(q.GetNode())))
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	res, err := v.cfg.Propose(ctx, &record.Command{Body: &record.Command_RemoveNode{RemoveNode: &record.RemoveNode{
 		Node: q.GetNode(), AcceptLoss: q.GetAcceptLoss(),
 	}}})
-	switch protocol.KindOf(err) {
-	case 0:
-	case protocol.PreconditionFailed:
-		return nil, protocol.Errorf(protocol.PreconditionFailed, "%s; drain it first if it answers, wait for its copies to be made again elsewhere if it does not, or accept the loss", detail(err))
-	default:
+	if err != nil {
 		return nil, err
 	}
 	v.cfg.Leader.Nudge()

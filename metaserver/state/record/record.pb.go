@@ -977,7 +977,7 @@ type Settings struct {
 	FeatureLevel uint32                 `protobuf:"varint,3,opt,name=feature_level,json=featureLevel,proto3" json:"feature_level,omitempty"`
 	// How long an unreferenced block waits before the leader tries Condemn.
 	GraceMs uint64 `protobuf:"varint,4,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"`
-	// Background classes that are paused: bit i is schedule class i.
+	// Background work that is paused: bit i is schedule class i, bit 7 names.
 	PausedClasses uint32 `protobuf:"varint,5,opt,name=paused_classes,json=pausedClasses,proto3" json:"paused_classes,omitempty"`
 	// Share of time: after work that took d, wait tranquility/100 * d.
 	TranquilityPercent uint32 `protobuf:"varint,6,opt,name=tranquility_percent,json=tranquilityPercent,proto3" json:"tranquility_percent,omitempty"`
@@ -1995,8 +1995,10 @@ func (x *CleanNode) GetCount() uint32 {
 
 // StartGeneration is the first entry after a restore of metadata.
 type StartGeneration struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Generation    uint32                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Generation uint32                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	// Classes that are paused with it, as in Settings.
+	PausedClasses uint32 `protobuf:"varint,2,opt,name=paused_classes,json=pausedClasses,proto3" json:"paused_classes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2034,6 +2036,13 @@ func (*StartGeneration) Descriptor() ([]byte, []int) {
 func (x *StartGeneration) GetGeneration() uint32 {
 	if x != nil {
 		return x.Generation
+	}
+	return 0
+}
+
+func (x *StartGeneration) GetPausedClasses() uint32 {
+	if x != nil {
+		return x.PausedClasses
 	}
 	return 0
 }
@@ -5805,11 +5814,12 @@ const file_record_proto_rawDesc = "" +
 	"\tCleanNode\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\rR\x05count\"1\n" +
+	"\x05count\x18\x03 \x01(\rR\x05count\"X\n" +
 	"\x0fStartGeneration\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\rR\n" +
-	"generation\"J\n" +
+	"generation\x12%\n" +
+	"\x0epaused_classes\x18\x02 \x01(\rR\rpausedClasses\"J\n" +
 	"\x0eInventoryTaken\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12$\n" +
 	"\x03due\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\x03due\"@\n" +

@@ -2096,6 +2096,11 @@ func (m *StartGeneration) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.PausedClasses != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PausedClasses))
+		i--
+		dAtA[i] = 0x10
+	}
 	if m.Generation != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Generation))
 		i--
@@ -6764,6 +6769,9 @@ func (m *StartGeneration) SizeVT() (n int) {
 	_ = l
 	if m.Generation != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Generation))
+	}
+	if m.PausedClasses != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.PausedClasses))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -12578,6 +12586,25 @@ func (m *StartGeneration) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Generation |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PausedClasses", wireType)
+			}
+			m.PausedClasses = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PausedClasses |= uint32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

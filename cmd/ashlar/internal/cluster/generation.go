@@ -16,7 +16,8 @@ const meaning = "A new generation says that the metadata was put back to an earl
 	"shows all files that it holds, and until it has, its older copies are read but not relied on. Files\n" +
 	"that the metadata does not know are deleted; objects that lack every copy are reported lost. What\n" +
 	"was acknowledged after the state that was put back is gone already, and stays so. It cannot be\n" +
-	"taken back. Where the metadata was not put back it loses nothing, and costs one inventory."
+	"taken back. Where the metadata was not put back it loses nothing, and costs one inventory.\n" +
+	"Nothing is deleted before `ashlar gc resume`: no file, no prefix, nothing in the trash."
 
 func startGeneration(a *app.App) *cobra.Command {
 	var (
@@ -65,5 +66,6 @@ func start(ctx context.Context, a *app.App, named string, q admin.StartGeneratio
 	}
 	a.Screen.Printf("generation %d has begun; the highest before was %d\n", g.Generation, g.Met)
 	a.Screen.Notef("`ashlar status` shows a node as suspect until its inventory is taken")
+	a.Screen.Notef("nothing is deleted before `ashlar gc resume`; look at `ashlar job list` first")
 	return nil
 }

@@ -123,9 +123,6 @@ func showNode(ctx context.Context, a *app.App, c *admin.Client, n uint32) error 
 func nodeRemove(a *app.App) *cobra.Command {
 	var loss bool
 	cmd := verb(a, "remove N", "Remove a node that will not return", func(ctx context.Context, c *admin.Client, n uint32) error {
-		if err := mayRemove(ctx, c, n, loss); err != nil {
-			return err
-		}
 		err := c.Remove(ctx, n, loss)
 		if protocol.KindOf(err) == protocol.PreconditionFailed {
 			if stop, serr := c.MayStop(ctx, n, defaultCritical); serr == nil && stop.GetCriticalBlocks() > 0 {
@@ -145,17 +142,6 @@ func nodeRemove(a *app.App) *cobra.Command {
 		"drain it first if it answers, or wait until its copies were made again elsewhere if it does not."
 	cmd.Flags().BoolVar(&loss, "accept-loss", false, "remove it although it holds copies, and blocks may be left with too few, or none")
 	return cmd
-}
-
-// mayRemove refuses a node that answers and holds copies: its number may have been
-// mistaken, and a removal cannot be taken back. The log has the last word on what
-// is safe.
-func mayRemove(ctx context.Context, c *admin.Client, node uint32, loss bool) error {
-	n, err := find(ctx, c, node)
-	if err != nil || loss || !n.Answers || n.Copies == 0 || n.State == "removed" {
-		return err
-	}
-	return protocol.Errorf(protocol.PreconditionFailed, "node %d answers and holds %d copies: `ashlar node drain %d --wait` moves them first; if it will not return, stop it; --accept-loss removes it all the same", node, n.Copies, node)
 }
 
 func mayStop(a *app.App) *cobra.Command {

@@ -102,8 +102,10 @@ type WorkSettings struct {
 	AutoLayout  bool   `json:"auto_layout"`
 }
 
-// Classes are the classes of the schedule by number; the first is none.
-var Classes = []string{"", "redundancy", "move", "delete", "condemn", "reap", "scrub"}
+// Classes are the classes of the schedule by number; the first is none. The last,
+// names, is none either and can only be paused: the emptying of the trash, and deletes
+// of prefixes that were begun before the metadata was put back.
+var Classes = []string{"", "redundancy", "move", "delete", "condemn", "reap", "scrub", "names"}
 
 // Class is the word for a class.
 func Class(n uint32) string {

@@ -15,11 +15,13 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
-// The classes of reclamation: delete, condemn, reap.
+// The classes of reclamation: delete, condemn, reap; and names, which a restore of
+// metadata pauses beside them.
 const (
 	classDelete  = 3
 	classCondemn = 4
 	classReap    = 5
+	pausedNames  = 7
 	reclamation  = 1<<classDelete | 1<<classCondemn | 1<<classReap
 )
 
@@ -46,9 +48,12 @@ func GC(a *app.App) *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "resume", Short: "Go on after pause", Args: cobra.NoArgs,
+			Use: "resume", Short: "Go on after pause, and after a restore of metadata", Args: cobra.NoArgs,
+			Long: "resume ends what pause began. A restore of metadata pauses the same, and names as well: deletes\n" +
+				"of prefixes that the backup holds as under way, and the emptying of the trash. See what those are\n" +
+				"(`ashlar job list`, `ashlar ls --deleted`), and cancel what should not go on, before you resume.",
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				return set(cmd.Context(), a, &pb.WorkSetRequest{Resume: reclamation})
+				return set(cmd.Context(), a, &pb.WorkSetRequest{Resume: reclamation | 1<<pausedNames})
 			},
 		},
 		gcSet(a),
