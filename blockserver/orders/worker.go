@@ -88,9 +88,6 @@ func (w *Worker) Admit(ctx context.Context, generation uint32, term uint64) erro
 	if w.present(generation, term) {
 		return nil
 	}
-	if generation > protocol.MaxGeneration {
-		return protocol.Errorf(protocol.InvalidArgument, "a generation is at most %d, not %d", uint32(protocol.MaxGeneration), generation)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.lower(generation, term) {
