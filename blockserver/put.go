@@ -14,7 +14,7 @@ import (
 // put is PUT /v1/blocks/{hash}. Everything that can be refused without the body
 // is refused before it is read.
 func (s *Server) put(ctx *fasthttp.RequestCtx, h protocol.Hash) error {
-	if err := s.admitted(); err != nil {
+	if _, err := s.admitted(); err != nil {
 		return err
 	}
 	r, err := s.putRequest(ctx)
@@ -41,7 +41,7 @@ func (s *Server) put(ctx *fasthttp.RequestCtx, h protocol.Hash) error {
 // bytes of a declared length, because with no hash to hold them against nothing
 // else would tell a body that broke off.
 func (s *Server) post(ctx *fasthttp.RequestCtx) error {
-	if err := s.admitted(); err != nil {
+	if _, err := s.admitted(); err != nil {
 		return err
 	}
 	r, err := s.putRequest(ctx)

@@ -22,12 +22,14 @@ type membership struct {
 	version protocol.Version
 }
 
-// admitted returns NotRegistered until the node may acknowledge.
-func (s *Server) admitted() error {
-	if s.member.Load() == nil {
-		return protocol.Errorf(protocol.NotRegistered, "the node has not been admitted yet in this start; it asks %v", s.cfg.Metaservers)
+// admitted returns the membership under which the node may acknowledge, or
+// NotRegistered. It may be superseded at any moment.
+func (s *Server) admitted() (*membership, error) {
+	m := s.member.Load()
+	if m == nil {
+		return nil, protocol.Errorf(protocol.NotRegistered, "the node has not been admitted yet in this start; it asks %v", s.cfg.Metaservers)
 	}
-	return nil
+	return m, nil
 }
 
 // supersede ends the start that m admitted: the log knows a later one, because an

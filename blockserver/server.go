@@ -235,10 +235,10 @@ func (s *Server) routes() {
 // carry is POST /v1/orders, for the leader only. NotRegistered, besides the time
 // before Register: the leader knows of another start, and the node draws a new one.
 func (s *Server) carry(ctx context.Context, q *pb.OrdersRequest) (*pb.OrdersAnswer, error) {
-	if err := s.admitted(); err != nil {
+	m, err := s.admitted()
+	if err != nil {
 		return nil, err
 	}
-	m := s.member.Load()
 	if q.GetNode() != 0 && q.GetNode() != uint32(m.node) {
 		return nil, protocol.Errorf(protocol.OrderRefused, "these orders are for node %d; this is node %s", q.GetNode(), m.node)
 	}

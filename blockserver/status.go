@@ -51,7 +51,7 @@ func (s *Server) healthz(ctx *fasthttp.RequestCtx) error {
 // readyz is GET /readyz: the node is registered, stays, and has a disk that
 // works, so that a store may succeed.
 func (s *Server) readyz(ctx *fasthttp.RequestCtx) error {
-	if err := s.admitted(); err != nil {
+	if _, err := s.admitted(); err != nil {
 		return err
 	}
 	for _, d := range s.store.Disks() {

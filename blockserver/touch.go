@@ -18,7 +18,7 @@ type touched struct {
 // acknowledged, or reported absent (ENOENT, nothing else), or failed with a
 // kind. Without a version it is the highest that the node has seen.
 func (s *Server) touch(ctx context.Context, q *pb.TouchRequest) (*pb.TouchAnswer, error) {
-	if err := s.admitted(); err != nil {
+	if _, err := s.admitted(); err != nil {
 		return nil, err
 	}
 	hashes, err := unpackHashes(q.GetHashes())
