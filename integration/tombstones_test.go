@@ -44,6 +44,14 @@ func TestTombstonesWaitForTheAbsent(t *testing.T) {
 	}
 	kept := putMany(t, ctx, sdk, "kept", seed, 20)
 	putMany(t, ctx, sdk, "gone", seed+1, blocks)
+	await(t, ctx, "every file to be a counted copy", func() bool {
+		files := 0
+		for _, m := range c.Block {
+			files += filesOf(t, m)
+		}
+		status, err := sdk.Status(ctx)
+		return err == nil && status.GetCounters().GetCountedCopies() == uint64(files)
+	})
 	absent := c.Block[3]
 	want := filesOf(t, absent) - keptOn(t, absent, kept)
 	absent.Kill()

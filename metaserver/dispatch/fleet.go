@@ -81,10 +81,25 @@ type link struct {
 	walking bool
 }
 
-// errand is one order of a lot; whoever handed the lot in may wait for its end.
+// errand is one order of a lot; whoever handed the lot in may wait for its end. It
+// was made of the rows of a generation, and is good for no other.
 type errand struct {
-	order *pb.Order
-	lot   *lot
+	order      *pb.Order
+	lot        *lot
+	generation uint32
+}
+
+// terms are what a round sends orders under: rows of this generation, by which
+// deletes may be paused, and how many a node takes.
+type terms struct {
+	generation   uint32
+	pauseDeletes bool
+	most         int
+}
+
+// allow says whether an errand may still be sent.
+func (t terms) allow(e errand) bool {
+	return e.generation == t.generation && !(t.pauseDeletes && e.order.Kind == pb.OrderKind_ORDER_KIND_DELETE)
 }
 
 // errands wait in order, at most one about a block.
@@ -109,6 +124,18 @@ func (e *errands) take(n int) []errand {
 		delete(e.of, protocol.Hash(one.order.Hash))
 	}
 	return out
+}
+
+// forget ends those that the terms do not allow, wherever they are in the list.
+func (e *errands) forget(t terms) {
+	e.list = slices.DeleteFunc(e.list, func(one errand) bool {
+		if t.allow(one) {
+			return false
+		}
+		delete(e.of, protocol.Hash(one.order.Hash))
+		one.lot.end()
+		return true
+	})
 }
 
 type lot struct {
@@ -234,8 +261,9 @@ func (at *link) answer(o *pb.Order, until time.Time) {
 func (at *link) laden() bool { return at != nil && len(at.errands.list) >= maxDoubts }
 
 // begin takes a node that is not busy for one batch: what was planned, then
-// errands, numbered.
-func (f *fleet) begin(n protocol.NodeID, planned []*pb.Order, most int) (orders []*pb.Order, errands []errand) {
+// errands, numbered. Errands of before a change of generation or a pause end here:
+// a walk will find again what is left to do.
+func (f *fleet) begin(n protocol.NodeID, planned []*pb.Order, t terms) (orders []*pb.Order, errands []errand) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	at := f.link(n)
@@ -245,7 +273,8 @@ func (f *fleet) begin(n protocol.NodeID, planned []*pb.Order, most int) (orders 
 			orders = append(orders, o)
 		}
 	}
-	errands = at.errands.take(min(len(at.errands.list), max(0, at.free(time.Now(), most)-len(orders))))
+	at.errands.forget(t)
+	errands = at.errands.take(min(len(at.errands.list), max(0, at.free(time.Now(), t.most)-len(orders))))
 	for _, e := range errands {
 		orders = append(orders, e.order)
 	}
@@ -258,9 +287,10 @@ func (f *fleet) begin(n protocol.NodeID, planned []*pb.Order, most int) (orders 
 	return orders, errands
 }
 
-// hand gives a node errands and returns what is closed when all of them ended.
+// hand gives a node errands, made of the rows of a generation, and returns what is
+// closed when all of them ended.
 // One about a copy that another order is under way about ends at once.
-func (f *fleet) hand(n protocol.NodeID, orders []*pb.Order) <-chan struct{} {
+func (f *fleet) hand(n protocol.NodeID, orders []*pb.Order, generation uint32) <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	lot := &lot{left: 1, ended: make(chan struct{})}
@@ -268,7 +298,7 @@ func (f *fleet) hand(n protocol.NodeID, orders []*pb.Order) <-chan struct{} {
 	for _, o := range orders {
 		if !at.has(schedule.Ref{Hash: protocol.Hash(o.Hash), Node: n}) {
 			lot.left++
-			at.errands.add(errand{o, lot})
+			at.errands.add(errand{o, lot, generation})
 		}
 	}
 	lot.end()

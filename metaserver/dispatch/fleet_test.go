@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"bytes"
 	"strconv"
 	"testing"
 	"time"
@@ -24,8 +25,8 @@ func TestBatchIsPlannedThenErrands(t *testing.T) {
 	l := leadingTest(t)
 	at := l.fleet.link(1)
 	at.met, at.credit = true, 4
-	ended := l.fleet.hand(1, []*pb.Order{order("e1"), order("e2"), order("e3"), order("p2")})
-	orders, errands := l.fleet.begin(1, []*pb.Order{order("p1"), order("p2")}, 100)
+	ended := l.fleet.hand(1, []*pb.Order{order("e1"), order("e2"), order("e3"), order("p2")}, 0)
+	orders, errands := l.fleet.begin(1, []*pb.Order{order("p1"), order("p2")}, terms{most: 100})
 	if len(orders) != 4 || len(errands) != 3 || len(at.errands.list) != 1 {
 		t.Fatalf("%d orders with %d errands, %d left", len(orders), len(errands), len(at.errands.list))
 	}
@@ -54,11 +55,11 @@ func TestBatchIsPlannedThenErrands(t *testing.T) {
 func TestErrandsAreNotGivenTwice(t *testing.T) {
 	l := leadingTest(t)
 	l.fleet.link(1).met = true
-	l.fleet.hand(1, []*pb.Order{order("a"), order("a")})
+	l.fleet.hand(1, []*pb.Order{order("a"), order("a")}, 0)
 	if n := len(l.fleet.link(1).errands.list); n != 1 {
 		t.Errorf("%d errands about one block", n)
 	}
-	if _, open := <-l.fleet.hand(1, []*pb.Order{order("a")}); open {
+	if _, open := <-l.fleet.hand(1, []*pb.Order{order("a")}, 0); open {
 		t.Error("waits for another's errand")
 	}
 }
@@ -71,7 +72,7 @@ func TestFailedBatchRestsTheNodeAndForgetsItsOrders(t *testing.T) {
 	var rests []time.Duration
 	for range 3 {
 		at.rest = time.Time{}
-		orders, errands := l.fleet.begin(1, []*pb.Order{order("a")}, 100)
+		orders, errands := l.fleet.begin(1, []*pb.Order{order("a")}, terms{most: 100})
 		l.finish(1, orders, nil, errands, outcome{err: down})
 		rests = append(rests, time.Until(at.rest))
 		if len(at.refs(nil, 1, time.Now())) != 0 || at.met {
@@ -87,7 +88,7 @@ func TestAnsweredOrdersHaveTimeToShow(t *testing.T) {
 	l := leadingTest(t)
 	at := l.fleet.link(1)
 	at.met, at.credit = true, 1
-	orders, errands := l.fleet.begin(1, []*pb.Order{order("a")}, 100)
+	orders, errands := l.fleet.begin(1, []*pb.Order{order("a")}, terms{most: 100})
 	l.finish(1, orders, []*pb.OrderAnswer{{Id: 1, Outcome: pb.Outcome_OUTCOME_HELD}}, errands, outcome{slots: 1})
 	now := time.Now()
 	if len(at.refs(nil, 1, now)) != 1 || len(at.refs(nil, 1, now.Add(time.Hour))) != 0 {
@@ -144,7 +145,7 @@ func TestDoubtsWaitForErrands(t *testing.T) {
 	at.met, at.credit, at.busy = true, 100, true
 	for round := range 40 {
 		f.doubt(refsOf(1, 4000*round, 4000)...)
-		f.hand(1, errandsOf(f.takeDoubts(), 1))
+		f.hand(1, errandsOf(f.takeDoubts(), 1), 0)
 	}
 	if len(at.errands.list) != maxDoubts || len(f.doubts) != maxDoubts {
 		t.Fatalf("%d errands and %d doubts wait, each of at most %d", len(at.errands.list), len(f.doubts), maxDoubts)
@@ -154,9 +155,9 @@ func TestDoubtsWaitForErrands(t *testing.T) {
 		t.Fatalf("of node 2, %d doubts come out; %d wait", len(refs), len(f.doubts))
 	}
 	at.busy = false
-	orders, sent := f.begin(1, nil, 100)
+	orders, sent := f.begin(1, nil, terms{most: 100})
 	l.finish(1, orders, nil, sent, outcome{err: protocol.Errorf(protocol.Unavailable, "no answer")})
-	f.hand(1, errandsOf(f.takeDoubts(), 1))
+	f.hand(1, errandsOf(f.takeDoubts(), 1), 0)
 	if len(sent) != 100 || len(at.errands.list) != maxDoubts || len(f.doubts) != maxDoubts-110 {
 		t.Fatalf("after %d errands: %d of them and %d doubts wait", len(sent), len(at.errands.list), len(f.doubts))
 	}
@@ -170,8 +171,8 @@ func TestErrandsByHash(t *testing.T) {
 	ref := func(text string) schedule.Ref {
 		return schedule.Ref{Hash: protocol.HashOf([]byte(text)), Node: 1}
 	}
-	l.fleet.hand(1, []*pb.Order{order("a"), order("b"), order("c")})
-	orders, sent := l.fleet.begin(1, nil, 100)
+	l.fleet.hand(1, []*pb.Order{order("a"), order("b"), order("c")}, 0)
+	orders, sent := l.fleet.begin(1, nil, terms{most: 100})
 	l.finish(1, orders, []*pb.OrderAnswer{{Id: 1, Outcome: pb.Outcome_OUTCOME_HANDED_BACK}, {Id: 2, Outcome: pb.Outcome_OUTCOME_HELD}}, sent, outcome{slots: 2})
 	if !at.errands.of[ref("a").Hash] || at.errands.of[ref("b").Hash] || !at.errands.of[ref("c").Hash] {
 		t.Errorf("errands wait about %v", at.errands.of)
@@ -184,4 +185,39 @@ func TestErrandsByHash(t *testing.T) {
 	if at.has(ref("a")) || at.has(ref("b")) || at.has(ref("c")) {
 		t.Error("what was dropped or had its time is still under way")
 	}
+}
+
+// Errands wait while the world changes. What rows of another generation asked for is
+// not sent as orders of this one, and no delete is sent once deletes are paused, as a
+// restore pauses them: those end, and a walk finds again what is left to do.
+func TestErrandsOfBefore(t *testing.T) {
+	l := leadingTest(t)
+	at := l.fleet.link(1)
+	at.met, at.credit = true, 100
+	remove := func(name string) *pb.Order {
+		o := order(name)
+		o.Kind = pb.OrderKind_ORDER_KIND_DELETE
+		return o
+	}
+	before := l.fleet.hand(1, []*pb.Order{remove("a"), order("b")}, 1)
+	now := l.fleet.hand(1, []*pb.Order{remove("c"), order("d")}, 2)
+	orders, errands := l.fleet.begin(1, nil, terms{generation: 2, pauseDeletes: true, most: 100})
+	if len(orders) != 1 || !bytes.Equal(orders[0].Hash, order("d").Hash) {
+		t.Fatalf("sent: %v", orders)
+	}
+	if len(at.errands.list) != 0 || len(at.errands.of) != 0 {
+		t.Errorf("%d errands wait about %d blocks", len(at.errands.list), len(at.errands.of))
+	}
+	select {
+	case <-before:
+	default:
+		t.Error("errands of another generation are waited for")
+	}
+	select {
+	case <-now:
+		t.Error("an errand has ended that was not answered")
+	default:
+	}
+	l.finish(1, orders, []*pb.OrderAnswer{{Id: 1, Outcome: pb.Outcome_OUTCOME_HELD}}, errands, outcome{slots: 9})
+	<-now
 }

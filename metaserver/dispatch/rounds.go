@@ -39,7 +39,7 @@ func (l *leading) round(ctx context.Context, sending *sync.WaitGroup) (wait time
 		obs  schedule.Observation
 		plan schedule.Plan
 		pace int
-		most int
+		t    terms
 	)
 	err = l.plan(ctx, func(r state.Reader) error {
 		if obs, err = l.observe(r); err != nil {
@@ -49,7 +49,8 @@ func (l *leading) round(ctx context.Context, sending *sync.WaitGroup) (wait time
 		if err != nil {
 			return err
 		}
-		pace, most = int(cluster.GetSettings().GetTranquilityPercent()), ordersPerNode(cluster)
+		pace = int(cluster.GetSettings().GetTranquilityPercent())
+		t = terms{generation: obs.Generation, pauseDeletes: state.IsPaused(cluster, state.ClassDelete), most: ordersPerNode(cluster)}
 		if err := l.verify(r, obs); err != nil {
 			return err
 		}
@@ -62,7 +63,7 @@ func (l *leading) round(ctx context.Context, sending *sync.WaitGroup) (wait time
 	l.fleet.mu.Lock()
 	l.fleet.cursors = plan.Cursors
 	l.fleet.mu.Unlock()
-	l.push(ctx, obs, plan, most, pace, sending)
+	l.push(ctx, obs, plan, t, pace, sending)
 	begun := time.Now()
 	applied, err := l.settled(ctx, plan.Commands)
 	if err != nil {
@@ -100,7 +101,7 @@ func (l *leading) until(plan schedule.Plan) time.Duration {
 // push sends each node its batch: what was planned and errands. A node that
 // has not answered this leadership is sent an empty one, which tells it of this
 // leader and asks for credit.
-func (l *leading) push(ctx context.Context, obs schedule.Observation, plan schedule.Plan, most, pace int, sending *sync.WaitGroup) {
+func (l *leading) push(ctx context.Context, obs schedule.Observation, plan schedule.Plan, t terms, pace int, sending *sync.WaitGroup) {
 	planned := make(map[protocol.NodeID][]*pb.Order, len(plan.Orders))
 	for _, n := range plan.Orders {
 		planned[n.Node] = n.Orders
@@ -109,7 +110,7 @@ func (l *leading) push(ctx context.Context, obs schedule.Observation, plan sched
 		if !l.due(n, planned[n.ID]) {
 			continue
 		}
-		orders, errands := l.fleet.begin(n.ID, planned[n.ID], most)
+		orders, errands := l.fleet.begin(n.ID, planned[n.ID], t)
 		q := &pb.OrdersRequest{
 			Generation: obs.Generation, Term: obs.Term, Orders: orders, Node: uint32(n.ID), Incarnation: uint64(n.Incarnation),
 			SliceMs: uint32(l.cfg.Timing.OrderSlice.Milliseconds()),
@@ -140,7 +141,7 @@ func (l *leading) verify(r state.Reader, obs schedule.Observation) error {
 	}
 	batches, err := schedule.Verify(r, obs, refs)
 	for _, b := range batches {
-		l.fleet.hand(b.Node, b.Orders)
+		l.fleet.hand(b.Node, b.Orders, obs.Generation)
 	}
 	return err
 }

@@ -209,9 +209,11 @@ func (t *trip) page(ctx context.Context, addr string, from protocol.Hash) (w sch
 			return w, err
 		}
 	}
+	var generation uint32
 	err = t.look(ctx, func(r state.Reader) error {
 		obs, err := t.observe(r)
 		if err == nil {
+			generation = obs.Generation
 			w, err = schedule.Strays(r, obs, t.id, page, from, to)
 		}
 		return err
@@ -224,12 +226,12 @@ func (t *trip) page(ctx context.Context, addr string, from protocol.Hash) (w sch
 	if _, err := t.settled(ctx, w.Commands); err != nil {
 		return w, err
 	}
-	return w, t.errands(ctx, w.Orders)
+	return w, t.errands(ctx, w.Orders, generation)
 }
 
 // errands has the node carry orders out, and waits for it.
-func (t *trip) errands(ctx context.Context, orders []*pb.Order) error {
-	ended := t.fleet.hand(t.id, orders)
+func (t *trip) errands(ctx context.Context, orders []*pb.Order, generation uint32) error {
+	ended := t.fleet.hand(t.id, orders, generation)
 	t.Nudge()
 	for {
 		select {
