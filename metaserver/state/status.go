@@ -24,7 +24,7 @@ func Status(r Reader) (*pb.ClusterStatus, error) {
 		Cluster: c.Cluster, Version: toPB(versionOf(c)), AppliedIndex: c.AppliedIndex, Term: c.AppliedTerm,
 		Watermark: toPB(fromPB(c.Watermark)), FirstOfGeneration: toPB(fromPB(c.First)),
 		Redundancy: c.Settings.GetRedundancy(), Quorum: c.Settings.GetQuorum(), FeatureLevel: c.Settings.GetFeatureLevel(),
-		Counters: c.Counters, Nodes: memberInfos(nodes), Digest: c.Digest,
+		Counters: c.Counters, Nodes: memberInfos(nodes), Digest: c.Digest, PausedClasses: c.Settings.GetPausedClasses(),
 	}
 	if c.Met != nil {
 		status.NotServing = protocol.AsError(rolledBackError(c)).Detail

@@ -3932,7 +3932,9 @@ type ClusterStatus struct {
 	AnsweredBy        string                 `protobuf:"bytes,14,opt,name=answered_by,json=answeredBy,proto3" json:"answered_by,omitempty"`
 	Reports           uint64                 `protobuf:"varint,15,opt,name=reports,proto3" json:"reports,omitempty"`
 	// Not empty: the metadata was rolled back and serves nothing; what to do.
-	NotServing    string `protobuf:"bytes,40,opt,name=not_serving,json=notServing,proto3" json:"not_serving,omitempty"`
+	NotServing string `protobuf:"bytes,40,opt,name=not_serving,json=notServing,proto3" json:"not_serving,omitempty"`
+	// Bits of the classes of background work that are paused.
+	PausedClasses uint32 `protobuf:"varint,41,opt,name=paused_classes,json=pausedClasses,proto3" json:"paused_classes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4077,6 +4079,13 @@ func (x *ClusterStatus) GetNotServing() string {
 		return x.NotServing
 	}
 	return ""
+}
+
+func (x *ClusterStatus) GetPausedClasses() uint32 {
+	if x != nil {
+		return x.PausedClasses
+	}
+	return 0
 }
 
 // Ack is a blockserver's acknowledgement of a store, touch or copy.
@@ -9677,7 +9686,7 @@ const file_wire_proto_rawDesc = "" +
 	"\fraft_address\x18\x03 \x01(\tR\vraftAddress\x12#\n" +
 	"\radmin_address\x18\x04 \x01(\tR\fadminAddress\x12\x14\n" +
 	"\x05voter\x18\x05 \x01(\bR\x05voter\x12\x16\n" +
-	"\x06leader\x18\x06 \x01(\bR\x06leader\"\xe5\x04\n" +
+	"\x06leader\x18\x06 \x01(\bR\x06leader\"\x8c\x05\n" +
 	"\rClusterStatus\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12,\n" +
 	"\aversion\x18\x02 \x01(\v2\x12.ashlar.v1.VersionR\aversion\x12#\n" +
@@ -9699,7 +9708,8 @@ const file_wire_proto_rawDesc = "" +
 	"answeredBy\x12\x18\n" +
 	"\areports\x18\x0f \x01(\x04R\areports\x12\x1f\n" +
 	"\vnot_serving\x18( \x01(\tR\n" +
-	"notServing\"\xe3\x01\n" +
+	"notServing\x12%\n" +
+	"\x0epaused_classes\x18) \x01(\rR\rpausedClasses\"\xe3\x01\n" +
 	"\x03Ack\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\rR\x04node\x12 \n" +

@@ -3245,6 +3245,13 @@ func (m *ClusterStatus) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.PausedClasses != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.PausedClasses))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0xc8
+	}
 	if len(m.NotServing) > 0 {
 		i -= len(m.NotServing)
 		copy(dAtA[i:], m.NotServing)
@@ -9466,6 +9473,9 @@ func (m *ClusterStatus) SizeVT() (n int) {
 	l = len(m.NotServing)
 	if l > 0 {
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.PausedClasses != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.PausedClasses))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -20391,6 +20401,25 @@ func (m *ClusterStatus) UnmarshalVT(dAtA []byte) error {
 			}
 			m.NotServing = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 41:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PausedClasses", wireType)
+			}
+			m.PausedClasses = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PausedClasses |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

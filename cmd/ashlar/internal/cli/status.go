@@ -137,6 +137,9 @@ func statusLine(s report.Status) string {
 	}
 	line := fmt.Sprintf("%s: %d of %d blockservers up, %s committed, %d blocks at risk, %d to move",
 		s.Version, up, len(s.Blockservers), terminal.Bytes(committed), s.Counters.UnderReplicatedBlocks, s.Counters.MovingBlocks)
+	if len(s.Paused) > 0 {
+		line += "; paused: " + strings.Join(s.Paused, ", ")
+	}
 	for _, j := range s.Jobs {
 		line += "; " + j.ID + ": " + fleet.Progress(j)
 		if j.WaitsFor != "" {
@@ -154,7 +157,7 @@ func printStatus(a *app.App, s report.Status) error {
 		a.Screen.Printf("WITHOUT THE LEADER: what metaserver %s has; ANSWERS, USED and FREE are not known\n\n", short(s.AnsweredBy))
 	}
 	n := s.Counters
-	if err := a.Screen.Table([][]string{
+	rows := [][]string{
 		{"cluster", s.Cluster},
 		{"version", s.Version + ", index " + count(s.AppliedIndex) + ", term " + count(s.Term)},
 		{"copies", copiesOf(s)},
@@ -164,11 +167,15 @@ func printStatus(a *app.App, s report.Status) error {
 		{"garbage", count(n.UnreferencedBlocks) + " blocks, " + terminal.Bytes(n.UnreferencedStoredBytes) + ", " + count(n.UnreferenceLeft) + " references to take back"},
 		{"at risk", count(n.UnderReplicatedBlocks) + " blocks with fewer copies than wanted"},
 		{"to move", count(n.MovingBlocks) + " blocks, " + terminal.Bytes(n.MovingStoredBytes)},
-	}); err != nil {
+	}
+	if len(s.Paused) > 0 {
+		rows = append(rows, []string{"paused", strings.Join(s.Paused, ", ") + "; see ashlar gc status"})
+	}
+	if err := a.Screen.Table(rows); err != nil {
 		return err
 	}
 	a.Screen.Printf("\n")
-	rows := [][]string{{"METASERVER", "CLIENTS", "RAFT", "ADMIN", "ROLE"}}
+	rows = [][]string{{"METASERVER", "CLIENTS", "RAFT", "ADMIN", "ROLE"}}
 	for _, m := range s.Metaservers {
 		rows = append(rows, []string{short(m.ID), m.ClientAddress, m.RaftAddress, m.AdminAddress, m.Role})
 	}

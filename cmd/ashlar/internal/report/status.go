@@ -28,7 +28,9 @@ type Status struct {
 	Digest     string `json:"digest"`
 	AnsweredBy string `json:"answered_by"`
 	// NotServing tells why the metadata serves nothing, and what to do.
-	NotServing   string        `json:"not_serving,omitempty"`
+	NotServing string `json:"not_serving,omitempty"`
+	// Paused are the classes of background work that are.
+	Paused       []string      `json:"paused"`
 	Counters     Counters      `json:"counters"`
 	Metaservers  []Metaserver  `json:"metaservers"`
 	Blockservers []Blockserver `json:"blockservers"`
@@ -151,6 +153,7 @@ func StatusOf(s *pb.ClusterStatus) Status {
 		Cluster: hex.EncodeToString(s.GetCluster()), Version: version(s.GetVersion()), AppliedIndex: s.GetAppliedIndex(),
 		Term: s.GetTerm(), Watermark: version(s.GetWatermark()), Redundancy: s.GetRedundancy(), Quorum: s.GetQuorum(),
 		FeatureLevel: s.GetFeatureLevel(), Digest: hex.EncodeToString(s.GetDigest()), AnsweredBy: s.GetAnsweredBy(), NotServing: s.GetNotServing(),
+		Paused:   pausedOf(s.GetPausedClasses()),
 		Counters: countersOf(s.GetCounters()),
 	}
 	for _, m := range s.GetMembers() {

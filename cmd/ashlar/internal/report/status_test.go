@@ -18,7 +18,7 @@ func TestStatusKeepsItsFieldNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `{"cluster":"0102","version":"1.9","applied_index":0,"term":3,"watermark":"0.0","redundancy":3,"quorum":2,` +
-		`"feature_level":0,"digest":"","answered_by":"","counters":{"objects":4,"logical_bytes":5,"stored_bytes":6,"plain_bytes":0,` +
+		`"feature_level":0,"digest":"","answered_by":"","paused":[],"counters":{"objects":4,"logical_bytes":5,"stored_bytes":6,"plain_bytes":0,` +
 		`"inline_bytes":0,"live_blocks":0,"references":0,"counted_copies":0,"copies_stored_bytes":0,"unreferenced_blocks":0,` +
 		`"unreferenced_stored_bytes":0,"condemned_blocks":0,"condemned_stored_bytes":0,"under_replicated_blocks":0,"sessions":0,` +
 		`"uploads":0,"unreference_jobs":0,"unreference_left":0,"trash_objects":0,"trash_logical_bytes":0,"trash_inline_bytes":0,"prefix_jobs":0,"audit_rows":0,"audit_bytes":0,"moving_blocks":0,"moving_stored_bytes":0,"references_by_redundancy":[8,9]},"metaservers":[` +

@@ -180,14 +180,19 @@ func PlanOf(a *pb.WorkPlanAnswer) Plan {
 
 // WorkSettingsOf turns the wire's form into ours.
 func WorkSettingsOf(s *pb.WorkSettings) WorkSettings {
-	out := WorkSettings{
-		Paused: []string{}, TranquilityPercent: s.GetTranquilityPercent(), GraceMs: s.GetGraceMs(), OrdersPerNode: s.GetOrdersPerNode(),
+	return WorkSettings{
+		Paused: pausedOf(s.GetPausedClasses()), TranquilityPercent: s.GetTranquilityPercent(), GraceMs: s.GetGraceMs(), OrdersPerNode: s.GetOrdersPerNode(),
 		AuditKeepRows: s.GetAuditKeepRows(),
 		DownAfterMs:   s.GetDownAfterMs(), AwayAfterMs: s.GetAwayAfterMs(), AutoLayout: s.GetAutoLayout(),
 	}
+}
+
+// pausedOf is the words for a set of classes.
+func pausedOf(classes uint32) []string {
+	out := []string{}
 	for n, class := range Classes {
-		if n > 0 && s.GetPausedClasses()>>n&1 == 1 {
-			out.Paused = append(out.Paused, class)
+		if n > 0 && classes>>n&1 == 1 {
+			out = append(out, class)
 		}
 	}
 	return out
