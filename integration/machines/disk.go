@@ -57,5 +57,15 @@ func (d *Disk) Free() error {
 	return err
 }
 
-// Close unmounts the disk; its content is gone.
-func (d *Disk) Close() error { return command("umount " + d.Dir) }
+// Close unmounts the disk and leaves its content, without the ballast, as plain files
+// in its place: who looks for the cause of a failure needs every server's data.
+func (d *Disk) Close() error {
+	kept := d.Dir + ".kept"
+	return errors.Join(
+		d.Free(),
+		command(fmt.Sprintf("cp -a %s %s", d.Dir, kept)),
+		command("umount "+d.Dir),
+		os.Remove(d.Dir),
+		os.Rename(kept, d.Dir),
+	)
+}
