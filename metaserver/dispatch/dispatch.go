@@ -32,7 +32,7 @@ const (
 	// DefaultDigestTick is how often the digest loop looks at the version.
 	DefaultDigestTick = 5 * time.Second
 	// DefaultDigestEvery is how many versions lie between two digest marks.
-	DefaultDigestEvery = 10000
+	DefaultDigestEvery = 1000
 	// DefaultRoundTick is how often orders are planned when nothing happens.
 	DefaultRoundTick = time.Second
 	// DefaultOrderSlice is how long a node may begin orders of one batch, and
