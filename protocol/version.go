@@ -86,3 +86,12 @@ func (v *Version) UnmarshalText(text []byte) (err error) {
 	*v, err = ParseVersion(string(text))
 	return err
 }
+
+// CheckGeneration returns InvalidArgument for a generation above MaxGeneration: no
+// operator has started one, so nobody has met one.
+func CheckGeneration(generation uint32) error {
+	if generation > MaxGeneration {
+		return Errorf(InvalidArgument, "a generation is at most %d, not %d", uint32(MaxGeneration), generation)
+	}
+	return nil
+}

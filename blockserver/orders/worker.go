@@ -82,8 +82,8 @@ func (w *Worker) FreeSlots() uint32 {
 // lower is under way when it returns. Errors besides: InvalidArgument for a
 // generation that there cannot be, Disk, NotRegistered.
 func (w *Worker) Admit(ctx context.Context, generation uint32, term uint64) error {
-	if generation > protocol.MaxGeneration {
-		return protocol.Errorf(protocol.InvalidArgument, "a generation is at most %d, not %d", uint32(protocol.MaxGeneration), generation)
+	if err := protocol.CheckGeneration(generation); err != nil {
+		return err
 	}
 	if w.present(generation, term) {
 		return nil

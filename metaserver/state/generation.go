@@ -10,16 +10,7 @@ func checkStartGeneration(q *record.StartGeneration) error {
 	if q.PausedClasses>>pausedEnd != 0 {
 		return protocol.Errorf(protocol.InvalidArgument, "paused classes are bits below %d", pausedEnd)
 	}
-	return checkGeneration(q.Generation)
-}
-
-// checkGeneration: no operator has started a generation above the limit, so nobody
-// has met one.
-func checkGeneration(generation uint32) error {
-	if generation > protocol.MaxGeneration {
-		return protocol.Errorf(protocol.InvalidArgument, "a generation is at most %d, not %d", uint32(protocol.MaxGeneration), generation)
-	}
-	return nil
+	return protocol.CheckGeneration(q.Generation)
 }
 
 // startGeneration is the first entry after a restore of metadata (reclamation.md,

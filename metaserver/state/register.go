@@ -22,7 +22,7 @@ func checkRegister(q *pb.RegisterRequest) error {
 	if err := checkID("a node's start", q.Start); err != nil {
 		return err
 	}
-	if err := checkGeneration(q.HighestSeen.GetGeneration()); err != nil {
+	if err := protocol.CheckGeneration(q.HighestSeen.GetGeneration()); err != nil {
 		return err
 	}
 	if err := checkAddress(q.Address); err != nil {
