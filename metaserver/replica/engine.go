@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/link"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/logstore"
 )
 
@@ -27,7 +28,7 @@ type engine struct {
 
 	// mu guards transport, and makes replacing and closing one after the other.
 	mu        sync.Mutex
-	transport *raft.NetworkTransport
+	transport *link.Transport
 	closed    bool
 	replacing sync.WaitGroup
 }
@@ -41,10 +42,10 @@ func (r *Replica) startRaft() error {
 	if err != nil {
 		return err
 	}
-	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	transport := link.NewTransport(&raft.NetworkTransportConfig{
 		Stream: r.layer.Stream(), MaxPool: MaxConnectionsPerMember, MaxRPCsInFlight: 1,
 		Timeout: r.cfg.DialTimeout, Logger: newRaftLogger(r.cfg.Logger),
-	})
+	}, r.id, r.logs.Term)
 	machine := &fsm{
 		states: r.states, folder: r.folder, snapshots: r.snapshots, logs: r.logs, progress: r.progress, committed: &r.committed,
 		fatal: r.fatal, healthy: r.healthy, replace: r.replaceRaft,

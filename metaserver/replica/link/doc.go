@@ -17,7 +17,9 @@
 //     is a new member, and must not answer for the old one;
 //   - *bounded*: connections are counted against a cap, a handshake has a
 //     deadline, and one call's bytes have a cap. A length that a peer claims
-//     allocates nothing.
+//     allocates nothing;
+//   - *one thread*: term and role change on raft's main loop only. Heartbeats, which
+//     raft would take beside it, go there too ([Transport] says why).
 //
 // The term role is what linearizable reads rest on; package replica says why.
 package link

@@ -120,10 +120,9 @@ func (s *Store) SetUint64(key []byte, val uint64) error {
 	}
 }
 
-// setTerm keeps the highest term. Raft saves the same one again at every change
-// of role, and its heartbeat path, which runs beside its main loop, may save one
-// that has just been passed. A failed save answers with success once it is
-// released: raft would panic otherwise, and by then it can tell nobody.
+// setTerm keeps the highest term: raft saves the same one again at every change of
+// role. A failed save answers with success once it is released: raft would panic
+// otherwise, and by then it can tell nobody.
 func (s *Store) setTerm(term uint64) error {
 	if term <= s.Term() && s.healthy() == nil {
 		return nil

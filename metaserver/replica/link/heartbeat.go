@@ -1,0 +1,102 @@
+package link
+
+import (
+	"sync"
+
+	"github.com/hashicorp/raft"
+)
+
+// Transport is hashicorp/raft's own network transport but for what becomes of
+// heartbeats (*one thread*, doc.go). Raft would take them on the connection's
+// goroutine, beside its main loop, so that no disk keeps a follower silent. One of a
+// newer term then changes the term while the main loop of a leader has a command in
+// hand, and the leader appends it in the other leader's term: two entries of one
+// index and one term, which nothing tells apart, and states that part
+// (https://github.com/hashicorp/raft/issues/695). So here raft's state hears of
+// heartbeats on its main loop only:
+//
+//   - one of this member's own term changes nothing but when raft last heard from its
+//     leader. It is answered at once, and the main loop is told when it is free;
+//   - any other waits for the main loop itself, like every call.
+type Transport struct {
+	*raft.NetworkTransport
+	term   func() uint64
+	header raft.RPCHeader
+	calls  chan raft.RPC
+	// heard holds one heartbeat that was answered and that the main loop is to hear of.
+	heard chan raft.RPC
+	done  chan struct{}
+	once  sync.Once
+	group sync.WaitGroup
+}
+
+var (
+	_ raft.Transport   = (*Transport)(nil)
+	_ raft.WithPreVote = (*Transport)(nil)
+	_ raft.WithClose   = (*Transport)(nil)
+)
+
+// NewTransport starts a transport of the member id. term is the highest term that the
+// member has ever saved.
+func NewTransport(cfg *raft.NetworkTransportConfig, id string, term func() uint64) *Transport {
+	inner := raft.NewNetworkTransportWithConfig(cfg)
+	t := &Transport{
+		NetworkTransport: inner, term: term, calls: make(chan raft.RPC), heard: make(chan raft.RPC, 1), done: make(chan struct{}),
+		header: raft.RPCHeader{
+			ProtocolVersion: raft.ProtocolVersionMax,
+			ID:              []byte(id), Addr: inner.EncodePeer(raft.ServerID(id), inner.LocalAddr()),
+		},
+	}
+	inner.SetHeartbeatHandler(t.heartbeat)
+	t.group.Go(t.forward)
+	return t
+}
+
+// Consumer is where raft's main loop takes calls from.
+func (t *Transport) Consumer() <-chan raft.RPC { return t.calls }
+
+// SetHeartbeatHandler leaves raft's own handler out.
+func (t *Transport) SetHeartbeatHandler(func(raft.RPC)) {}
+
+// Close ends every call. It is idempotent.
+func (t *Transport) Close() error {
+	t.once.Do(func() { close(t.done) })
+	err := t.NetworkTransport.Close()
+	t.group.Wait()
+	return err
+}
+
+// forward hands on what is no heartbeat, and what was heard.
+func (t *Transport) forward() {
+	for {
+		select {
+		case rpc := <-t.NetworkTransport.Consumer():
+			t.call(rpc)
+		case rpc := <-t.heard:
+			t.call(rpc)
+		case <-t.done:
+			return
+		}
+	}
+}
+
+func (t *Transport) call(rpc raft.RPC) {
+	select {
+	case t.calls <- rpc:
+	case <-t.done:
+	}
+}
+
+// heartbeat runs on the goroutine of a connection, which sends what RespChan gets.
+func (t *Transport) heartbeat(rpc raft.RPC) {
+	req, ok := rpc.Command.(*raft.AppendEntriesRequest)
+	if !ok || req.Term != t.term() {
+		t.call(rpc)
+		return
+	}
+	rpc.Respond(&raft.AppendEntriesResponse{RPCHeader: t.header, Term: req.Term, Success: true}, nil)
+	select {
+	case t.heard <- raft.RPC{Command: req, RespChan: make(chan raft.RPCResponse, 1)}:
+	default:
+	}
+}
