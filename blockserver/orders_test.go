@@ -4,9 +4,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
+	"github.com/seed-7d21a5b5/ashlar/blockserver/durable/crashfs"
 	"github.com/seed-7d21a5b5/ashlar/blockserver/orders"
+	"github.com/seed-7d21a5b5/ashlar/blockserver/store"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
@@ -208,6 +211,57 @@ func TestOrdersOfADeposedLeader(t *testing.T) {
 	n.wantKind(batch(1, 100), protocol.OrderRefused)
 	if a := batch(2, 1); a.StatusCode != http.StatusOK {
 		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+}
+
+// TestOrdersBehindADeleteThatHangs: a leader of a new generation whose node has a
+// delete under way that does not end is told Busy within its slice, and is let in
+// when the delete has ended.
+func TestOrdersBehindADeleteThatHangs(t *testing.T) {
+	t.Parallel()
+	disk := crashfs.New(crashfs.Config{})
+	cfg := configFor(t, newRegistrar(t).addr)
+	cfg.Data = []store.Dir{{Path: "disk", FS: disk}}
+	n := start(t, cfg)
+	n.waitReady()
+	h := n.put([]byte("stone"), "1.20")
+	if _, a := n.send(&pb.OrdersRequest{Generation: 1, Term: 5}); a.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", a.StatusCode, a.body)
+	}
+	begun, released := make(chan struct{}), make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(released) })
+	t.Cleanup(goOn)
+	first := true
+	disk.SetHook(func(op crashfs.Op) *crashfs.Fault {
+		if first && op.Verb.Changes() {
+			first = false
+			close(begun)
+			<-released
+		}
+		return nil
+	})
+	deleted := make(chan answer, 1)
+	go func() {
+		_, a := n.send(&pb.OrdersRequest{Generation: 1, Term: 5, Orders: []*pb.Order{deleteOrder(h, 30)}})
+		deleted <- a
+	}()
+	<-begun
+	for range 2 * 4 {
+		_, a := n.send(&pb.OrdersRequest{Generation: 2, Term: 1, SliceMs: 1})
+		n.wantKind(a, protocol.Busy)
+	}
+	if n.Node() != 7 {
+		t.Error("superseded before the new generation was let in")
+	}
+	goOn()
+	if a := <-deleted; a.StatusCode != http.StatusOK {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+	if !eventually(func() bool {
+		_, a := n.send(&pb.OrdersRequest{Generation: 2, Term: 1})
+		return a.StatusCode == http.StatusOK
+	}) {
+		t.Error("not let in when the delete has ended")
 	}
 }
 

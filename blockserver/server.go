@@ -244,7 +244,7 @@ func (s *Server) carry(ctx context.Context, q *pb.OrdersRequest) (*pb.OrdersAnsw
 	}
 	if q.GetIncarnation() > uint64(m.incarnation) || q.GetGeneration() > m.version.Generation {
 		// A leader that was deposed may say so of a future that is lost.
-		if err := s.orders.Admit(ctx, q.GetGeneration(), q.GetTerm()); err != nil {
+		if err := s.orders.Admit(ctx, q); err != nil {
 			return nil, err
 		}
 		s.supersede(m, q)

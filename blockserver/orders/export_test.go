@@ -2,9 +2,7 @@ package orders
 
 // AdmissionWaits tells whether something higher waits to be let in.
 func AdmissionWaits(w *Worker) bool {
-	if w.mu.TryRLock() {
-		w.mu.RUnlock()
-		return false
-	}
-	return true
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ended != nil
 }

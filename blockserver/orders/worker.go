@@ -40,36 +40,45 @@ type Worker struct {
 	cfg     Config
 	batches chan struct{}
 
-	// mu is held shared by a delete under way, and exclusively to let in what is
-	// higher.
-	mu   sync.RWMutex
-	term uint64
-	// generation is the term's.
-	generation uint32
+	mu sync.Mutex
+	// met is the highest place met, below which nothing begins; admitted is the
+	// highest that was let in.
+	met, admitted place
+	// deletes counts those under way; ended, if somebody waits, is closed when there
+	// is none.
+	deletes int
+	ended   chan struct{}
 }
 
 // New returns a Worker that has met what the store has met.
 func New(cfg Config) *Worker {
-	return &Worker{cfg: cfg, batches: make(chan struct{}, maxBatches), generation: cfg.Store.HighestSeen().Generation}
+	seen := place{generation: cfg.Store.HighestSeen().Generation}
+	return &Worker{cfg: cfg, batches: make(chan struct{}, maxBatches), met: seen, admitted: seen}
 }
 
-// Carry runs a batch. Errors are for the batch as a whole: OrderRefused for a
-// lower generation or term, Busy, TooLarge, and what Admit answers.
+// Carry runs a batch. Errors are for the batch as a whole: TooLarge, and what Admit
+// answers.
 func (w *Worker) Carry(ctx context.Context, q *pb.OrdersRequest) (*pb.OrdersAnswer, error) {
 	if len(q.GetOrders()) > MaxBatch {
 		return nil, protocol.Errorf(protocol.TooLarge, "a batch has at most %d orders; this one has %d", MaxBatch, len(q.GetOrders()))
 	}
-	select {
-	case w.batches <- struct{}{}:
-		defer func() { <-w.batches }()
-	default:
-		return nil, protocol.Errorf(protocol.Busy, "%d batches of orders are under way; try again later", maxBatches)
-	}
-	if err := w.Admit(ctx, q.GetGeneration(), q.GetTerm()); err != nil {
+	end := endOf(q)
+	leave, err := w.admit(ctx, q, end)
+	if err != nil {
 		return nil, err
 	}
-	answers := w.run(ctx, q)
+	defer leave()
+	answers := w.run(ctx, q, end)
 	return &pb.OrdersAnswer{Answers: answers, FreeSlots: w.FreeSlots()}, nil
+}
+
+// endOf is when the slice of q, which begins now, is over.
+func endOf(q *pb.OrdersRequest) time.Time {
+	slice := defaultSlice
+	if ms := q.GetSliceMs(); ms > 0 {
+		slice = min(time.Duration(ms)*time.Millisecond, maxSlice)
+	}
+	return time.Now().Add(slice)
 }
 
 // FreeSlots is the credit: orders that another batch may hold now.
@@ -77,51 +86,9 @@ func (w *Worker) FreeSlots() uint32 {
 	return uint32((cap(w.batches) - len(w.batches)) * MaxBatch / cap(w.batches))
 }
 
-// Admit refuses, as OrderRefused, what is lower than the highest generation and term
-// met, and meets what is higher, durably (Lower is refused). No delete of what is
-// lower is under way when it returns. Errors besides: InvalidArgument for a
-// generation that there cannot be, Disk, NotRegistered.
-func (w *Worker) Admit(ctx context.Context, generation uint32, term uint64) error {
-	if err := protocol.CheckGeneration(generation); err != nil {
-		return err
-	}
-	if w.present(generation, term) {
-		return nil
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.lower(generation, term) {
-		return protocol.Errorf(protocol.OrderRefused, "orders of generation %d, term %d; this node has met generation %d, term %d", generation, term, w.generation, w.term)
-	}
-	if generation > w.generation {
-		if err := w.cfg.Store.Meet(ctx, protocol.Version{Generation: generation}); err != nil {
-			return err
-		}
-	}
-	w.generation, w.term = generation, term
-	return nil
-}
-
-// lower: what is higher than these was met; under mu.
-func (w *Worker) lower(generation uint32, term uint64) bool {
-	return generation < w.generation || generation == w.generation && term < w.term
-}
-
-// present: these are the highest met.
-func (w *Worker) present(generation uint32, term uint64) bool {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	return generation == w.generation && term == w.term
-}
-
-// run carries the orders out, each worker taking the next, until the slice is
-// over or a higher generation or term was met.
-func (w *Worker) run(ctx context.Context, q *pb.OrdersRequest) []*pb.OrderAnswer {
-	slice := defaultSlice
-	if ms := q.GetSliceMs(); ms > 0 {
-		slice = min(time.Duration(ms)*time.Millisecond, maxSlice)
-	}
-	end := time.Now().Add(slice)
+// run carries the orders out, each worker taking the next, until end or until a
+// higher generation or term was met.
+func (w *Worker) run(ctx context.Context, q *pb.OrdersRequest, end time.Time) []*pb.OrderAnswer {
 	answers := make([]*pb.OrderAnswer, len(q.GetOrders()))
 	next := make(chan int, len(answers))
 	for i := range answers {
@@ -150,19 +117,16 @@ func handedBack(o *pb.Order) *pb.OrderAnswer {
 }
 
 // carry runs one order of q and says how it ended. It is handed back if a higher
-// generation or term than q's was met since. A delete holds mu, so that none of a
+// generation or term than q's was met since. A delete is counted, so that none of a
 // lower generation is under way behind the inventory that the new one asks for;
 // what else an order does takes no good file away.
 func (w *Worker) carry(ctx context.Context, q *pb.OrdersRequest, o *pb.Order) *pb.OrderAnswer {
-	w.mu.RLock()
-	late := w.lower(q.GetGeneration(), q.GetTerm())
-	if !late && o.GetKind() == pb.OrderKind_ORDER_KIND_DELETE {
-		defer w.mu.RUnlock()
-	} else {
-		w.mu.RUnlock()
-	}
-	if late {
+	isDelete := o.GetKind() == pb.OrderKind_ORDER_KIND_DELETE
+	if !w.begin(placeOf(q), isDelete) {
 		return handedBack(o)
+	}
+	if isDelete {
+		defer w.endDelete()
 	}
 	answer, err := w.dispatch(ctx, o)
 	if err != nil {

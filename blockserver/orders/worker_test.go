@@ -2,13 +2,9 @@ package orders_test
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 
-	"github.com/seed-7d21a5b5/ashlar/blockserver/durable/crashfs"
 	"github.com/seed-7d21a5b5/ashlar/blockserver/orders"
-	"github.com/seed-7d21a5b5/ashlar/blockserver/store"
-	"github.com/seed-7d21a5b5/ashlar/blockserver/store/storetest"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
@@ -27,39 +23,10 @@ func TestBatchEndsWithItsGeneration(t *testing.T) {
 
 func batchEnds(t *testing.T, generation uint32, term uint64) {
 	ctx := context.Background()
-	disk := crashfs.New(crashfs.Config{})
-	s, err := store.Open(store.Config{Dirs: []store.Dir{{Path: "disk", FS: disk}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
-	if err := s.Adopt(storetest.Cluster, storetest.Node, 1, []uint32{0}); err != nil {
-		t.Fatal(err)
-	}
-	w := orders.New(orders.Config{Store: s, Logger: slog.New(slog.DiscardHandler)})
-	q := &pb.OrdersRequest{Generation: 1, Term: 5, SliceMs: 10_000}
-	var last protocol.Hash
-	for i := range orders.MaxBatch {
-		plain := storetest.Text(uint64(i), 100)
-		last = protocol.HashOf(plain)
-		if _, err := s.Put(ctx, store.PutRequest{Hash: last, Version: protocol.Version{Generation: 1, Counter: 20}, Body: plain, PlainSize: len(plain)}); err != nil {
-			t.Fatal(err)
-		}
-		q.Orders = append(q.Orders, &pb.Order{Id: uint64(i + 1), Kind: pb.OrderKind_ORDER_KIND_DELETE, Hash: append([]byte(nil), last[:]...), Version: &pb.Version{Generation: 1, Counter: 30}})
-	}
-	if err := w.Admit(ctx, 1, 5); err != nil {
-		t.Fatal(err)
-	}
-	begun, goOn := make(chan struct{}), make(chan struct{})
-	first := true
-	disk.SetHook(func(op crashfs.Op) *crashfs.Fault {
-		if first && op.Verb.Changes() {
-			first = false
-			close(begun)
-			<-goOn
-		}
-		return nil
-	})
+	b := newBed(t)
+	w, s := b.w, b.store
+	q := b.deletes(orders.MaxBatch)
+	begun, goOn := b.hold()
 	answered := make(chan *pb.OrdersAnswer, 1)
 	go func() {
 		a, err := w.Carry(ctx, q)
@@ -71,7 +38,7 @@ func batchEnds(t *testing.T, generation uint32, term uint64) {
 	<-begun
 	files := make(chan uint64, 1)
 	go func() {
-		if err := w.Admit(ctx, generation, term); err != nil {
+		if err := w.Admit(ctx, &pb.OrdersRequest{Generation: generation, Term: term, SliceMs: 10_000}); err != nil {
 			t.Error(err)
 		}
 		files <- s.Disks()[0].Blocks
@@ -80,7 +47,7 @@ func batchEnds(t *testing.T, generation uint32, term uint64) {
 	if !eventually(func() bool { return orders.AdmissionWaits(w) }) {
 		t.Error("what is higher is let in over a delete that is under way")
 	}
-	close(goOn)
+	goOn()
 	admitted := <-files
 	a := <-answered
 	done, back := uint64(0), uint64(0)

@@ -215,6 +215,18 @@ func (a *acks) submit() *job {
 	return j
 }
 
+// offer is submit for who may give up, Canceled, while a disk that stands still has
+// no place for another job.
+func (a *acks) offer(ctx context.Context) (*job, error) {
+	j := &job{done: make(chan struct{})}
+	select {
+	case a.jobs <- j:
+		return j, nil
+	case <-ctx.Done():
+		return nil, canceled(ctx.Err())
+	}
+}
+
 // wait returns the acknowledgement number, once the count is durable.
 func (j *job) wait(ctx context.Context) (uint64, error) {
 	select {

@@ -90,6 +90,26 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// TestMeetGivesUpBehindAFullDisk: where jobs wait for a disk that stands still, up to
+// the last place, the next one waits no longer than its context.
+func TestMeetGivesUpBehindAFullDisk(t *testing.T) {
+	d, _ := idleDisk(t)
+	for range maxCommit {
+		d.acks.submit()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if j, err := d.acks.offer(ctx); j != nil || protocol.KindOf(err) != protocol.Canceled {
+		t.Errorf("offered behind %d jobs: %v", maxCommit, err)
+	}
+	d.acks.start()
+	if j, err := d.acks.offer(t.Context()); err != nil {
+		t.Errorf("when the disk goes on: %v", err)
+	} else if ack, err := j.wait(t.Context()); err != nil || ack != maxCommit+1 {
+		t.Errorf("counted %d, %v", ack, err)
+	}
+}
+
 // TestMetIsDurableWithTheCount: the highest version is in the slot that counts
 // the acknowledgement which carries it.
 func TestMetIsDurableWithTheCount(t *testing.T) {

@@ -83,7 +83,7 @@ func (s *Store) unlink(c copyOf, h protocol.Hash) error {
 
 // Meet makes v, or what is higher, the highest version that every working disk
 // has met, durably: after a restart HighestSeen is no lower. Errors: Disk,
-// NotRegistered; UnknownOutcome if ctx ends while a disk syncs.
+// NotRegistered; UnknownOutcome or Canceled if ctx ends while a disk syncs.
 func (s *Store) Meet(ctx context.Context, v protocol.Version) error {
 	adm, err := s.enter(ctx)
 	if err != nil {
@@ -91,13 +91,18 @@ func (s *Store) Meet(ctx context.Context, v protocol.Version) error {
 	}
 	defer s.exit(adm)
 	var jobs []*job
+	var failed error
 	for _, d := range s.disks {
 		d.acks.meet(v)
 		if d.usable() == nil {
-			jobs = append(jobs, d.acks.submit())
+			j, err := d.acks.offer(ctx)
+			if err != nil {
+				failed = errors.Join(failed, err)
+				continue
+			}
+			jobs = append(jobs, j)
 		}
 	}
-	var failed error
 	for _, j := range jobs {
 		if _, err := j.wait(ctx); err != nil {
 			failed = errors.Join(failed, err)
