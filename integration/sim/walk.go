@@ -204,11 +204,12 @@ func (s *server) trash() {
 	if err != nil {
 		w.violated("state", "trash: %v", err)
 	}
-	if c, err := state.ClusterRow(s.table); err != nil || state.IsPaused(c, state.PausedNames) {
+	c, err := state.ClusterRow(s.table)
+	if err != nil || state.IsPaused(c, state.PausedNames) {
 		return
 	}
 	if len(due) > 0 {
-		s.propose(&record.Command{Body: &record.Command_EmptyTrash{EmptyTrash: &record.EmptyTrash{Items: due}}}, nil)
+		s.propose(&record.Command{Body: &record.Command_EmptyTrash{EmptyTrash: &record.EmptyTrash{Items: due, IfGeneration: c.GetGeneration()}}}, nil)
 	}
 }
 

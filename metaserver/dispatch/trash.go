@@ -17,25 +17,26 @@ func (l *leading) trash(ctx context.Context) {
 // clock, and tells whether it was full and of use, so that looking again at once is
 // worth it. It waits while what ended before piles up, and while names are paused.
 func (l *leading) trashStep(ctx context.Context) (more bool, pace int, err error) {
-	var due []*record.TrashItem
+	cmd := &record.EmptyTrash{}
 	err = l.plan(ctx, func(r state.Reader) error {
 		cluster, err := state.ClusterRow(r)
 		if err != nil || state.IsPaused(cluster, state.PausedNames) || piledUp(cluster.GetCounters()) {
 			return err
 		}
 		pace = int(cluster.GetSettings().GetTranquilityPercent())
-		due, err = state.DueTrash(r, l.cfg.Now().UnixMilli(), protocol.MaxTrashBatch)
+		cmd.IfGeneration = cluster.GetGeneration()
+		cmd.Items, err = state.DueTrash(r, l.cfg.Now().UnixMilli(), protocol.MaxTrashBatch)
 		return err
 	})
-	if err != nil || len(due) == 0 {
+	if err != nil || len(cmd.Items) == 0 {
 		return false, pace, err
 	}
-	res, err := l.propose(ctx, &record.Command{Body: &record.Command_EmptyTrash{EmptyTrash: &record.EmptyTrash{Items: due}}})
+	res, err := l.propose(ctx, &record.Command{Body: &record.Command_EmptyTrash{EmptyTrash: cmd}})
 	if err != nil {
 		return false, pace, err
 	}
 	applied := res.GetEmptyTrash().GetApplied()
 	l.metrics.emptied.Add(float64(applied))
 	l.Wake()
-	return applied > 0 && len(due) == protocol.MaxTrashBatch, pace, nil
+	return applied > 0 && len(cmd.Items) == protocol.MaxTrashBatch, pace, nil
 }

@@ -26,8 +26,16 @@ const rowsOfEmptying = 4
 // or an operator asked. Whether it is time was for them to judge. An object that is
 // no longer there, or that is due at another time, is not the one that was judged,
 // and stays. Each that goes takes a version of its own, which names its job.
+//
+// What a leader judged in another generation is stale as a whole: where the present
+// one begins, names may be paused (StartGeneration), and the leader that found
+// objects due did not know. What an operator asks for is done.
 func (a *applier) emptyTrash(q *record.EmptyTrash) *record.Result {
 	out := &record.EmptyTrashResult{}
+	if q.IfGeneration != 0 && q.IfGeneration != a.cluster.Generation {
+		out.Ignored = uint32(len(q.Items))
+		return &record.Result{Version: toPB(a.version()), Body: &record.Result_EmptyTrash{EmptyTrash: out}}
+	}
 	var row *pb.AuditRow
 	for _, item := range q.Items {
 		key := keyTrash(item.Bucket, item.Name, fromPB(item.Version))

@@ -68,7 +68,7 @@ func (g *generator) undelete() *record.Command {
 
 // emptyTrash takes what is there, what was there, and what is due at another time.
 func (g *generator) emptyTrash() *record.Command {
-	q := &record.EmptyTrash{}
+	q := &record.EmptyTrash{IfGeneration: uint32(g.draw(3))}
 	for range 1 + g.draw(3) {
 		item := &record.TrashItem{Bucket: "random", Name: g.name("name", someNames), Version: g.present(), IfDueUnixMs: 1}
 		if t := g.trashed(); t != nil {

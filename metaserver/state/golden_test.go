@@ -193,6 +193,9 @@ func samplePlacement() []*record.Command {
 func allSamples() []*record.Command {
 	return slices.Concat(sampleCommands(), sampleWork(), sampleTrash(), sampleBulk(), samplePlacement(), []*record.Command{
 		{Body: &record.Command_StartGeneration{StartGeneration: &record.StartGeneration{Generation: 3, PausedClasses: state.HeldByRestore}}},
+		{Body: &record.Command_EmptyTrash{EmptyTrash: &record.EmptyTrash{
+			Items: []*record.TrashItem{{Bucket: "bucket", Name: "kept", Version: &pb.Version{Generation: 2, Counter: 8}, IfDueUnixMs: 1004}}, IfGeneration: 2,
+		}}},
 	})
 }
 

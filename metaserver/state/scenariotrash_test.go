@@ -40,7 +40,7 @@ func (s *scenario) undelete(a *arguments) *record.Command {
 }
 
 func (s *scenario) empty(a *arguments) *record.Command {
-	q := &record.EmptyTrash{}
+	q := &record.EmptyTrash{IfGeneration: uint32(a.number("if", 0))}
 	for _, word := range a.words {
 		name, version, _ := strings.Cut(word, "@")
 		q.Items = append(q.Items, &record.TrashItem{

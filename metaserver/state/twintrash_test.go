@@ -87,7 +87,7 @@ func (w *twin) emptyTrash(q *record.EmptyTrash) string {
 	applied, bytes, ended := 0, uint64(0), ""
 	for _, item := range q.Items {
 		t := w.trash[item.Name][item.Version.Counter]
-		if t == nil || t.due != item.IfDueUnixMs {
+		if q.IfGeneration > 1 || t == nil || t.due != item.IfDueUnixMs {
 			continue
 		}
 		delete(w.trash[item.Name], item.Version.Counter)

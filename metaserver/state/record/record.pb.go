@@ -2519,8 +2519,11 @@ func (x *PutBucket) GetRedundancy() uint32 {
 
 // EmptyTrash takes trashed objects out of the trash for good.
 type EmptyTrash struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Items         []*TrashItem           `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Items []*TrashItem           `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	// The generation that a leader found them due in: it takes nothing in another,
+	// whose beginning may have paused it. 0: an operator asked.
+	IfGeneration  uint32 `protobuf:"varint,2,opt,name=if_generation,json=ifGeneration,proto3" json:"if_generation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2560,6 +2563,13 @@ func (x *EmptyTrash) GetItems() []*TrashItem {
 		return x.Items
 	}
 	return nil
+}
+
+func (x *EmptyTrash) GetIfGeneration() uint32 {
+	if x != nil {
+		return x.IfGeneration
+	}
+	return 0
 }
 
 type TrashItem struct {
@@ -5853,10 +5863,11 @@ const file_record_proto_rawDesc = "" +
 	"if_version\x18\x03 \x01(\v2\x12.ashlar.v1.VersionR\tifVersion\x12\x1e\n" +
 	"\n" +
 	"redundancy\x18\x04 \x01(\rR\n" +
-	"redundancy\"?\n" +
+	"redundancy\"d\n" +
 	"\n" +
 	"EmptyTrash\x121\n" +
-	"\x05items\x18\x01 \x03(\v2\x1b.ashlar.record.v1.TrashItemR\x05items\"\x8a\x01\n" +
+	"\x05items\x18\x01 \x03(\v2\x1b.ashlar.record.v1.TrashItemR\x05items\x12#\n" +
+	"\rif_generation\x18\x02 \x01(\rR\fifGeneration\"\x8a\x01\n" +
 	"\tTrashItem\x12\x16\n" +
 	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12,\n" +
