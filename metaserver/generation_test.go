@@ -261,16 +261,9 @@ func TestRestoreRefuses(t *testing.T) {
 		Dir: t.TempDir(), ClientListen: "127.0.0.1:0", RaftListen: "127.0.0.1:0", AdminListen: "127.0.0.1:0",
 		RestoreFrom: path, RestoreGeneration: 1, Replica: quickReplica(),
 	}
-	s, err := metaserver.Start(g.context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Wait(); protocol.KindOf(err) != protocol.InvalidArgument {
-		t.Errorf("a generation that was met: %v", err)
-	}
-	if err := s.Close(g.context()); err != nil {
-		t.Error(err)
-	}
+	g.unfinished(cfg, "above 1")
+	cfg.RestoreGeneration = protocol.MaxGeneration // which a blockserver's highest_seen may be one below
+	g.unfinished(cfg, "start one from 2 to 1074790400")
 	cfg.RestoreFrom = ""
 	if _, err := metaserver.Start(g.context(), cfg); protocol.KindOf(err) != protocol.InvalidArgument {
 		t.Errorf("a restore that was not finished, without the backup: %v", err)
@@ -280,11 +273,38 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Errorf("a restore that was not finished, without a generation: %v", err)
 	}
 	cfg.RestoreFrom, cfg.RestoreGeneration = path, 9
-	if s, err = metaserver.Start(g.context(), cfg); err != nil {
+	s, err := metaserver.Start(g.context(), cfg)
+	if err != nil {
 		t.Fatal(err)
 	}
 	<-s.Ready()
 	if err := s.Close(g.context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// unfinished restores into a generation that is refused with what can be done.
+func (g *group) unfinished(cfg metaserver.Config, next string) {
+	g.t.Helper()
+	s, err := metaserver.Start(g.context(), cfg)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	select {
+	case <-s.Ready():
+		g.t.Errorf("restored into generation %d", cfg.RestoreGeneration)
+	case err := <-waited(s):
+		if protocol.KindOf(err) != protocol.InvalidArgument || !strings.Contains(err.Error(), next) {
+			g.t.Errorf("generation %d: %v", cfg.RestoreGeneration, err)
+		}
+	}
+	if err := s.Close(g.context()); err != nil {
+		g.t.Error(err)
+	}
+}
+
+func waited(s *metaserver.Server) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- s.Wait() }()
+	return done
 }

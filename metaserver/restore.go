@@ -32,7 +32,7 @@ func backupOf(path string) (cluster protocol.ID, err error) {
 // before, and what nodes have met would no longer tell the two histories apart.
 func (cfg Config) generationGiven() error {
 	if cfg.RestoreGeneration > protocol.MaxGeneration {
-		return protocol.Errorf(protocol.InvalidArgument, "--restore-generation is at most %d, not %d", uint32(protocol.MaxGeneration), cfg.RestoreGeneration)
+		return protocol.Errorf(protocol.InvalidArgument, "--restore-generation is at most %d, not %d; a blockserver that has met a higher one is damaged or false, and has to be left out", uint32(protocol.MaxGeneration), cfg.RestoreGeneration)
 	}
 	if cfg.RestoreGeneration > 0 {
 		return nil

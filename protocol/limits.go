@@ -92,6 +92,9 @@ const (
 	// MaxMetGeneration bounds what the next generation has to be above by a node's word
 	// alone: whatever one shows, a generation can be started.
 	MaxMetGeneration = 1 << 30
+	// MaxGenerationStep bounds how far a generation is started above the highest before
+	// it, or above MaxMetGeneration: none that is started is the last.
+	MaxGenerationStep = 1 << 20
 	// MaxRedundancy bounds R.
 	MaxRedundancy = 5
 	// MaxAddressLength bounds host:port, MaxZoneLength a zone's name.

@@ -42,6 +42,7 @@ func TestLimitsRelate(t *testing.T) {
 		{"two default quorums meet", 2*DefaultQuorum > DefaultRedundancy},
 		{"the Raft group may be odd at its largest", MaxMetaservers%2 == 1},
 		{"above what a node can show there are generations left", MaxMetGeneration < MaxGeneration/2+1 && MaxGeneration < 1<<32-1},
+		{"the last generation is a thousand steps away", (MaxGeneration-MaxMetGeneration)/MaxGenerationStep > 1000},
 		{"a bucket's bounds are ordered", MinBucketLength < MaxBucketLength},
 		{"the session window is what a bitmap of one word holds", SessionWindow <= 64},
 	} {

@@ -21,8 +21,14 @@ func checkStartGeneration(q *record.StartGeneration) error {
 // version, so that nothing is taken away by what the restored state had begun before
 // an operator has looked.
 func (a *applier) startGeneration(q *record.StartGeneration) *record.Result {
-	if highest := HighestGeneration(a.cluster); q.Generation <= highest {
+	highest := HighestGeneration(a.cluster)
+	if q.Generation <= highest {
 		return a.refuse(protocol.PreconditionFailed, "generation %d was met already; start one above %d", q.Generation, highest)
+	}
+	// A node that shows the last one, with any version of it, would end the cluster if
+	// that had been started.
+	if last := max(highest, protocol.MaxMetGeneration) + protocol.MaxGenerationStep; q.Generation > last {
+		return a.refuse(protocol.PreconditionFailed, "generation %d is too near to the last that there can be; start one from %d to %d. A blockserver that has met a higher one is damaged or false: stop it first", q.Generation, highest+1, last)
 	}
 	a.cluster.Generation, a.cluster.Counter = q.Generation, 0
 	first := toPB(a.next())
@@ -59,7 +65,11 @@ func (a *applier) rolledBack() *record.Result {
 }
 
 func rolledBackError(c *record.Cluster) error {
-	return protocol.Errorf(protocol.Unavailable, "a node has met version %s and this metadata is at %s: it was rolled back, and serves nothing until an operator starts a generation above %d (ashlar cluster start-generation)", fromPB(c.Met), versionOf(c), HighestGeneration(c))
+	highest := HighestGeneration(c)
+	if c.Met.GetGeneration() > highest {
+		return protocol.Errorf(protocol.Unavailable, "a node has met version %s, which no cluster comes to by itself, and this metadata is at %s: the number is damaged or false, or it was rolled back. Nothing is served until an operator starts a generation above %d (ashlar cluster start-generation); if the number is not true, stop the blockserver that shows it (highest_seen in its /v1/status) first, or it shows it again", fromPB(c.Met), versionOf(c), highest)
+	}
+	return protocol.Errorf(protocol.Unavailable, "a node has met version %s and this metadata is at %s: it was rolled back, and serves nothing until an operator starts a generation above %d (ashlar cluster start-generation)", fromPB(c.Met), versionOf(c), highest)
 }
 
 // stopped: the metadata was rolled back, and only a new generation, or what does
@@ -79,8 +89,8 @@ func stopped(c *record.Cluster, q *record.Command) bool {
 // HighestGeneration is the highest that this metadata has been in, or knows a node
 // to have met: a new one is above it. A node's word for more than
 // protocol.MaxMetGeneration counts as that: it stops the metadata as any does, and
-// must not leave it without a generation to start. If it was true, the node shows
-// it again when the next one has been started.
+// must not leave it without a generation to start. Such a node shows it again when
+// the next one has been started, until it is stopped.
 func HighestGeneration(c *record.Cluster) uint32 {
 	return max(c.GetGeneration(), min(c.GetMet().GetGeneration(), protocol.MaxMetGeneration))
 }
