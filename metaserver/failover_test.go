@@ -179,25 +179,6 @@ func TestIdleSessionsExpire(t *testing.T) {
 	g.refused(protocol.SessionExpired, protocol.PathCommit, s.commitInline("late", []byte("late")), &pb.CommitAnswer{})
 }
 
-func TestDigestsAreCompared(t *testing.T) {
-	g := startGroup(t, 3, func(cfg *metaserver.Config) {
-		cfg.Timing = dispatch.Timing{DigestTick: 10 * time.Millisecond, DigestEvery: 10}
-	})
-	s := g.session()
-	for i := range 30 {
-		g.must(protocol.PathCommit, s.commitInline("same", fmt.Append(nil, i)), &pb.CommitAnswer{})
-	}
-	g.eventually("digests were compared", func() bool {
-		_, body := curl(t, "GET", "http://"+g.leader().AdminAddr()+"/metrics", "", "")
-		return bytes.Contains([]byte(body), []byte("ashlar_meta_digests_compared_total")) && !bytes.Contains([]byte(body), []byte("ashlar_meta_digests_compared_total 0\n"))
-	})
-	for i, server := range g.servers {
-		if st := server.Status(); st.Fatal != "" {
-			t.Errorf("server %d: %s", i, st.Fatal)
-		}
-	}
-}
-
 func TestUnreachableNodesAreListed(t *testing.T) {
 	g := startGroup(t, 1, nil)
 	nodes := []*node{g.register(), g.register()}

@@ -2,11 +2,15 @@ package dispatch
 
 import (
 	"context"
+	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
+
+// agreeWithin bounds how long the others are asked for their digests.
+const agreeWithin = 10 * time.Second
 
 // digestDue tells whether a new mark is due: the state has moved by at least every
 // versions since the last mark, or to another generation.
@@ -44,7 +48,9 @@ func (l *leading) digestRound(ctx context.Context) error {
 	return l.compare(ctx)
 }
 
-// compare marks this leader's digest and has every replica hold its own against it.
+// compare marks this leader's digest and has every replica hold its own against that
+// of the majority, which is the leader's own unless the leader is the odd one: then it
+// stops, and the others go on.
 func (l *leading) compare(ctx context.Context) error {
 	res, err := l.propose(ctx, &record.Command{Body: &record.Command_MarkDigest{MarkDigest: &record.MarkDigest{}}})
 	if err != nil {
@@ -52,10 +58,31 @@ func (l *leading) compare(ctx context.Context) error {
 	}
 	marked := res.GetDigest()
 	_, err = l.propose(ctx, &record.Command{Body: &record.Command_CompareDigest{CompareDigest: &record.CompareDigest{
-		Mark: marked.GetMark(), Digest: marked.GetDigest(),
+		Mark: marked.GetMark(), Digest: l.agreed(ctx, marked),
 	}}})
 	if err == nil {
 		l.metrics.compared.Inc()
 	}
 	return err
+}
+
+// agreed is the majority's digest at the mark. Where nobody can tell it in time, it is
+// the leader's: whoever differs stops, and rather all of them than one that is wrong.
+func (l *leading) agreed(ctx context.Context, marked *record.DigestResult) []byte {
+	own, err := protocol.HashFromBytes(marked.GetDigest())
+	if err != nil || l.cfg.Agreed == nil {
+		return marked.GetDigest()
+	}
+	ctx, cancel := context.WithTimeout(ctx, agreeWithin)
+	defer cancel()
+	at := protocol.Version{Generation: marked.GetMark().GetGeneration(), Counter: marked.GetMark().GetCounter()}
+	most, err := l.cfg.Agreed(ctx, at, own)
+	switch {
+	case err != nil:
+		l.cfg.Logger.Warn("digests are compared with this leader's own", "mark", at, "error", err)
+		return own[:]
+	case most != own:
+		l.cfg.Logger.Error("this leader's state differs from the majority's; it stops", "mark", at, "own", own, "majority", most)
+	}
+	return most[:]
 }

@@ -25,7 +25,7 @@
 //   - sessions proposes the end of sessions that did not move for a number of the
 //     leader's own rounds, naming the sequence it decided on.
 //   - digests marks the running digest every so many versions and has all replicas
-//     compare theirs.
+//     compare theirs with the majority's.
 //   - rounds asks package schedule for a plan, pushes each node its orders
 //     (send.go), has the answers settled into commands, and proposes the plan's
 //     own. A round follows what happened, a row that is due, or a tick.

@@ -53,7 +53,7 @@
 //   - *seen before told*: a result is told only after every later View here shows
 //     its effect.
 //   - *fail-stop*: after a failed write or sync, or a state that differs from the
-//     leader's, this member answers nobody any more, its port is closed, and
+//     majority's, this member answers nobody any more, its port is closed, and
 //     OnFatal is told once.
 //   - *removed by the log*: a member is told that it was removed only by a
 //     configuration that is committed: its own log's, or that of a leader which has

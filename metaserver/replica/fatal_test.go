@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
@@ -76,7 +77,9 @@ func TestDivergedStateEndsTheReplica(t *testing.T) {
 	if _, err := m.Propose(within(t), &record.Command{Body: &record.Command_CompareDigest{CompareDigest: other}}); err == nil {
 		t.Fatal("a diverged replica answers")
 	}
-	<-m.fatal
+	if err := <-m.fatal; !errors.Is(err, state.ErrDiverged) || !strings.Contains(err.Error(), "replace-member") {
+		t.Fatalf("OnFatal was told %v", err)
+	}
 	if _, err := m.Propose(within(t), put("key", "value")); protocol.KindOf(err) != protocol.Unavailable {
 		t.Fatalf("a diverged replica takes commands: %v", err)
 	}

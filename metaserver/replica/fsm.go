@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/bundle"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/logstore"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/snapshots"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -68,16 +70,12 @@ func (f *fsm) apply(l *raft.Log) applied {
 		return applied{err: err}
 	}
 	results, err := f.states.current.machine.Apply(l.Index, l.Term, l.Data)
+	if errors.Is(err, state.ErrDiverged) {
+		err = protocol.Errorf(protocol.Corrupt, "%w: %s", err, recoverBy)
+	}
 	if err != nil {
 		f.fatal(err)
 		return applied{err: err}
-	}
-	for _, r := range results {
-		if r.GetDigest().GetMismatch() {
-			err := protocol.Errorf(protocol.Corrupt, "this replica's state differs from the leader's at %v", r.GetDigest().GetMark())
-			f.fatal(err)
-			return applied{err: err}
-		}
 	}
 	return applied{results: results}
 }

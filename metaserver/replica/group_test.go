@@ -299,11 +299,15 @@ func (g *group) same() {
 	var target uint64
 	var want []byte
 	{
-		l := g.leader()
-		v, err := l.View(within(g.t), pb.Level_LEVEL_LINEARIZABLE, protocol.Version{})
-		if err != nil {
-			g.t.Fatal(err)
-		}
+		var v state.View
+		until(g.t, "a leader shows its state", func() (ok bool) {
+			var err error
+			v, err = g.leader().View(within(g.t), pb.Level_LEVEL_LINEARIZABLE, protocol.Version{})
+			if err != nil && protocol.KindOf(err) != protocol.NotLeader {
+				g.t.Fatal(err)
+			}
+			return err == nil
+		})
 		row, err := state.ClusterRow(v)
 		if err = errors.Join(err, state.Check(v), v.Close()); err != nil {
 			g.t.Fatal(err)

@@ -33,10 +33,9 @@ func heartbeat(t *testing.T, from, m *member, term uint64) (*raft.AppendEntriesR
 		Stream: caller{from.layer.Stream(), make(chan struct{})}, MaxPool: 1, MaxRPCsInFlight: 1, Timeout: patience,
 	})
 	defer transport.Close()
-	at := []byte(from.address)
 	resp := &raft.AppendEntriesResponse{}
 	return resp, transport.AppendEntries(raft.ServerID(m.name), raft.ServerAddress(m.address), &raft.AppendEntriesRequest{
-		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(from.name), Addr: at}, Term: term, Leader: at,
+		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(from.name), Addr: []byte(from.address)}, Term: term,
 	}, resp)
 }
 

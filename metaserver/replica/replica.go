@@ -225,8 +225,9 @@ func (r *Replica) recall(snapshot, applied uint64) error {
 func (r *Replica) join() (err error) {
 	r.layer = link.New(link.Config{
 		Listener: r.cfg.Listener, Advertise: r.cfg.Advertise, ID: r.id, Cluster: r.Cluster,
-		Expect: r.expect, Removed: r.removed, Term: r.termAnswer, Dial: r.cfg.dial, HandshakeTimeout: r.cfg.DialTimeout,
-		MaxConnections: MaxConnections, MaxCall: MaxCall, MaxInstall: MaxInstall, Logger: r.cfg.Logger,
+		Expect: r.expect, Removed: r.removed, Term: r.termAnswer, Mark: r.mark, Dial: r.cfg.dial,
+		HandshakeTimeout: r.cfg.DialTimeout,
+		MaxConnections:   MaxConnections, MaxCall: MaxCall, MaxInstall: MaxInstall, Logger: r.cfg.Logger,
 	})
 	r.port.Store(r.layer)
 	if err := r.healthy(); err != nil {

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/link"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
@@ -159,4 +162,83 @@ func (c *committed) learn(index uint64, servers []raft.Server) {
 	if index > last.index {
 		c.last.Store(&configuration{index: index, servers: servers, named: last.named || named(servers, c.self)})
 	}
+}
+
+// mark is this member's word when the digests are compared.
+func (r *Replica) mark() (link.Mark, error) {
+	v, err := r.states.view()
+	if err != nil {
+		return link.Mark{}, err
+	}
+	row, err := state.ClusterRow(v)
+	if err = errors.Join(err, v.Close()); err != nil || len(row.MarkDigest) == 0 {
+		return link.Mark{}, err
+	}
+	digest, err := protocol.HashFromBytes(row.MarkDigest)
+	return link.Mark{At: protocol.Version{Generation: row.Mark.GetGeneration(), Counter: row.Mark.GetCounter()}, Digest: digest}, err
+}
+
+// Agreed is the digest that a majority of voters had at a mark, of which this member
+// had own. The others are asked until a majority has said the same: they apply the
+// mark when they hear that it is committed. Unavailable: ctx ended before, or another
+// mark has followed. Corrupt: all have answered, and no majority agrees.
+func (r *Replica) Agreed(ctx context.Context, at protocol.Version, own protocol.Hash) (protocol.Hash, error) {
+	said := map[string]protocol.Hash{r.id: own}
+	for {
+		voters, votes := 0, map[protocol.Hash]int{}
+		var silent []raft.Server
+		for _, s := range r.servers() {
+			if s.Suffrage != raft.Voter {
+				continue
+			}
+			voters++
+			if digest, ok := said[string(s.ID)]; ok {
+				votes[digest]++
+			} else {
+				silent = append(silent, s)
+			}
+		}
+		for digest, n := range votes {
+			if n > voters/2 {
+				return digest, nil
+			}
+		}
+		if voters > 0 && len(silent) == 0 {
+			return protocol.Hash{}, protocol.Errorf(protocol.Corrupt, "the metaservers hold %d different states at %v, and no majority agrees", len(votes), at)
+		}
+		for id, m := range r.askMarks(ctx, silent) {
+			switch m.At.Compare(at) {
+			case 0:
+				said[id] = m.Digest
+			case 1:
+				return protocol.Hash{}, protocol.Errorf(protocol.Unavailable, "digests: the mark %v is followed by %v", at, m.At)
+			}
+		}
+		pause(ctx, r.cfg.HeartbeatTimeout/20)
+		if ctx.Err() != nil {
+			return protocol.Hash{}, protocol.Errorf(protocol.Unavailable, "digests: no majority has told its own at %v: %w", at, context.Cause(ctx))
+		}
+	}
+}
+
+// askMarks asks all of them at once and returns who has answered.
+func (r *Replica) askMarks(ctx context.Context, of []raft.Server) map[string]link.Mark {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.HeartbeatTimeout)
+	defer cancel()
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	marks := map[string]link.Mark{}
+	for _, s := range of {
+		group.Go(func() {
+			m, err := r.layer.AskMark(ctx, string(s.ID), string(s.Address))
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			marks[string(s.ID)] = m
+		})
+	}
+	group.Wait()
+	return marks
 }

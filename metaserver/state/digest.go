@@ -8,7 +8,7 @@ import (
 )
 
 // The running digest proves that replicas agree: MarkDigest has each keep its
-// own as it was before the mark's entry, and CompareDigest brings the leader's.
+// own as it was before the mark's entry, and CompareDigest brings the majority's.
 
 func (a *applier) markDigest() *record.Result {
 	mark := toPB(a.next())

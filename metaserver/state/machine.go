@@ -29,9 +29,9 @@ type Machine struct {
 	without []Rule
 }
 
-// ErrDiverged says that this replica's digest at a mark is not the leader's: the
-// replicas no longer agree.
-var ErrDiverged = errors.New("state: this replica's digest differs from the leader's")
+// ErrDiverged says that this replica's digest at a mark is not the one compared with:
+// the replicas no longer agree.
+var ErrDiverged = errors.New("state: this replica's digest differs from the majority's")
 
 // Open reads the hot rows of t, which may be empty, and returns a machine that
 // continues after the entry that t has applied last.

@@ -3,9 +3,10 @@
 //
 // A caller sends a [Hello] of fixed length: magic, format, role, cluster and
 // member id. The other end answers with its own Hello and a status. Only then
-// do bytes of the role follow: hashicorp/raft's calls for [RoleRaft], or for
+// do bytes of the role follow: hashicorp/raft's calls for [RoleRaft]; for
 // [RoleTerm] a question of ours, "what is your current term?", asked over and
-// over on one connection.
+// over on one connection; and for [RoleMark] one answer, the digest at the member's
+// last mark.
 //
 // Raft itself believes AppendEntries, InstallSnapshot and TimeoutNow from
 // anybody who reaches the port. So the rules are here:

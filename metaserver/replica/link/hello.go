@@ -27,6 +27,8 @@ const (
 	RoleRaft Role = 1
 	// RoleTerm carries TermRequests.
 	RoleTerm Role = 2
+	// RoleMark carries one Mark, from the answering end.
+	RoleMark Role = 3
 )
 
 // Status is the answering end's verdict. Numbers are sent: for ever.

@@ -26,7 +26,7 @@ func TestHelloBytes(t *testing.T) {
 }
 
 func TestNumbersAreForEver(t *testing.T) {
-	if RoleRaft != 1 || RoleTerm != 2 {
+	if RoleRaft != 1 || RoleTerm != 2 || RoleMark != 3 {
 		t.Fatal("a role has another number")
 	}
 	for i, s := range []Status{StatusOK, StatusWrongCluster, StatusNotReady, StatusBusy, StatusUnsupported, StatusRemoved} {
@@ -41,6 +41,14 @@ func TestNumbersAreForEver(t *testing.T) {
 	}
 	if seq, back := parseTermAnswer(got); seq != 9 || back != a {
 		t.Fatalf("%d %+v", seq, back)
+	}
+}
+
+func TestMarkBytes(t *testing.T) {
+	m := Mark{At: protocol.Version{Generation: 1, Counter: 2}, Digest: protocol.Hash{0xaa, 31: 0xbb}}
+	got := m.append(nil)
+	if hex.EncodeToString(got) != "00000001"+"0000000000000002"+"aa"+strings.Repeat("00", 30)+"bb" || parseMark([markSize]byte(got)) != m {
+		t.Fatalf("%x", got)
 	}
 }
 

@@ -27,8 +27,9 @@ type Config struct {
 	Expect func(address string) (id string, known bool)
 	// Removed says, on the leader, that id is no member; elsewhere nobody knows.
 	Removed func(id string) bool
-	// Term answers the term role.
+	// Term answers the term role, Mark the mark role.
 	Term func() TermAnswer
+	Mark func() (Mark, error)
 	// Dial reaches an address; nil is TCP. Tests cut it.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// HandshakeTimeout bounds the exchange of hellos.
@@ -186,8 +187,13 @@ func (l *Layer) serve(c *conn) {
 		_ = c.Close()
 		return
 	}
-	if role == RoleTerm {
+	switch role {
+	case RoleTerm:
 		l.serveTerm(c)
+		_ = c.Close()
+		return
+	case RoleMark:
+		l.serveMark(c)
 		_ = c.Close()
 		return
 	}
@@ -221,7 +227,7 @@ func (l *Layer) greet(c net.Conn) (Role, error) {
 // judge is the verdict on a caller (*one cluster*).
 func (l *Layer) judge(h Hello, parse error) Status {
 	switch own := l.cfg.Cluster(); {
-	case parse != nil || h.Role != RoleRaft && h.Role != RoleTerm:
+	case parse != nil || h.Role < RoleRaft || h.Role > RoleMark:
 		return StatusUnsupported
 	case own.IsZero():
 		return StatusNotReady

@@ -17,7 +17,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var ours = protocol.ID{1}
+var (
+	ours = protocol.ID{1}
+	mark = Mark{protocol.Version{Generation: 1, Counter: 9}, protocol.Hash{7}}
+)
 
 func start(t *testing.T, id string, tweak func(*Config)) *Layer {
 	t.Helper()
@@ -29,6 +32,7 @@ func start(t *testing.T, id string, tweak func(*Config)) *Layer {
 		Listener: ln, Advertise: ln.Addr().String(), ID: id, Cluster: func() protocol.ID { return ours },
 		Expect:  func(string) (string, bool) { return "", false },
 		Removed: func(string) bool { return false }, Term: func() TermAnswer { return TermAnswer{7, 8, 9} },
+		Mark:             func() (Mark, error) { return mark, nil },
 		HandshakeTimeout: 10 * time.Second, MaxConnections: 4, MaxCall: 1000, MaxInstall: 5000,
 		Logger: slog.New(slog.DiscardHandler),
 	}
@@ -69,6 +73,22 @@ func TestRaftRoleCarriesBytes(t *testing.T) {
 	got := make([]byte, 5)
 	if _, err := io.ReadFull(s, got); err != nil || string(got) != "hello" {
 		t.Fatalf("%q, %v", got, err)
+	}
+}
+
+func TestMarkRoleAnswers(t *testing.T) {
+	a, b := start(t, "a", nil), start(t, "b", nil)
+	for range 2 {
+		if got, err := a.AskMark(t.Context(), "b", b.Addr().String()); err != nil || got != mark {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	if _, err := a.AskMark(t.Context(), "other", b.Addr().String()); protocol.KindOf(err) != protocol.Unavailable {
+		t.Fatalf("another member answered: %v", err)
+	}
+	silent := start(t, "silent", func(c *Config) { c.Mark = func() (Mark, error) { return Mark{}, net.ErrClosed } })
+	if _, err := a.AskMark(t.Context(), "silent", silent.Addr().String()); !errors.Is(err, io.EOF) {
+		t.Fatalf("a member without an answer: %v", err)
 	}
 }
 
@@ -150,7 +170,7 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 	hello := Hello{Role: RoleRaft, Cluster: ours, ID: "x"}
 	format := hello.Append(nil)
 	format[4] = 9
-	role := Hello{Role: 3, Cluster: ours, ID: "x"}.Append(nil)
+	role := Hello{Role: 9, Cluster: ours, ID: "x"}.Append(nil)
 	if got := raw(t, l, []byte("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nand so on, up to the length of a hello, and beyond it: no answer")); len(got) != 0 {
 		t.Fatalf("a browser was answered %q", got)
 	}

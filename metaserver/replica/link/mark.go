@@ -1,0 +1,70 @@
+package link
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"time"
+
+	"github.com/seed-7d21a5b5/ashlar/protocol"
+)
+
+// markSize is the length of a Mark as it is sent.
+const markSize = 44
+
+// Mark is what a member knows of the digests that are compared: at the last mark
+// that it has applied, the digest that it had. Zero: it has applied none. As sent,
+// big endian:
+//
+//	generation uint32 │ counter uint64 │ digest 32 bytes
+type Mark struct {
+	At     protocol.Version
+	Digest protocol.Hash
+}
+
+func (m Mark) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, m.At.Generation)
+	b = binary.BigEndian.AppendUint64(b, m.At.Counter)
+	return append(b, m.Digest[:]...)
+}
+
+func parseMark(b [markSize]byte) Mark {
+	return Mark{
+		At:     protocol.Version{Generation: binary.BigEndian.Uint32(b[:]), Counter: binary.BigEndian.Uint64(b[4:])},
+		Digest: protocol.Hash(b[12:]),
+	}
+}
+
+// serveMark answers once; without an answer it hangs up.
+func (l *Layer) serveMark(c *conn) {
+	m, err := l.cfg.Mark()
+	if err != nil {
+		l.cfg.Logger.Warn("raft port: no mark to tell", "error", err)
+		return
+	}
+	if err := c.SetDeadline(time.Now().Add(l.cfg.HandshakeTimeout)); err == nil {
+		_, _ = c.Write(m.append(nil))
+	}
+}
+
+// AskMark asks member id at addr for its mark, until ctx ends or HandshakeTimeout
+// has passed. A member of a build that does not know the question is Unsupported.
+func (l *Layer) AskMark(ctx context.Context, id, addr string) (Mark, error) {
+	c, err := l.dial(ctx, addr, id, RoleMark)
+	if err != nil {
+		return Mark{}, err
+	}
+	defer c.Close()
+	deadline := time.Now().Add(l.cfg.HandshakeTimeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	if err := c.SetDeadline(deadline); err != nil {
+		return Mark{}, err
+	}
+	var b [markSize]byte
+	if _, err := io.ReadFull(c, b[:]); err != nil {
+		return Mark{}, err
+	}
+	return parseMark(b), nil
+}
