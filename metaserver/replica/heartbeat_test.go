@@ -2,6 +2,7 @@ package replica
 
 import (
 	"net"
+	"slices"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -36,7 +37,7 @@ func heartbeat(t *testing.T, from, m *member, term uint64) (*raft.AppendEntriesR
 	at := []byte(from.address)
 	resp := &raft.AppendEntriesResponse{}
 	return resp, transport.AppendEntries(raft.ServerID(m.name), raft.ServerAddress(m.address), &raft.AppendEntriesRequest{
-		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(from.name), Addr: at}, Term: term, Leader: at,
+		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(from.name), Addr: at}, Term: term,
 	}, resp)
 }
 
@@ -88,7 +89,7 @@ func (m *member) lastLog(t *testing.T) uint64 {
 func TestHeartbeatsDoNotWaitForTheDisk(t *testing.T) {
 	t.Parallel()
 	// A port goes mute after a stall of twice ElectionTimeout.
-	g := newGroup(t, 3, func(cfg *Config) { cfg.ElectionTimeout = patience })
+	g := newGroup(t, 3, func(cfg *Config) { cfg.ElectionTimeout = patience / 6 })
 	g.put("key", "before")
 	l := g.leader()
 	f := g.others(l)[0]
@@ -119,6 +120,13 @@ func TestHeartbeatsDoNotWaitForTheDisk(t *testing.T) {
 	if err := <-newer; err != nil {
 		t.Fatal(err)
 	}
+	// The leader steps down once the follower tells it; who comes after it, stays.
+	until(t, "a leader of a newer term", func() bool {
+		return slices.ContainsFunc(g.members, func(m *member) bool {
+			lead := m.lead.now.Load()
+			return lead.Leader && lead.Term > term
+		})
+	})
 	g.put("key", "after")
 	g.same()
 }
