@@ -18,7 +18,7 @@
 //     is a new member, and must not answer for the old one;
 //   - *bounded*: connections are counted against a cap, a handshake has a
 //     deadline, and one call's bytes have a cap. A length that a peer claims
-//     allocates nothing;
+//     allocates nothing. Who falls silent within a call is hung up on;
 //   - *one thread*: until raft ends, its term and role change on its main loop only.
 //     Heartbeats, which raft would take beside it, go there too ([Transport] says why);
 //   - *one history*: what a call brings is of one leader's log. Raft reads it beside

@@ -8,6 +8,11 @@ import (
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
 
+// maxHeartbeats bounds the heartbeats that wait for raft's main loop; above it: Busy.
+const maxHeartbeats = 2
+
+var errBusyMainLoop = protocol.Errorf(protocol.Busy, "raft port: %d heartbeats wait for raft already", maxHeartbeats)
+
 // Transport is hashicorp/raft's own network transport but for what becomes of
 // heartbeats (*one thread*, doc.go) and of a deposed leader's calls (AppendEntries).
 //
@@ -20,7 +25,9 @@ import (
 //
 //   - one of this member's own term changes no term: it says who leads, and that the
 //     leader lives. It is answered at once, and the main loop is told when it is free;
-//   - any other waits for the main loop itself, like every call.
+//   - any other waits for the main loop itself, like every call, but maxHeartbeats at
+//     most: those whose leader has given up and called again would fill the port while
+//     the main loop installs a long snapshot.
 type Transport struct {
 	*raft.NetworkTransport
 	term   func() uint64
@@ -28,6 +35,8 @@ type Transport struct {
 	calls  chan raft.RPC
 	// heard holds one heartbeat that was answered and that the main loop is to hear of.
 	heard chan raft.RPC
+	// waits holds a token for each heartbeat that waits.
+	waits chan struct{}
 	done  chan struct{}
 	once  sync.Once
 	group sync.WaitGroup
@@ -45,6 +54,7 @@ func NewTransport(cfg *raft.NetworkTransportConfig, id string, term func() uint6
 	inner := raft.NewNetworkTransportWithConfig(cfg)
 	t := &Transport{
 		NetworkTransport: inner, term: term, calls: make(chan raft.RPC), heard: make(chan raft.RPC, 1), done: make(chan struct{}),
+		waits: make(chan struct{}, maxHeartbeats),
 		header: raft.RPCHeader{
 			ProtocolVersion: raft.ProtocolVersionMax,
 			ID:              []byte(id), Addr: inner.EncodePeer(raft.ServerID(id), inner.LocalAddr()),
@@ -107,7 +117,13 @@ func (t *Transport) call(rpc raft.RPC) {
 func (t *Transport) heartbeat(rpc raft.RPC) {
 	req, ok := rpc.Command.(*raft.AppendEntriesRequest)
 	if !ok || req.Term != t.term() {
-		t.call(rpc)
+		select {
+		case t.waits <- struct{}{}:
+			t.call(rpc)
+			<-t.waits
+		default:
+			rpc.Respond(nil, errBusyMainLoop)
+		}
 		return
 	}
 	rpc.Respond(&raft.AppendEntriesResponse{RPCHeader: t.header, Term: req.Term, Success: true}, nil)

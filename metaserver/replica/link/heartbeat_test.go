@@ -2,6 +2,7 @@ package link
 
 import (
 	"testing"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -87,6 +88,45 @@ func TestCloseEndsWaitingHeartbeats(t *testing.T) {
 	for range cap(ended) {
 		if <-ended == nil {
 			t.Fatal("a heartbeat was answered that no main loop has heard of")
+		}
+	}
+}
+
+// However long the main loop is busy, few heartbeats wait for it, and the others are
+// told so.
+func TestFewHeartbeatsWait(t *testing.T) {
+	on, send := hears(t)
+	answered := make(chan error, maxHeartbeats)
+	for range maxHeartbeats {
+		go func() {
+			_, err := send(ownTerm + 1)
+			answered <- err
+		}()
+	}
+	eventually(t, "all that may wait do", func() bool { return len(on.waits) == maxHeartbeats })
+	for range 3 {
+		if _, err := send(ownTerm + 1); err == nil || err.Error() != errBusyMainLoop.Error() {
+			t.Fatalf("one more is told %v", err)
+		}
+	}
+	for range maxHeartbeats {
+		rpc := <-on.Consumer()
+		rpc.Respond(&raft.AppendEntriesResponse{Term: ownTerm + 1}, nil)
+		if err := <-answered; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := send(ownTerm); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually polls for a state.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never came about: %s", what)
 		}
 	}
 }
