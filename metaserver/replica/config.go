@@ -61,7 +61,8 @@ type Config struct {
 	HeartbeatTimeout, ElectionTimeout, LeaderLeaseTimeout time.Duration
 	// CommitTimeout is how long a follower of an idle leader may lag; 25 ms.
 	CommitTimeout time.Duration
-	// DialTimeout bounds dialing with its handshake, and one raft call; 10 s.
+	// DialTimeout bounds dialing with its handshake, one raft call, and a silence
+	// within one; 10 s.
 	DialTimeout time.Duration
 	// ReadTimeout bounds how long a View waits, besides its context; 10 s.
 	ReadTimeout time.Duration

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"net"
+	"slices"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -87,7 +88,7 @@ func (m *member) lastLog(t *testing.T) uint64 {
 func TestHeartbeatsDoNotWaitForTheDisk(t *testing.T) {
 	t.Parallel()
 	// A port goes mute after a stall of twice ElectionTimeout.
-	g := newGroup(t, 3, func(cfg *Config) { cfg.ElectionTimeout = patience })
+	g := newGroup(t, 3, func(cfg *Config) { cfg.ElectionTimeout = patience / 6 })
 	g.put("key", "before")
 	l := g.leader()
 	f := g.others(l)[0]
@@ -118,6 +119,13 @@ func TestHeartbeatsDoNotWaitForTheDisk(t *testing.T) {
 	if err := <-newer; err != nil {
 		t.Fatal(err)
 	}
+	// The leader steps down once the follower tells it; who comes after it, stays.
+	until(t, "a leader of a newer term", func() bool {
+		return slices.ContainsFunc(g.members, func(m *member) bool {
+			lead := m.lead.now.Load()
+			return lead.Leader && lead.Term > term
+		})
+	})
 	g.put("key", "after")
 	g.same()
 }

@@ -226,8 +226,8 @@ func (r *Replica) join() (err error) {
 	r.layer = link.New(link.Config{
 		Listener: r.cfg.Listener, Advertise: r.cfg.Advertise, ID: r.id, Cluster: r.Cluster,
 		Expect: r.expect, Removed: r.removed, Term: r.termAnswer, Mark: r.mark, Dial: r.cfg.dial,
-		HandshakeTimeout: r.cfg.DialTimeout,
-		MaxConnections:   MaxConnections, MaxCall: MaxCall, MaxInstall: MaxInstall, Logger: r.cfg.Logger,
+		HandshakeTimeout: r.cfg.DialTimeout, Silence: r.cfg.DialTimeout,
+		MaxConnections: MaxConnections, MaxCall: MaxCall, MaxInstall: MaxInstall, Logger: r.cfg.Logger,
 	})
 	r.port.Store(r.layer)
 	if err := r.healthy(); err != nil {

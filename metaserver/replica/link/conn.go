@@ -2,6 +2,7 @@ package link
 
 import (
 	"net"
+	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
@@ -23,14 +24,28 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Read counts a call's bytes against its cap.
+// Read counts a call's bytes against its cap, and hangs up on a caller who falls
+// silent within one: raft reads a snapshot on its main loop, and would wait there for
+// a leader that is stopped as long as it is.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.meter == nil {
+		return c.Conn.Read(p)
+	}
+	var until time.Time // between calls: none
+	if c.meter.open {
+		until = time.Now().Add(c.layer.cfg.Silence)
+	}
+	if err := c.SetReadDeadline(until); err != nil {
+		return 0, err
+	}
 	n, err := c.Conn.Read(p)
-	if c.meter != nil && n > 0 {
+	if n > 0 {
 		if over := c.meter.read(p[:n]); over != nil {
-			_ = c.Close()
-			return 0, over
+			n, err = 0, over
 		}
+	}
+	if err != nil {
+		_ = c.Close()
 	}
 	return n, err
 }

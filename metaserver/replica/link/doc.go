@@ -18,9 +18,11 @@
 //     is a new member, and must not answer for the old one;
 //   - *bounded*: connections are counted against a cap, a handshake has a
 //     deadline, and one call's bytes have a cap. A length that a peer claims
-//     allocates nothing;
-//   - *one thread*: term and role change on raft's main loop only. Heartbeats, which
-//     raft would take beside it, go there too ([Transport] says why).
+//     allocates nothing. Who falls silent within a call is hung up on;
+//   - *one thread*: until raft ends, its term and role change on its main loop only.
+//     Heartbeats, which raft would take beside it, go there too ([Transport] says why);
+//   - *one history*: what a call brings is of one leader's log. Raft reads it beside
+//     its main loop, so a leader that is deposed meanwhile sends nothing.
 //
 // The term role is what linearizable reads rest on; package replica says why.
 package link

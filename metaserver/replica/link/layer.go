@@ -32,8 +32,9 @@ type Config struct {
 	Mark func() (Mark, error)
 	// Dial reaches an address; nil is TCP. Tests cut it.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
-	// HandshakeTimeout bounds the exchange of hellos.
-	HandshakeTimeout time.Duration
+	// HandshakeTimeout bounds the exchange of hellos, Silence how long a caller of
+	// raft's role may stop within one call.
+	HandshakeTimeout, Silence time.Duration
 	// MaxConnections bounds the accepted connections that are open at once.
 	MaxConnections int
 	// MaxCall bounds the bytes of one raft call, MaxInstall those of one

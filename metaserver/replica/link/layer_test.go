@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func start(t *testing.T, id string, tweak func(*Config)) *Layer {
 		Expect:  func(string) (string, bool) { return "", false },
 		Removed: func(string) bool { return false }, Term: func() TermAnswer { return TermAnswer{7, 8, 9} },
 		Mark:             func() (Mark, error) { return mark, nil },
-		HandshakeTimeout: 10 * time.Second, MaxConnections: 4, MaxCall: 1000, MaxInstall: 5000,
+		HandshakeTimeout: 10 * time.Second, Silence: 10 * time.Second, MaxConnections: 4, MaxCall: 1000, MaxInstall: 5000,
 		Logger: slog.New(slog.DiscardHandler),
 	}
 	if tweak != nil {
@@ -73,6 +74,49 @@ func TestRaftRoleCarriesBytes(t *testing.T) {
 	got := make([]byte, 5)
 	if _, err := io.ReadFull(s, got); err != nil || string(got) != "hello" {
 		t.Fatalf("%q, %v", got, err)
+	}
+}
+
+// A caller who stops within a call is hung up on; between calls it may be silent for
+// as long as it likes.
+func TestSilenceWithinACall(t *testing.T) {
+	const silence = 20 * time.Millisecond
+	a, b := start(t, "a", nil), start(t, "b", func(c *Config) { c.Silence = silence })
+	c, err := dial(t, a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.Stream().Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := make([]byte, 1)
+	for range 3 {
+		time.AfterFunc(4*silence, func() { _, _ = c.Write([]byte{1}) })
+		if _, err := s.Read(one); err != nil {
+			t.Fatalf("between calls: %v", err)
+		}
+		if _, err := s.Write(one); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.Write(one); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(one); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(one); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("within a call: %v", err)
+	}
+	if _, err := c.Read(one); !errors.Is(err, io.EOF) {
+		t.Fatalf("the silent caller is told %v", err)
+	}
+	if b.Connections() != 0 {
+		t.Fatalf("%d connections are counted still", b.Connections())
 	}
 }
 
