@@ -2,8 +2,11 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seed-7d21a5b5/ashlar/integration/cluster"
 )
@@ -54,7 +57,41 @@ func processes(c *cluster.Cluster, r *rand.Rand) []Fault {
 		freeze(c, "freeze-leader", leader(c)),
 		freeze(c, "freeze-follower", follower(c, r)),
 		freeze(c, "freeze-blockserver", blockserver(c, r)),
+		exhaust(c, "exhaust-files-of-leader", leader(c)),
+		exhaust(c, "exhaust-files-of-follower", follower(c, r)),
+		exhaust(c, "exhaust-files-of-blockserver", blockserver(c, r)),
 	}
+}
+
+// exhaust leaves the victims no file descriptor to open: they go on with those they
+// have. A member may end by that; healing starts it again.
+func exhaust(c *cluster.Cluster, name string, choose victim) Fault {
+	return &fault{name: name, cluster: c, inject: func(ctx context.Context, f *fault) error {
+		victims, err := choose(ctx)
+		if err != nil {
+			return err
+		}
+		for _, m := range victims {
+			pid := m.Pid()
+			var before unix.Rlimit
+			if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &before); err != nil {
+				return fmt.Errorf("%s: %w", m.Name, err)
+			}
+			f.undoes(func(context.Context) error {
+				if m.Pid() == pid {
+					if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &before, nil); err != nil && !errors.Is(err, unix.ESRCH) {
+						return fmt.Errorf("%s: %w", m.Name, err)
+					}
+				}
+				return m.Begin()
+			})
+			// Numbers from 3 on are refused, whatever is open.
+			if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: before.Max}, nil); err != nil {
+				return fmt.Errorf("%s: %w", m.Name, err)
+			}
+		}
+		return nil
+	}}
 }
 
 // kill ends the victims as kill -9 does; healing starts them again.

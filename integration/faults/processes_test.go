@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,6 +23,9 @@ func TestProcesses(t *testing.T) {
 	b.under(t, "kill-blockserver", b.unharmed)
 	b.under(t, "freeze-blockserver", b.works)
 	b.under(t, "kill-follower", b.unharmed)
+	b.under(t, "exhaust-files-of-blockserver", func(t *testing.T) { b.livesOn(t, b.works) })
+	b.under(t, "exhaust-files-of-follower", b.works)
+	b.under(t, "exhaust-files-of-leader", b.works)
 
 	t.Run("the leader stays", func(t *testing.T) {
 		lead, term := b.leader(t), b.term(t)
@@ -34,6 +38,23 @@ func TestProcesses(t *testing.T) {
 		}
 	})
 	t.Run("no stale read", func(t *testing.T) { b.frozenLeader(t) })
+}
+
+// livesOn wants the blockservers that there are to be the same processes afterwards.
+func (b *bed) livesOn(t *testing.T, check func(*testing.T)) {
+	t.Helper()
+	pids := func() (out []int) {
+		for _, m := range b.Block {
+			out = append(out, m.Pid())
+		}
+		return out
+	}
+	before := pids()
+	b.lasts(t, electionTimeouts)
+	check(t)
+	if after := pids(); !slices.Equal(before, after) {
+		t.Errorf("processes %v have become %v", before, after)
+	}
 }
 
 // unharmed waits for some writes, none of which may fail.

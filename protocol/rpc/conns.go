@@ -1,9 +1,12 @@
 package rpc
 
 import (
+	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -89,4 +92,57 @@ func addressOf(conn net.Conn) netip.Addr {
 		return netip.Addr{}
 	}
 	return at.Addr().Unmap().WithZone("")
+}
+
+// The pauses of a port that cannot accept: each is twice the one before.
+const (
+	firstAcceptPause = 5 * time.Millisecond
+	maxAcceptPause   = time.Second
+)
+
+// Patient is ln, whose Accept waits for what passes, as when the process or the
+// machine has run out of file descriptors, and says so in the log: a server that
+// ended by that would take all that it serves with it. Close ends the wait.
+func Patient(ln net.Listener, log *slog.Logger) net.Listener {
+	return &patient{Listener: ln, log: log, closed: make(chan struct{})}
+}
+
+type patient struct {
+	net.Listener
+	log    *slog.Logger
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (p *patient) Accept() (net.Conn, error) {
+	for pause := firstAcceptPause; ; pause = min(2*pause, maxAcceptPause) {
+		c, err := p.Listener.Accept()
+		if err == nil || !passes(err) {
+			return c, err
+		}
+		p.log.Warn("the port accepts nobody now", "port", p.Addr(), "next_try_in", pause, "error", err)
+		select {
+		case <-time.After(pause):
+		case <-p.closed:
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+func (p *patient) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return p.Listener.Close()
+}
+
+// passes tells errors of accept(2) that say nothing about the port itself.
+func passes(err error) bool {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return false
+	}
+	switch errno {
+	case syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK, syscall.EOPNOTSUPP, syscall.EFAULT:
+		return false
+	}
+	return true
 }

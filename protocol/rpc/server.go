@@ -140,6 +140,7 @@ func setTime(v *time.Duration, other time.Duration) {
 
 // Serve answers ln's connections until Shutdown, and then returns nil.
 func (s *Server) Serve(ln net.Listener) error {
+	ln = Patient(ln, s.cfg.Logger)
 	s.mu.Lock()
 	stopped := s.stopped
 	s.listeners = append(s.listeners, ln)

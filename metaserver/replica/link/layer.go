@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/rpc"
 )
 
 // Config is what a Layer needs.
@@ -60,6 +61,7 @@ type Layer struct {
 
 // New starts to take connections.
 func New(cfg Config) *Layer {
+	cfg.Listener = rpc.Patient(cfg.Listener, cfg.Logger)
 	l := &Layer{cfg: cfg, accept: make(chan net.Conn), done: make(chan struct{}), conns: map[net.Conn]bool{}}
 	l.group.Go(l.listen)
 	return l
@@ -113,22 +115,15 @@ func hangUp(conns []net.Conn) {
 	}
 }
 
-// listen accepts until the listener closes. What cannot be accepted now, as when
-// file descriptors run out, is tried again a little later.
+// listen accepts until the listener closes.
 func (l *Layer) listen() {
 	for {
 		c, err := l.cfg.Listener.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
 		if err != nil {
-			l.cfg.Logger.Warn("raft port: accept failed", "error", err)
-			select {
-			case <-l.done:
-				return
-			case <-time.After(50 * time.Millisecond):
-				continue
+			if !errors.Is(err, net.ErrClosed) {
+				l.cfg.Logger.Error("raft port: accepts nobody any more", "error", err)
 			}
+			return
 		}
 		tc := l.track(c, true)
 		if tc == nil {
