@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -56,9 +57,9 @@ func (l *leading) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	marked := res.GetDigest()
+	most := l.agreed(ctx, res.GetDigest())
 	_, err = l.propose(ctx, &record.Command{Body: &record.Command_CompareDigest{CompareDigest: &record.CompareDigest{
-		Mark: marked.GetMark(), Digest: l.agreed(ctx, marked),
+		Mark: most.GetMark(), Digest: most.GetDigest(), Index: most.GetIndex(),
 	}}})
 	if err == nil {
 		l.metrics.compared.Inc()
@@ -66,23 +67,22 @@ func (l *leading) compare(ctx context.Context) error {
 	return err
 }
 
-// agreed is the majority's digest at the mark. Where nobody can tell it in time, it is
-// the leader's: whoever differs stops, and rather all of them than one that is wrong.
-func (l *leading) agreed(ctx context.Context, marked *record.DigestResult) []byte {
-	own, err := protocol.HashFromBytes(marked.GetDigest())
-	if err != nil || l.cfg.Agreed == nil {
-		return marked.GetDigest()
+// agreed is what the majority has at the mark, of which this leader has own. Where
+// nobody can tell it in time, it is the leader's: whoever differs stops, and rather all
+// of them than one that is wrong.
+func (l *leading) agreed(ctx context.Context, own *record.DigestResult) *record.DigestResult {
+	if l.cfg.Agreed == nil {
+		return own
 	}
 	ctx, cancel := context.WithTimeout(ctx, agreeWithin)
 	defer cancel()
-	at := protocol.Version{Generation: marked.GetMark().GetGeneration(), Counter: marked.GetMark().GetCounter()}
-	most, err := l.cfg.Agreed(ctx, at, own)
-	switch {
-	case err != nil:
-		l.cfg.Logger.Warn("digests are compared with this leader's own", "mark", at, "error", err)
-		return own[:]
-	case most != own:
-		l.cfg.Logger.Error("this leader's state differs from the majority's; it stops", "mark", at, "own", own, "majority", most)
+	most, err := l.cfg.Agreed(ctx, own)
+	if err != nil {
+		l.cfg.Logger.Warn("digests are compared with this leader's own", "mark", own.GetMark(), "error", err)
+		return own
 	}
-	return most[:]
+	if !bytes.Equal(most.GetDigest(), own.GetDigest()) {
+		l.cfg.Logger.Error("this leader's state differs from the majority's; it stops", "own", own, "majority", most)
+	}
+	return most
 }

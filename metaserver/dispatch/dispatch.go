@@ -124,9 +124,9 @@ type Config struct {
 	// Ping asks the blockserver at addr how it is; an error means that it does not
 	// serve.
 	Ping func(ctx context.Context, addr string) (*pb.BlockserverStatus, error)
-	// Agreed tells the digest that a majority of metaservers had at a mark, where
-	// this one had own; nil: own.
-	Agreed func(ctx context.Context, at protocol.Version, own protocol.Hash) (protocol.Hash, error)
+	// Agreed tells what a majority of metaservers had at a mark, where this one had
+	// own; nil: own.
+	Agreed func(ctx context.Context, own *record.DigestResult) (*record.DigestResult, error)
 	// Nodes carries orders and inventories; nil: none are sent or taken.
 	Nodes    Nodes
 	Registry prometheus.Registerer

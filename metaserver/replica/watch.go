@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -12,7 +13,9 @@ import (
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/replica/link"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
+	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
+	"github.com/seed-7d21a5b5/ashlar/protocol/pb"
 )
 
 // watcher is what a replica looks at now and then, on the leadership's goroutine:
@@ -166,6 +169,9 @@ func (c *committed) learn(index uint64, servers []raft.Server) {
 
 // mark is this member's word when the digests are compared.
 func (r *Replica) mark() (link.Mark, error) {
+	if m := r.marked.Load(); m != nil {
+		return *m, nil
+	}
 	v, err := r.states.view()
 	if err != nil {
 		return link.Mark{}, err
@@ -174,51 +180,101 @@ func (r *Replica) mark() (link.Mark, error) {
 	if err = errors.Join(err, v.Close()); err != nil || len(row.MarkDigest) == 0 {
 		return link.Mark{}, err
 	}
-	digest, err := protocol.HashFromBytes(row.MarkDigest)
-	return link.Mark{At: protocol.Version{Generation: row.Mark.GetGeneration(), Counter: row.Mark.GetCounter()}, Digest: digest}, err
+	return markOf(&record.DigestResult{Mark: row.Mark, Digest: row.MarkDigest})
 }
 
-// Agreed is the digest that a majority of voters had at a mark, of which this member
-// had own. The others are asked until a majority has said the same: they apply the
-// mark when they hear that it is committed. Unavailable: ctx ended before, or another
-// mark has followed. Corrupt: all have answered, and no majority agrees.
-func (r *Replica) Agreed(ctx context.Context, at protocol.Version, own protocol.Hash) (protocol.Hash, error) {
-	said := map[string]protocol.Hash{r.id: own}
+// maxRecalled bounds the entries that are looked through for the last mark at a start.
+const maxRecalled = 1 << 13
+
+// recallMark looks for the entry of the last mark, backwards from the last that the
+// state has applied, so that what was found before a start is found after it too. Where
+// it does not come upon one, the next mark will be known.
+func (r *Replica) recallMark(g *generation) {
+	applied, _ := g.machine.Applied()
+	for i := applied; i > 0 && applied-i < maxRecalled; i-- {
+		var l raft.Log
+		if r.logs.GetLog(i, &l) != nil {
+			return
+		}
+		if l.Type == raft.LogCommand && state.Marks(l.Data) {
+			g.machine.Remember(i)
+			r.publishMark(g)
+			return
+		}
+	}
+}
+
+func (r *Replica) publishMark(g *generation) {
+	index, at, digest := g.machine.Marked()
+	if len(digest) == protocol.HashSize {
+		r.marked.Store(&link.Mark{Index: index, At: at, Digest: protocol.Hash(digest)})
+	}
+}
+
+func markOf(d *record.DigestResult) (link.Mark, error) {
+	digest, err := protocol.HashFromBytes(d.GetDigest())
+	at := protocol.Version{Generation: d.GetMark().GetGeneration(), Counter: d.GetMark().GetCounter()}
+	return link.Mark{Index: d.GetIndex(), At: at, Digest: digest}, err
+}
+
+// Agreed is what a majority of voters had at a mark, of which this member had own. The
+// others are asked until a majority has said the same: they apply the mark when they
+// hear that it is committed. Unavailable: ctx ended before, or another mark has
+// followed. Corrupt: all have answered, and no majority agrees.
+//
+// The mark's entry tells which mark it is, where a member knows it; its version may be
+// another one in a state that has parted.
+func (r *Replica) Agreed(ctx context.Context, own *record.DigestResult) (*record.DigestResult, error) {
+	mine, err := markOf(own)
+	if err != nil {
+		return nil, err
+	}
+	said := map[string]link.Mark{r.id: mine}
 	for {
-		voters, votes := 0, map[protocol.Hash]int{}
+		voters, votes := 0, map[link.Mark]int{}
 		var silent []raft.Server
 		for _, s := range r.servers() {
 			if s.Suffrage != raft.Voter {
 				continue
 			}
 			voters++
-			if digest, ok := said[string(s.ID)]; ok {
-				votes[digest]++
+			if m, ok := said[string(s.ID)]; ok {
+				votes[m]++
 			} else {
 				silent = append(silent, s)
 			}
 		}
-		for digest, n := range votes {
+		for m, n := range votes {
 			if n > voters/2 {
-				return digest, nil
+				mark := &pb.Version{Generation: m.At.Generation, Counter: m.At.Counter}
+				return &record.DigestResult{Mark: mark, Digest: m.Digest[:], Index: m.Index}, nil
 			}
 		}
 		if voters > 0 && len(silent) == 0 {
-			return protocol.Hash{}, protocol.Errorf(protocol.Corrupt, "the metaservers hold %d different states at %v, and no majority agrees", len(votes), at)
+			return nil, protocol.Errorf(protocol.Corrupt, "the metaservers hold %d different states at %v, and no majority agrees", len(votes), mine.At)
 		}
 		for id, m := range r.askMarks(ctx, silent) {
-			switch m.At.Compare(at) {
+			switch order(m, mine) {
 			case 0:
-				said[id] = m.Digest
+				m.Index = mine.Index
+				said[id] = m
 			case 1:
-				return protocol.Hash{}, protocol.Errorf(protocol.Unavailable, "digests: the mark %v is followed by %v", at, m.At)
+				return nil, protocol.Errorf(protocol.Unavailable, "digests: the mark %v is followed by %v", mine.At, m.At)
 			}
 		}
 		pause(ctx, r.cfg.HeartbeatTimeout/20)
 		if ctx.Err() != nil {
-			return protocol.Hash{}, protocol.Errorf(protocol.Unavailable, "digests: no majority has told its own at %v: %w", at, context.Cause(ctx))
+			return nil, protocol.Errorf(protocol.Unavailable, "digests: no majority has told its own at %v: %w", mine.At, context.Cause(ctx))
 		}
 	}
+}
+
+// order tells which of two marks is the later one, 0 if they are the same entry's.
+func order(a, b link.Mark) int {
+	if a.Index == 0 || b.Index == 0 {
+		return a.At.Compare(b.At)
+	}
+	return cmp.Compare(a.Index, b.Index)
 }
 
 // askMarks asks all of them at once and returns who has answered.

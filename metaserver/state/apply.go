@@ -20,6 +20,9 @@ type applier struct {
 	// asked is who the command came from, audited where its entry's audit stands.
 	asked   asked
 	audited audited
+	// index is the entry's; marks is set when it marks the digest.
+	index uint64
+	marks bool
 }
 
 // Apply runs the commands of one log entry as one atomic batch, the applied
@@ -36,11 +39,14 @@ func (m *Machine) Apply(index, term uint64, entry []byte) ([]*record.Result, err
 	if index <= m.cluster.AppliedIndex {
 		return nil, nil
 	}
-	a := &applier{tx: tx{base: m.table}, m: m, cluster: m.cluster}
+	a := &applier{tx: tx{base: m.table}, m: m, cluster: m.cluster, index: index}
 	results := a.entry(entry)
 	if err := a.finish(index, term); err != nil {
 		m.failed = fmt.Errorf("state: entry %d: %w", index, err)
 		return nil, m.failed
+	}
+	if a.marks {
+		m.marked = index
 	}
 	return results, nil
 }

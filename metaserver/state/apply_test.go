@@ -85,6 +85,40 @@ func TestDiverged(t *testing.T) {
 	}
 }
 
+// TestDivergedByAVersion: a replica that gave the mark's entry another version stops
+// too, for the entry's index names the mark; another mark's proves nothing.
+func TestDivergedByAVersion(t *testing.T) {
+	for _, ahead := range []bool{true, false} {
+		m := bootstrapped(t, 3)
+		m.must(&record.Command{Body: &record.Command_MarkDigest{MarkDigest: &record.MarkDigest{}}})
+		mark := m.must(&record.Command{Body: &record.Command_MarkDigest{MarkDigest: &record.MarkDigest{}}}).GetDigest()
+		if mark.Index != m.index {
+			t.Fatalf("the mark of entry %d is told as entry %d's", m.index, mark.Index)
+		}
+		other := &pb.Version{Generation: mark.Mark.Generation, Counter: mark.Mark.Counter - 1}
+		if ahead {
+			other.Counter = mark.Mark.Counter + 1
+		}
+		compare := func(q *record.CompareDigest) *record.Command {
+			return &record.Command{Body: &record.Command_CompareDigest{CompareDigest: q}}
+		}
+		for _, q := range []*record.CompareDigest{
+			{Mark: mark.Mark, Digest: mark.Digest, Index: mark.Index},
+			{Mark: mark.Mark, Digest: mark.Digest},
+			{Mark: other, Digest: mark.Digest},
+			{Mark: mark.Mark, Digest: []byte("another"), Index: mark.Index - 1},
+		} {
+			if m.must(compare(q)).GetDigest().Mismatch {
+				t.Fatalf("stopped by %v, at the mark %v", q, mark)
+			}
+		}
+		differs := compare(&record.CompareDigest{Mark: other, Digest: mark.Digest, Index: mark.Index})
+		if _, err := m.Apply(m.index+1, 1, encode(t, differs)); !errors.Is(err, state.ErrDiverged) {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestDigestSees: any difference in what is applied is in the digest from then on,
 // though it be only in the cluster's own row.
 func TestDigestSees(t *testing.T) {

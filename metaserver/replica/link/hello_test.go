@@ -45,9 +45,9 @@ func TestNumbersAreForEver(t *testing.T) {
 }
 
 func TestMarkBytes(t *testing.T) {
-	m := Mark{At: protocol.Version{Generation: 1, Counter: 2}, Digest: protocol.Hash{0xaa, 31: 0xbb}}
+	m := Mark{Index: 3, At: protocol.Version{Generation: 1, Counter: 2}, Digest: protocol.Hash{0xaa, 31: 0xbb}}
 	got := m.append(nil)
-	if hex.EncodeToString(got) != "00000001"+"0000000000000002"+"aa"+strings.Repeat("00", 30)+"bb" || parseMark([markSize]byte(got)) != m {
+	if hex.EncodeToString(got) != "0000000000000003"+"00000001"+"0000000000000002"+"aa"+strings.Repeat("00", 30)+"bb" || parseMark([markSize]byte(got)) != m {
 		t.Fatalf("%x", got)
 	}
 }

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
 	ours = protocol.ID{1}
-	mark = Mark{protocol.Version{Generation: 1, Counter: 9}, protocol.Hash{7}}
+	mark = Mark{4, protocol.Version{Generation: 1, Counter: 9}, protocol.Hash{7}}
 )
 
 func start(t *testing.T, id string, tweak func(*Config)) *Layer {

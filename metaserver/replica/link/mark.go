@@ -10,19 +10,22 @@ import (
 )
 
 // markSize is the length of a Mark as it is sent.
-const markSize = 44
+const markSize = 52
 
 // Mark is what a member knows of the digests that are compared: at the last mark
 // that it has applied, the digest that it had. Zero: it has applied none. As sent,
 // big endian:
 //
-//	generation uint32 │ counter uint64 │ digest 32 bytes
+//	index uint64 │ generation uint32 │ counter uint64 │ digest 32 bytes
 type Mark struct {
+	// Index is that of the mark's entry; 0: not known since a start.
+	Index  uint64
 	At     protocol.Version
 	Digest protocol.Hash
 }
 
 func (m Mark) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, m.Index)
 	b = binary.BigEndian.AppendUint32(b, m.At.Generation)
 	b = binary.BigEndian.AppendUint64(b, m.At.Counter)
 	return append(b, m.Digest[:]...)
@@ -30,8 +33,9 @@ func (m Mark) append(b []byte) []byte {
 
 func parseMark(b [markSize]byte) Mark {
 	return Mark{
-		At:     protocol.Version{Generation: binary.BigEndian.Uint32(b[:]), Counter: binary.BigEndian.Uint64(b[4:])},
-		Digest: protocol.Hash(b[12:]),
+		Index:  binary.BigEndian.Uint64(b[:]),
+		At:     protocol.Version{Generation: binary.BigEndian.Uint32(b[8:]), Counter: binary.BigEndian.Uint64(b[12:])},
+		Digest: protocol.Hash(b[20:]),
 	}
 }
 

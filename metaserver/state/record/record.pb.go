@@ -2394,9 +2394,12 @@ func (*MarkDigest) Descriptor() ([]byte, []int) {
 
 // CompareDigest: every replica compares its own digest at the mark.
 type CompareDigest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Mark          *pb.Version            `protobuf:"bytes,1,opt,name=mark,proto3" json:"mark,omitempty"`
-	Digest        []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Mark   *pb.Version            `protobuf:"bytes,1,opt,name=mark,proto3" json:"mark,omitempty"`
+	Digest []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The index of the mark's entry: a replica whose state is another one may have
+	// had another version there. 0: the version alone tells which mark it is.
+	Index         uint64 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2443,6 +2446,13 @@ func (x *CompareDigest) GetDigest() []byte {
 		return x.Digest
 	}
 	return nil
+}
+
+func (x *CompareDigest) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
 }
 
 // PutBucket sets what a bucket keeps deleted and overwritten objects for, and the
@@ -3572,7 +3582,9 @@ type DigestResult struct {
 	Mark   *pb.Version            `protobuf:"bytes,1,opt,name=mark,proto3" json:"mark,omitempty"`
 	Digest []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
 	// This replica's digest at the mark is another one: it must stop.
-	Mismatch      bool `protobuf:"varint,3,opt,name=mismatch,proto3" json:"mismatch,omitempty"`
+	Mismatch bool `protobuf:"varint,3,opt,name=mismatch,proto3" json:"mismatch,omitempty"`
+	// Of MarkDigest: the index of its entry.
+	Index         uint64 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3626,6 +3638,13 @@ func (x *DigestResult) GetMismatch() bool {
 		return x.Mismatch
 	}
 	return false
+}
+
+func (x *DigestResult) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
 }
 
 // Cluster is the singleton row that every applied entry rewrites.
@@ -5852,10 +5871,11 @@ const file_record_proto_rawDesc = "" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\"\f\n" +
 	"\n" +
-	"MarkDigest\"O\n" +
+	"MarkDigest\"e\n" +
 	"\rCompareDigest\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\x9a\x01\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\"\x9a\x01\n" +
 	"\tPutBucket\x12\x16\n" +
 	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\"\n" +
 	"\rtrash_keep_ms\x18\x02 \x01(\x04R\vtrashKeepMs\x121\n" +
@@ -5934,11 +5954,12 @@ const file_record_proto_rawDesc = "" +
 	"\x04done\x18\x04 \x01(\bR\x04done\"C\n" +
 	"\x11UnreferenceResult\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\rR\aapplied\x12\x14\n" +
-	"\x05stale\x18\x02 \x01(\rR\x05stale\"j\n" +
+	"\x05stale\x18\x02 \x01(\rR\x05stale\"\x80\x01\n" +
 	"\fDigestResult\x12&\n" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x1a\n" +
-	"\bmismatch\x18\x03 \x01(\bR\bmismatch\"\xc8\a\n" +
+	"\bmismatch\x18\x03 \x01(\bR\bmismatch\x12\x14\n" +
+	"\x05index\x18\x04 \x01(\x04R\x05index\"\xc8\a\n" +
 	"\aCluster\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12\x1e\n" +
 	"\n" +
