@@ -2,6 +2,7 @@ package metaserver_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -82,14 +83,28 @@ func (g *group) spoilState(i int, ahead uint64) {
 	}
 }
 
-// leadBy has server i lead.
+// leadBy has server i lead, if it does not end by that.
 func (g *group) leadBy(t *testing.T, i int) {
 	t.Helper()
 	g.eventually(fmt.Sprint("server ", i, " leads"), func() bool {
-		if g.servers[i].IsLeader() {
+		if g.servers[i].IsLeader() || g.servers[i].Status().Fatal != "" {
 			return true
 		}
 		curl(t, "POST", "http://"+g.leader().AdminAddr()+admin.PathTransfer, "", "")
+		return false
+	})
+}
+
+// firstMark waits until digests were compared.
+func (g *group) firstMark(t *testing.T) {
+	t.Helper()
+	g.eventually("the first mark", func() bool {
+		for _, server := range g.servers {
+			_, body := curl(t, "GET", "http://"+server.AdminAddr()+"/metrics", "", "")
+			if strings.Contains(body, "\nashlar_meta_digests_compared_total ") && !strings.Contains(body, "\nashlar_meta_digests_compared_total 0\n") {
+				return true
+			}
+		}
 		return false
 	})
 }
@@ -107,15 +122,7 @@ func TestTheOddReplicaStops(t *testing.T) {
 			g := startGroup(t, 3, func(cfg *metaserver.Config) {
 				cfg.Timing = dispatch.Timing{DigestTick: 10 * time.Millisecond, DigestEvery: 40}
 			})
-			g.eventually("the first mark", func() bool {
-				for _, server := range g.servers {
-					_, body := curl(t, "GET", "http://"+server.AdminAddr()+"/metrics", "", "")
-					if strings.Contains(body, "ashlar_meta_digests_compared_total 1\n") {
-						return true
-					}
-				}
-				return false
-			})
+			g.firstMark(t)
 			const odd = 1
 			g.stop(odd)
 			g.spoilState(odd, tc.ahead)
@@ -144,5 +151,69 @@ func TestTheOddReplicaStops(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// With one of three down and the other two apart, the leader ends, be it the odd one or
+// not, and says nothing about it in the log: when the third is back, the majority tells.
+func TestNobodyGuessesWhichIsRight(t *testing.T) {
+	const odd, down = 1, 2
+	g := startGroup(t, 3, func(cfg *metaserver.Config) {
+		cfg.Timing = dispatch.Timing{DigestTick: 10 * time.Millisecond, DigestEvery: 1, AgreeWithin: 300 * time.Millisecond}
+	})
+	g.firstMark(t)
+	g.stop(down)
+	g.stop(odd)
+	g.spoilState(odd, 1)
+	g.start(odd)
+	said := func(i int, what string) bool {
+		return g.servers[i] != nil && strings.Contains(g.servers[i].Status().Fatal, what)
+	}
+	// moves gives the state another version, if somebody leads.
+	keep := uint64(0)
+	moves := func() {
+		keep++
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for _, server := range g.servers {
+			if server != nil && server.IsLeader() {
+				_ = g.client.Call(ctx, server.ClientAddr(), protocol.PathBucketSet, &pb.BucketSetRequest{Bucket: "bucket", TrashKeepMs: &keep}, &pb.BucketSetAnswer{})
+			}
+		}
+	}
+	for range 2 {
+		again := -1
+		g.eventually("the leader ends", func() bool {
+			moves()
+			for _, i := range []int{0, odd} {
+				if said(i, "differs from the majority's") {
+					t.Fatalf("server %d is told who is right by nobody: %s", i, g.servers[i].Status().Fatal)
+				}
+				if said(i, "no majority agrees") {
+					again = i
+				}
+			}
+			return again >= 0
+		})
+		g.stop(again)
+		g.start(again)
+	}
+	g.start(down)
+	g.eventually("the odd one has stopped", func() bool {
+		moves()
+		for i := range g.servers {
+			if said(i, "no majority agrees") {
+				g.stop(i)
+				g.start(i)
+			}
+		}
+		return said(odd, "differs from the majority's")
+	})
+	g.stop(odd)
+	g.must(protocol.PathCommit, g.session().commitInline("after", []byte("value")), &pb.CommitAnswer{})
+	for i, server := range g.servers {
+		if server != nil && server.Status().Fatal != "" {
+			t.Errorf("server %d: %s", i, server.Status().Fatal)
+		}
 	}
 }

@@ -27,7 +27,7 @@ func (s *Server) wire() {
 	})
 	s.orders = rpc.NewClient(rpc.ClientConfig{Cluster: s.Cluster(), Timeout: dispatch.DefaultOrderTimeout, MaxConnsPerHost: 4, MaxAnswer: maxNodeAnswer})
 	s.dispatcher = dispatch.New(dispatch.Config{
-		Log: s.replica, Ping: s.ping, Agreed: s.replica.Agreed, Nodes: nodes{s.orders}, Registry: s.registry, Logger: s.cfg.Logger, Timing: s.cfg.Timing, Now: s.cfg.now,
+		Log: s.replica, Ping: s.ping, Agreed: s.replica.Agreed, Diverged: s.replica.GiveUp, Nodes: nodes{s.orders}, Registry: s.registry, Logger: s.cfg.Logger, Timing: s.cfg.Timing, Now: s.cfg.now,
 	})
 	s.client = rpc.NewServer(rpc.ServerConfig{
 		Name: "metaserver", Cluster: s.Cluster, Logger: s.cfg.Logger,

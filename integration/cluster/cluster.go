@@ -139,6 +139,9 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 		}
 		pause(ctx)
 	}
+	if last == nil {
+		last = context.Cause(ctx)
+	}
 	return fmt.Errorf("the cluster did not come up: %w; %s", last, c.tails())
 }
 

@@ -17,6 +17,10 @@ import (
 // stall is how long every sync of a disk that stalls takes.
 const stall = 12 * time.Second
 
+// letGo is how long strace may take to let go of a member. It waits for ever for one
+// that dies just then and of which it did not know every thread.
+const letGo = 10 * time.Second
+
 // disks are the faults of sections C to E: disks that fail, stall or are full.
 func disks(c *cluster.Cluster, r *rand.Rand) []Fault {
 	var all []Fault
@@ -103,7 +107,14 @@ func Trace(ctx context.Context, m *cluster.Member, calls, answer string) (end fu
 	}()
 	end = func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
+		timer := time.NewTimer(letGo)
+		defer timer.Stop()
+		select {
+		case <-ended:
+		case <-timer.C:
+			_ = cmd.Process.Kill()
+			<-ended
+		}
 	}
 	for !traced(pid) {
 		timer := time.NewTimer(10 * time.Millisecond)

@@ -3,15 +3,11 @@ package dispatch
 import (
 	"bytes"
 	"context"
-	"time"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state"
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 	"github.com/seed-7d21a5b5/ashlar/protocol"
 )
-
-// agreeWithin bounds how long the others are asked for their digests.
-const agreeWithin = 10 * time.Second
 
 // digestDue tells whether a new mark is due: the state has moved by at least every
 // versions since the last mark, or to another generation.
@@ -22,22 +18,26 @@ func digestDue(mark, now protocol.Version, every uint64) bool {
 	return now.Counter >= mark.Counter && now.Counter-mark.Counter >= every
 }
 
-// digests has the replicas prove that they agree.
+// digests has the replicas prove that they agree, first when a leader begins: a change
+// of leaders is where states would part.
 func (l *leading) digests(ctx context.Context) {
+	compared := false
 	for {
-		l.complain(ctx, "digest", l.digestRound(ctx))
+		err := l.digestRound(ctx, compared)
+		compared = compared || err == nil
+		l.complain(ctx, "digest", err)
 		if !pause(ctx, nil, l.cfg.Timing.DigestTick) {
 			return
 		}
 	}
 }
 
-func (l *leading) digestRound(ctx context.Context) error {
+func (l *leading) digestRound(ctx context.Context, compared bool) error {
 	due := false
 	err := l.look(ctx, func(r state.Reader) error {
 		row, err := state.ClusterRow(r)
 		mark := row.GetMark()
-		due = digestDue(
+		due = !compared || digestDue(
 			protocol.Version{Generation: mark.GetGeneration(), Counter: mark.GetCounter()},
 			protocol.Version{Generation: row.GetGeneration(), Counter: row.GetCounter()},
 			l.cfg.Timing.DigestEvery)
@@ -57,7 +57,10 @@ func (l *leading) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	most := l.agreed(ctx, res.GetDigest())
+	most, err := l.agreed(ctx, res.GetDigest())
+	if err != nil {
+		return err
+	}
 	_, err = l.propose(ctx, &record.Command{Body: &record.Command_CompareDigest{CompareDigest: &record.CompareDigest{
 		Mark: most.GetMark(), Digest: most.GetDigest(), Index: most.GetIndex(),
 	}}})
@@ -67,22 +70,29 @@ func (l *leading) compare(ctx context.Context) error {
 	return err
 }
 
-// agreed is what the majority has at the mark, of which this leader has own. Where
-// nobody can tell it in time, it is the leader's: whoever differs stops, and rather all
-// of them than one that is wrong.
-func (l *leading) agreed(ctx context.Context, own *record.DigestResult) *record.DigestResult {
+// agreed is what the majority has at the mark, of which this leader has own. If somebody
+// has another state, and no majority is there to tell which is right, this leader ends:
+// what it led to might be wrong, and whatever it put into the log about it would stop
+// right replicas for ever. If nobody contradicts, it is the leader's.
+func (l *leading) agreed(ctx context.Context, own *record.DigestResult) (*record.DigestResult, error) {
 	if l.cfg.Agreed == nil {
-		return own
+		return own, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, agreeWithin)
+	asking, cancel := context.WithTimeout(ctx, l.cfg.Timing.AgreeWithin)
 	defer cancel()
-	most, err := l.cfg.Agreed(ctx, own)
-	if err != nil {
+	most, err := l.cfg.Agreed(asking, own)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case protocol.KindOf(err) == protocol.Corrupt:
+		l.cfg.Diverged(err)
+		return nil, err
+	case err != nil:
 		l.cfg.Logger.Warn("digests are compared with this leader's own", "mark", own.GetMark(), "error", err)
-		return own
+		return own, nil
 	}
 	if !bytes.Equal(most.GetDigest(), own.GetDigest()) {
 		l.cfg.Logger.Error("this leader's state differs from the majority's; it stops", "own", own, "majority", most)
 	}
-	return most
+	return most, nil
 }

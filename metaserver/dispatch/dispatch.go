@@ -33,6 +33,8 @@ const (
 	DefaultDigestTick = 5 * time.Second
 	// DefaultDigestEvery is how many versions lie between two digest marks.
 	DefaultDigestEvery = 1000
+	// DefaultAgreeWithin is how long the others are asked for their digests.
+	DefaultAgreeWithin = 10 * time.Second
 	// DefaultRoundTick is how often orders are planned when nothing happens.
 	DefaultRoundTick = time.Second
 	// DefaultOrderSlice is how long a node may begin orders of one batch, and
@@ -80,6 +82,7 @@ type Timing struct {
 	DigestTick      time.Duration
 	// DigestEvery is in versions.
 	DigestEvery uint64
+	AgreeWithin time.Duration
 	RoundTick   time.Duration
 	OrderSlice  time.Duration
 	// OrderTimeout bounds one batch, Rest and MaxRest what a node that failed is
@@ -100,6 +103,7 @@ func (t Timing) withDefaults() Timing {
 	orDefault(&t.TrashTick, DefaultTrashTick)
 	orDefault(&t.DigestTick, DefaultDigestTick)
 	orDefault(&t.DigestEvery, DefaultDigestEvery)
+	orDefault(&t.AgreeWithin, DefaultAgreeWithin)
 	orDefault(&t.RoundTick, DefaultRoundTick)
 	orDefault(&t.OrderSlice, DefaultOrderSlice)
 	orDefault(&t.OrderTimeout, DefaultOrderTimeout)
@@ -125,8 +129,10 @@ type Config struct {
 	// serve.
 	Ping func(ctx context.Context, addr string) (*pb.BlockserverStatus, error)
 	// Agreed tells what a majority of metaservers had at a mark, where this one had
-	// own; nil: own.
+	// own; Corrupt: some had another state, and there is no majority. nil: own.
 	Agreed func(ctx context.Context, own *record.DigestResult) (*record.DigestResult, error)
+	// Diverged ends this metaserver; it goes with Agreed.
+	Diverged func(why error)
 	// Nodes carries orders and inventories; nil: none are sent or taken.
 	Nodes    Nodes
 	Registry prometheus.Registerer

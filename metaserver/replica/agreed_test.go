@@ -57,11 +57,17 @@ func TestTheMajorityAgrees(t *testing.T) {
 		agree(l, within(t), astray(right, versions), right, 0)
 	}
 
-	g.others(l)[0].kill()
+	a, b := g.others(l)[0], g.others(l)[1]
+	a.kill()
 	agree(l, within(t), right, right, 0)
-	ctx, cancel := context.WithCancel(within(t))
-	time.AfterFunc(300*time.Millisecond, cancel)
-	agree(l, ctx, astray(right, 0), nil, protocol.Unavailable)
+	soon := func() context.Context {
+		ctx, cancel := context.WithCancel(within(t))
+		time.AfterFunc(300*time.Millisecond, cancel)
+		return ctx
+	}
+	agree(l, soon(), astray(right, 0), nil, protocol.Corrupt) // and b says otherwise
+	b.kill()
+	agree(l, soon(), right, nil, protocol.Unavailable)
 }
 
 func TestNoMajorityAgrees(t *testing.T) {

@@ -47,7 +47,7 @@ func (r *Replica) startRaft() error {
 		Timeout: r.cfg.DialTimeout, Logger: newRaftLogger(r.cfg.Logger),
 	}, r.id, r.logs.Term)
 	machine := &fsm{
-		states: r.states, folder: r.folder, snapshots: r.snapshots, logs: r.logs, progress: r.progress, committed: &r.committed, tell: r.publishMark, forget: func() { r.marked.Store(nil) },
+		states: r.states, folder: r.folder, snapshots: r.snapshots, logs: r.logs, progress: r.progress, committed: &r.committed,
 		fatal: r.fatal, healthy: r.healthy, replace: r.replaceRaft,
 	}
 	node, err := raft.NewRaft(rc, machine, r.logs, r.logs, r.snapshots, transport)

@@ -26,9 +26,6 @@ type fsm struct {
 	logs      *logstore.Store
 	progress  *progress
 	committed *committed
-	// tell publishes the last mark; forget has the state's row tell it.
-	tell   func(*generation)
-	forget func()
 	// fatal ends the replica; healthy is its error afterwards.
 	fatal   func(error)
 	healthy func() error
@@ -80,9 +77,6 @@ func (f *fsm) apply(l *raft.Log) applied {
 		f.fatal(err)
 		return applied{err: err}
 	}
-	if index, _, _ := f.states.current.machine.Marked(); index == l.Index {
-		f.tell(f.states.current)
-	}
 	return applied{results: results}
 }
 
@@ -123,7 +117,6 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 			return err
 		}
 		f.states.replace(g)
-		f.forget()
 	}
 	f.logs.SetSnapshot(one.Index, one.Term)
 	f.committed.learn(one.ConfigurationIndex, one.Configuration().Servers)

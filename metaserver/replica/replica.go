@@ -31,7 +31,6 @@ type Replica struct {
 	states    *states
 	progress  *progress
 	committed committed
-	marked    atomic.Pointer[link.Mark] // the last mark, nil where its index is not known
 	layer     *link.Layer
 	port      atomic.Pointer[link.Layer] // layer, for whoever may come before it is there
 	engine    engine
@@ -179,9 +178,6 @@ func (r *Replica) openState() (*generation, error) {
 	}
 	if err == nil {
 		err = r.recall(e.snapshot.Index, e.applied)
-	}
-	if err == nil && !restore {
-		r.recallMark(g)
 	}
 	if err != nil {
 		return nil, errors.Join(err, g.close())

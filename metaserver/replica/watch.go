@@ -169,9 +169,6 @@ func (c *committed) learn(index uint64, servers []raft.Server) {
 
 // mark is this member's word when the digests are compared.
 func (r *Replica) mark() (link.Mark, error) {
-	if m := r.marked.Load(); m != nil {
-		return *m, nil
-	}
 	v, err := r.states.view()
 	if err != nil {
 		return link.Mark{}, err
@@ -180,35 +177,7 @@ func (r *Replica) mark() (link.Mark, error) {
 	if err = errors.Join(err, v.Close()); err != nil || len(row.MarkDigest) == 0 {
 		return link.Mark{}, err
 	}
-	return markOf(&record.DigestResult{Mark: row.Mark, Digest: row.MarkDigest})
-}
-
-// maxRecalled bounds the entries that are looked through for the last mark at a start.
-const maxRecalled = 1 << 13
-
-// recallMark looks for the entry of the last mark, backwards from the last that the
-// state has applied, so that what was found before a start is found after it too. Where
-// it does not come upon one, the next mark will be known.
-func (r *Replica) recallMark(g *generation) {
-	applied, _ := g.machine.Applied()
-	for i := applied; i > 0 && applied-i < maxRecalled; i-- {
-		var l raft.Log
-		if r.logs.GetLog(i, &l) != nil {
-			return
-		}
-		if l.Type == raft.LogCommand && state.Marks(l.Data) {
-			g.machine.Remember(i)
-			r.publishMark(g)
-			return
-		}
-	}
-}
-
-func (r *Replica) publishMark(g *generation) {
-	index, at, digest := g.machine.Marked()
-	if len(digest) == protocol.HashSize {
-		r.marked.Store(&link.Mark{Index: index, At: at, Digest: protocol.Hash(digest)})
-	}
+	return markOf(&record.DigestResult{Mark: row.Mark, Digest: row.MarkDigest, Index: row.MarkIndex})
 }
 
 func markOf(d *record.DigestResult) (link.Mark, error) {
@@ -219,54 +188,86 @@ func markOf(d *record.DigestResult) (link.Mark, error) {
 
 // Agreed is what a majority of voters had at a mark, of which this member had own. The
 // others are asked until a majority has said the same: they apply the mark when they
-// hear that it is committed. Unavailable: ctx ended before, or another mark has
-// followed. Corrupt: all have answered, and no majority agrees.
+// hear that it is committed. Corrupt: some have said another thing, and nobody knows of
+// a majority, for ctx has ended or all have answered. Unavailable: ctx has ended, and
+// nobody has said another thing; or another mark has followed; or too many are of a
+// build that does not know the question.
 //
-// The mark's entry tells which mark it is, where a member knows it; its version may be
-// another one in a state that has parted.
+// The mark's entry tells which mark it is; its version may be another one in a state
+// that has parted.
 func (r *Replica) Agreed(ctx context.Context, own *record.DigestResult) (*record.DigestResult, error) {
 	mine, err := markOf(own)
 	if err != nil {
 		return nil, err
 	}
-	said := map[string]link.Mark{r.id: mine}
+	p := poll{said: map[string]link.Mark{r.id: mine}, mute: map[string]bool{}}
 	for {
-		voters, votes := 0, map[link.Mark]int{}
-		var silent []raft.Server
-		for _, s := range r.servers() {
-			if s.Suffrage != raft.Voter {
+		silent, voters := p.silent(r.servers())
+		if most, ok := p.majority(voters); ok {
+			mark := &pb.Version{Generation: most.At.Generation, Counter: most.At.Counter}
+			return &record.DigestResult{Mark: mark, Digest: most.Digest[:], Index: most.Index}, nil
+		}
+		if voters > 0 && len(silent) == 0 || ctx.Err() != nil {
+			return nil, p.undecided(mine, context.Cause(ctx))
+		}
+		for id, said := range r.askMarks(ctx, silent) {
+			if protocol.KindOf(said.err) == protocol.Unsupported {
+				p.mute[id] = true
+			}
+			if said.err != nil {
 				continue
 			}
-			voters++
-			if m, ok := said[string(s.ID)]; ok {
-				votes[m]++
-			} else {
-				silent = append(silent, s)
-			}
-		}
-		for m, n := range votes {
-			if n > voters/2 {
-				mark := &pb.Version{Generation: m.At.Generation, Counter: m.At.Counter}
-				return &record.DigestResult{Mark: mark, Digest: m.Digest[:], Index: m.Index}, nil
-			}
-		}
-		if voters > 0 && len(silent) == 0 {
-			return nil, protocol.Errorf(protocol.Corrupt, "the metaservers hold %d different states at %v, and no majority agrees", len(votes), mine.At)
-		}
-		for id, m := range r.askMarks(ctx, silent) {
-			switch order(m, mine) {
+			switch order(said.mark, mine) {
 			case 0:
-				m.Index = mine.Index
-				said[id] = m
+				said.mark.Index = mine.Index
+				p.said[id] = said.mark
 			case 1:
-				return nil, protocol.Errorf(protocol.Unavailable, "digests: the mark %v is followed by %v", mine.At, m.At)
+				return nil, protocol.Errorf(protocol.Unavailable, "digests: the mark %v is followed by %v", mine.At, said.mark.At)
 			}
 		}
 		pause(ctx, r.cfg.HeartbeatTimeout/20)
-		if ctx.Err() != nil {
-			return nil, protocol.Errorf(protocol.Unavailable, "digests: no majority has told its own at %v: %w", mine.At, context.Cause(ctx))
+	}
+}
+
+// poll is what voters have said of one mark, and who will say nothing.
+type poll struct {
+	said map[string]link.Mark
+	mute map[string]bool
+}
+
+// silent is who may answer still, and how many voters there are.
+func (p *poll) silent(servers []raft.Server) (silent []raft.Server, voters int) {
+	for _, s := range servers {
+		if s.Suffrage != raft.Voter {
+			continue
+		}
+		voters++
+		if _, said := p.said[string(s.ID)]; !said && !p.mute[string(s.ID)] {
+			silent = append(silent, s)
 		}
 	}
+	return silent, voters
+}
+
+func (p *poll) majority(voters int) (link.Mark, bool) {
+	votes := map[link.Mark]int{}
+	for _, m := range p.said {
+		if votes[m]++; voters > 0 && votes[m] > voters/2 {
+			return m, true
+		}
+	}
+	return link.Mark{}, false
+}
+
+func (p *poll) undecided(mine link.Mark, cause error) error {
+	states := map[link.Mark]bool{}
+	for _, m := range p.said {
+		states[m] = true
+	}
+	if len(states) > 1 {
+		return protocol.Errorf(protocol.Corrupt, "the metaservers that answer hold %d different states at %v, and no majority agrees", len(states), mine.At)
+	}
+	return protocol.Errorf(protocol.Unavailable, "digests: no majority has told its own at %v: %v", mine.At, cause)
 }
 
 // order tells which of two marks is the later one, 0 if they are the same entry's.
@@ -277,24 +278,30 @@ func order(a, b link.Mark) int {
 	return cmp.Compare(a.Index, b.Index)
 }
 
-// askMarks asks all of them at once and returns who has answered.
-func (r *Replica) askMarks(ctx context.Context, of []raft.Server) map[string]link.Mark {
+// told is one member's answer to the question for its mark.
+type told struct {
+	mark link.Mark
+	err  error
+}
+
+// askMarks asks all of them at once.
+func (r *Replica) askMarks(ctx context.Context, of []raft.Server) map[string]told {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.HeartbeatTimeout)
 	defer cancel()
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	marks := map[string]link.Mark{}
+	answers := map[string]told{}
 	for _, s := range of {
 		group.Go(func() {
 			m, err := r.layer.AskMark(ctx, string(s.ID), string(s.Address))
-			if err != nil {
-				return
-			}
 			mu.Lock()
 			defer mu.Unlock()
-			marks[string(s.ID)] = m
+			answers[string(s.ID)] = told{m, err}
 		})
 	}
 	group.Wait()
-	return marks
+	return answers
 }
+
+// GiveUp ends this replica, as a state that is wrong or may be does.
+func (r *Replica) GiveUp(why error) { r.fatal(why) }

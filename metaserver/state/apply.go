@@ -20,9 +20,8 @@ type applier struct {
 	// asked is who the command came from, audited where its entry's audit stands.
 	asked   asked
 	audited audited
-	// index is the entry's; marks is set when it marks the digest.
+	// index is the entry's.
 	index uint64
-	marks bool
 }
 
 // Apply runs the commands of one log entry as one atomic batch, the applied
@@ -44,9 +43,6 @@ func (m *Machine) Apply(index, term uint64, entry []byte) ([]*record.Result, err
 	if err := a.finish(index, term); err != nil {
 		m.failed = fmt.Errorf("state: entry %d: %w", index, err)
 		return nil, m.failed
-	}
-	if a.marks {
-		m.marked = index
 	}
 	return results, nil
 }

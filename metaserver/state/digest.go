@@ -3,7 +3,6 @@ package state
 import (
 	"bytes"
 	"fmt"
-	"slices"
 
 	"github.com/seed-7d21a5b5/ashlar/metaserver/state/record"
 )
@@ -12,35 +11,21 @@ import (
 // own as it was before the mark's entry, and CompareDigest brings the majority's.
 
 func (a *applier) markDigest() *record.Result {
-	mark := toPB(a.next())
-	a.cluster.Mark, a.cluster.MarkDigest = mark, a.cluster.Digest
-	a.marks = true
-	r := a.digestResult(false)
-	r.GetDigest().Index = a.index
-	return r
-}
-
-// Marks tells whether an entry marks the digest.
-func Marks(entry []byte) bool {
-	var e record.Entry
-	return e.UnmarshalVT(entry) == nil && slices.ContainsFunc(e.Commands, func(c *record.Command) bool { return c.GetMarkDigest() != nil })
+	a.cluster.Mark, a.cluster.MarkDigest, a.cluster.MarkIndex = toPB(a.next()), a.cluster.Digest, a.index
+	return a.digestResult(false)
 }
 
 // compareDigest stops this replica if it holds another digest, or another version, at
 // the mark. A mark that is no longer the last one proves nothing and does nothing.
 //
 // Which mark it is, the index of its entry tells: states that have parted give the same
-// entry different versions. Where this replica does not know the index of its own, as
-// after a snapshot in between, the version has to do.
+// entry different versions.
 func (a *applier) compareDigest(q *record.CompareDigest) *record.Result {
-	index, at := a.m.marked, fromPB(a.cluster.Mark)
-	if a.marks {
-		index = a.index
-	}
+	at := fromPB(a.cluster.Mark)
 	same := fromPB(q.Mark) == at
 	meant := same
-	if q.Index != 0 && index != 0 {
-		meant = q.Index == index
+	if q.Index != 0 && a.cluster.MarkIndex != 0 {
+		meant = q.Index == a.cluster.MarkIndex
 	}
 	differs := meant && !(same && bytes.Equal(q.Digest, a.cluster.MarkDigest))
 	if differs {
@@ -50,6 +35,6 @@ func (a *applier) compareDigest(q *record.CompareDigest) *record.Result {
 }
 
 func (a *applier) digestResult(mismatch bool) *record.Result {
-	digest := &record.DigestResult{Mark: toPB(fromPB(a.cluster.Mark)), Digest: a.cluster.MarkDigest, Mismatch: mismatch}
+	digest := &record.DigestResult{Mark: toPB(fromPB(a.cluster.Mark)), Digest: a.cluster.MarkDigest, Index: a.cluster.MarkIndex, Mismatch: mismatch}
 	return &record.Result{Version: toPB(a.version()), Body: &record.Result_Digest{Digest: digest}}
 }

@@ -48,7 +48,7 @@ func sampleRows() []sample {
 			AppliedIndex: 3, AppliedTerm: 4, LastNode: 5, Mark: sampleVersion(), MarkDigest: []byte("mark"), LayoutVersion: 6,
 			Suspects: []*record.Suspect{{Node: 1, Below: sampleVersion()}},
 			Indexed:  &record.Settings{Redundancy: 2, Quorum: 1}, ReindexCursor: []byte("cursor"), Met: sampleVersion(),
-			LastSweep: 30, Away: []uint32{1, 2}, AskedRedundancies: 32, BucketsCleared: sampleVersion(),
+			LastSweep: 30, Away: []uint32{1, 2}, AskedRedundancies: 32, BucketsCleared: sampleVersion(), MarkIndex: 34,
 		}},
 		{"row object", &record.Object{
 			Version: sampleVersion(), Size: 1, ContentType: "text/plain", UserMetadata: []*pb.Meta{{Key: "k", Value: "v"}}, Digest: []byte("digest"),
@@ -128,7 +128,7 @@ func sampleCommands() []*record.Command {
 		{Body: &record.Command_RemoveMetaMember{RemoveMetaMember: &record.RemoveMetaMember{Id: "a"}}},
 		{Body: &record.Command_PutSettings{PutSettings: &record.PutSettings{Settings: &record.Settings{Redundancy: 2, Quorum: 1, FeatureLevel: 2}, IfVersion: &pb.Version{Generation: 1, Counter: 1}}}},
 		{Body: &record.Command_MarkDigest{MarkDigest: &record.MarkDigest{}}},
-		{Body: &record.Command_CompareDigest{CompareDigest: &record.CompareDigest{Mark: &pb.Version{Generation: 9}, Digest: []byte("digest")}}},
+		{Body: &record.Command_CompareDigest{CompareDigest: &record.CompareDigest{Mark: &pb.Version{Generation: 9}, Digest: []byte("digest"), Index: 3}}},
 	}
 }
 

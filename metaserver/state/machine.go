@@ -23,9 +23,6 @@ type Machine struct {
 	sweep  *record.Sweep
 	// failed is the first error that Apply returned: it stops the machine.
 	failed error
-	// marked is the index of the entry that marked the digest last, 0 if that is not
-	// known: it was before Open, and nobody has called Remember.
-	marked uint64
 	// canonical is scratch memory for the digest.
 	canonical []byte
 	// without lists the rules that a mutation test leaves out.
@@ -84,16 +81,6 @@ func readNodes(r Reader) ([]*record.Node, error) {
 // the first.
 func (m *Machine) Applied() (index, term uint64) {
 	return m.cluster.AppliedIndex, m.cluster.AppliedTerm
-}
-
-// Remember tells a machine that has just been opened which applied entry marked the
-// digest last (Marks): the table does not hold its index.
-func (m *Machine) Remember(index uint64) { m.marked = index }
-
-// Marked returns the index of the entry that marked the digest last, 0 if it is not
-// known, and what Mark and MarkDigest are in the cluster's row.
-func (m *Machine) Marked() (index uint64, at protocol.Version, digest []byte) {
-	return m.marked, fromPB(m.cluster.Mark), m.cluster.MarkDigest
 }
 
 // Version returns the last version given out; zero before Bootstrap.

@@ -18,7 +18,7 @@ const markSize = 52
 //
 //	index uint64 │ generation uint32 │ counter uint64 │ digest 32 bytes
 type Mark struct {
-	// Index is that of the mark's entry; 0: not known since a start.
+	// Index is that of the mark's entry; 0: marked by a build that did not keep it.
 	Index  uint64
 	At     protocol.Version
 	Digest protocol.Hash
@@ -59,6 +59,7 @@ func (l *Layer) AskMark(ctx context.Context, id, addr string) (Mark, error) {
 		return Mark{}, err
 	}
 	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	deadline := time.Now().Add(l.cfg.HandshakeTimeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d

@@ -3666,9 +3666,11 @@ type Cluster struct {
 	AppliedTerm     uint64       `protobuf:"varint,11,opt,name=applied_term,json=appliedTerm,proto3" json:"applied_term,omitempty"`
 	LastNode        uint32       `protobuf:"varint,12,opt,name=last_node,json=lastNode,proto3" json:"last_node,omitempty"`
 	// The mark of MarkDigest and this replica's digest at it.
-	Mark          *pb.Version `protobuf:"bytes,13,opt,name=mark,proto3" json:"mark,omitempty"`
-	MarkDigest    []byte      `protobuf:"bytes,14,opt,name=mark_digest,json=markDigest,proto3" json:"mark_digest,omitempty"`
-	LayoutVersion uint64      `protobuf:"varint,15,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
+	Mark       *pb.Version `protobuf:"bytes,13,opt,name=mark,proto3" json:"mark,omitempty"`
+	MarkDigest []byte      `protobuf:"bytes,14,opt,name=mark_digest,json=markDigest,proto3" json:"mark_digest,omitempty"`
+	// The index of the mark's entry; 0 in a table of before it was kept.
+	MarkIndex     uint64 `protobuf:"varint,34,opt,name=mark_index,json=markIndex,proto3" json:"mark_index,omitempty"`
+	LayoutVersion uint64 `protobuf:"varint,15,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
 	// Derived from the nodes' rows, so that a read need not fetch them: nodes
 	// whose copies below a version are not trusted. Sorted by node.
 	Suspects []*Suspect `protobuf:"bytes,16,rep,name=suspects,proto3" json:"suspects,omitempty"`
@@ -3821,6 +3823,13 @@ func (x *Cluster) GetMarkDigest() []byte {
 		return x.MarkDigest
 	}
 	return nil
+}
+
+func (x *Cluster) GetMarkIndex() uint64 {
+	if x != nil {
+		return x.MarkIndex
+	}
+	return 0
 }
 
 func (x *Cluster) GetLayoutVersion() uint64 {
@@ -5959,7 +5968,7 @@ const file_record_proto_rawDesc = "" +
 	"\x04mark\x18\x01 \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x1a\n" +
 	"\bmismatch\x18\x03 \x01(\bR\bmismatch\x12\x14\n" +
-	"\x05index\x18\x04 \x01(\x04R\x05index\"\xc8\a\n" +
+	"\x05index\x18\x04 \x01(\x04R\x05index\"\xe7\a\n" +
 	"\aCluster\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\fR\acluster\x12\x1e\n" +
 	"\n" +
@@ -5978,7 +5987,9 @@ const file_record_proto_rawDesc = "" +
 	"\tlast_node\x18\f \x01(\rR\blastNode\x12&\n" +
 	"\x04mark\x18\r \x01(\v2\x12.ashlar.v1.VersionR\x04mark\x12\x1f\n" +
 	"\vmark_digest\x18\x0e \x01(\fR\n" +
-	"markDigest\x12%\n" +
+	"markDigest\x12\x1d\n" +
+	"\n" +
+	"mark_index\x18\" \x01(\x04R\tmarkIndex\x12%\n" +
 	"\x0elayout_version\x18\x0f \x01(\x04R\rlayoutVersion\x125\n" +
 	"\bsuspects\x18\x10 \x03(\v2\x19.ashlar.record.v1.SuspectR\bsuspects\x124\n" +
 	"\aindexed\x18\x11 \x01(\v2\x1a.ashlar.record.v1.SettingsR\aindexed\x12%\n" +

@@ -3752,6 +3752,13 @@ func (m *Cluster) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.MarkIndex != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.MarkIndex))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0x90
+	}
 	if m.BucketsCleared != nil {
 		if vtmsg, ok := interface{}(m.BucketsCleared).(interface {
 			MarshalToSizedBufferVT([]byte) (int, error)
@@ -7617,6 +7624,9 @@ func (m *Cluster) SizeVT() (n int) {
 			l = proto.Size(m.BucketsCleared)
 		}
 		n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.MarkIndex != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.MarkIndex))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -16939,6 +16949,25 @@ func (m *Cluster) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			iNdEx = postIndex
+		case 34:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MarkIndex", wireType)
+			}
+			m.MarkIndex = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MarkIndex |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
