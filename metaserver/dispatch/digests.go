@@ -23,8 +23,8 @@ func digestDue(mark, now protocol.Version, every uint64) bool {
 func (l *leading) digests(ctx context.Context) {
 	compared := false
 	for {
-		err := l.digestRound(ctx, compared)
-		compared = compared || err == nil
+		var err error
+		compared, err = l.digestRound(ctx, compared)
 		l.complain(ctx, "digest", err)
 		if !pause(ctx, nil, l.cfg.Timing.DigestTick) {
 			return
@@ -32,21 +32,25 @@ func (l *leading) digests(ctx context.Context) {
 	}
 }
 
-func (l *leading) digestRound(ctx context.Context, compared bool) error {
+// digestRound compares if that is due, as it is where the round before has not: that may
+// have set its mark and failed then, so the mark's age tells nothing. It returns whether
+// the last mark is compared.
+func (l *leading) digestRound(ctx context.Context, compared bool) (bool, error) {
 	due := false
 	err := l.look(ctx, func(r state.Reader) error {
 		row, err := state.ClusterRow(r)
 		mark := row.GetMark()
-		due = !compared || digestDue(
-			protocol.Version{Generation: mark.GetGeneration(), Counter: mark.GetCounter()},
-			protocol.Version{Generation: row.GetGeneration(), Counter: row.GetCounter()},
-			l.cfg.Timing.DigestEvery)
+		now := protocol.Version{Generation: row.GetGeneration(), Counter: row.GetCounter()}
+		// Before the cluster's first entry there is nothing to compare.
+		due = !now.IsZero() && (!compared || digestDue(
+			protocol.Version{Generation: mark.GetGeneration(), Counter: mark.GetCounter()}, now, l.cfg.Timing.DigestEvery))
 		return err
 	})
 	if err != nil || !due {
-		return err
+		return compared && err == nil, err
 	}
-	return l.compare(ctx)
+	err = l.compare(ctx)
+	return err == nil, err
 }
 
 // compare marks this leader's digest and has every replica hold its own against that

@@ -202,7 +202,7 @@ func (r *Replica) Agreed(ctx context.Context, own *record.DigestResult) (*record
 	}
 	p := poll{said: map[string]link.Mark{r.id: mine}, mute: map[string]bool{}}
 	for {
-		silent, voters := p.silent(r.servers())
+		silent, voters := p.count(r.servers())
 		if most, ok := p.majority(voters); ok {
 			mark := &pb.Version{Generation: most.At.Generation, Counter: most.At.Counter}
 			return &record.DigestResult{Mark: mark, Digest: most.Digest[:], Index: most.Index}, nil
@@ -219,7 +219,6 @@ func (r *Replica) Agreed(ctx context.Context, own *record.DigestResult) (*record
 			}
 			switch order(said.mark, mine) {
 			case 0:
-				said.mark.Index = mine.Index
 				p.said[id] = said.mark
 			case 1:
 				return nil, protocol.Errorf(protocol.Unavailable, "digests: the mark %v is followed by %v", mine.At, said.mark.At)
@@ -229,20 +228,26 @@ func (r *Replica) Agreed(ctx context.Context, own *record.DigestResult) (*record
 	}
 }
 
-// poll is what voters have said of one mark, and who will say nothing.
+// poll is what members have said of one mark, and who will say nothing.
 type poll struct {
 	said map[string]link.Mark
 	mute map[string]bool
+	// votes are what those have said who are voters now.
+	votes map[link.Mark]int
 }
 
-// silent is who may answer still, and how many voters there are.
-func (p *poll) silent(servers []raft.Server) (silent []raft.Server, voters int) {
+// count counts the votes, and returns who may answer still, and how many voters there
+// are. Who is no voter any more has no say, whatever it said when it was one.
+func (p *poll) count(servers []raft.Server) (silent []raft.Server, voters int) {
+	p.votes = map[link.Mark]int{}
 	for _, s := range servers {
 		if s.Suffrage != raft.Voter {
 			continue
 		}
 		voters++
-		if _, said := p.said[string(s.ID)]; !said && !p.mute[string(s.ID)] {
+		if m, said := p.said[string(s.ID)]; said {
+			p.votes[m]++
+		} else if !p.mute[string(s.ID)] {
 			silent = append(silent, s)
 		}
 	}
@@ -250,33 +255,29 @@ func (p *poll) silent(servers []raft.Server) (silent []raft.Server, voters int) 
 }
 
 func (p *poll) majority(voters int) (link.Mark, bool) {
-	votes := map[link.Mark]int{}
-	for _, m := range p.said {
-		if votes[m]++; voters > 0 && votes[m] > voters/2 {
+	for m, n := range p.votes {
+		if n > voters/2 {
 			return m, true
 		}
 	}
 	return link.Mark{}, false
 }
 
+// decideBy is the step where states differ and nobody knows which is right: to replace
+// a member, as elsewhere, could wipe the right one.
+const decideBy = "replace no member: start those that do not answer, then this one again, and the majority tells; if all have answered, restore a backup"
+
 func (p *poll) undecided(mine link.Mark, cause error) error {
-	states := map[link.Mark]bool{}
-	for _, m := range p.said {
-		states[m] = true
-	}
-	if len(states) > 1 {
-		return protocol.Errorf(protocol.Corrupt, "the metaservers that answer hold %d different states at %v, and no majority agrees", len(states), mine.At)
+	if len(p.votes) > 1 {
+		return protocol.Errorf(protocol.Corrupt, "the metaservers that answer hold %d different states at %v, and no majority agrees; %s", len(p.votes), mine.At, decideBy)
 	}
 	return protocol.Errorf(protocol.Unavailable, "digests: no majority has told its own at %v: %v", mine.At, cause)
 }
 
-// order tells which of two marks is the later one, 0 if they are the same entry's.
-func order(a, b link.Mark) int {
-	if a.Index == 0 || b.Index == 0 {
-		return a.At.Compare(b.At)
-	}
-	return cmp.Compare(a.Index, b.Index)
-}
+// order tells which of two marks is the later one, 0 if they are the same entry's. One
+// without an index was set before this build, and so before any with one; its version
+// tells nothing, for that of a state that has parted may be any.
+func order(a, b link.Mark) int { return cmp.Compare(a.Index, b.Index) }
 
 // told is one member's answer to the question for its mark.
 type told struct {
