@@ -119,6 +119,27 @@ func TestDivergedByAVersion(t *testing.T) {
 	}
 }
 
+// TestOneMarkInAnEntry: two of one index would each be taken for the other, and whoever
+// compares the first would stop every replica.
+func TestOneMarkInAnEntry(t *testing.T) {
+	m := bootstrapped(t, 3)
+	mark := &record.Command{Body: &record.Command_MarkDigest{MarkDigest: &record.MarkDigest{}}}
+	for range 2 {
+		m.index++
+		results, err := m.Apply(m.index, 1, encode(t, mark, openSession("s"), mark))
+		if err != nil || len(results) != 3 {
+			t.Fatal(results, err)
+		}
+		for _, r := range []*record.Result{results[0], results[2]} {
+			d := r.GetDigest()
+			compare := &record.CompareDigest{Mark: d.GetMark(), Digest: d.GetDigest(), Index: d.GetIndex()}
+			if m.must(&record.Command{Body: &record.Command_CompareDigest{CompareDigest: compare}}).GetDigest().Mismatch {
+				t.Fatalf("stopped by its own mark %v", d)
+			}
+		}
+	}
+}
+
 // TestDigestSees: any difference in what is applied is in the digest from then on,
 // though it be only in the cluster's own row.
 func TestDigestSees(t *testing.T) {

@@ -10,7 +10,12 @@ import (
 // The running digest proves that replicas agree: MarkDigest has each keep its
 // own as it was before the mark's entry, and CompareDigest brings the majority's.
 
+// markDigest sets one mark in an entry, for the entry's index is its name: a second
+// command of the same entry is told of the first one's.
 func (a *applier) markDigest() *record.Result {
+	if a.cluster.MarkIndex == a.index {
+		return a.digestResult(false)
+	}
 	a.cluster.Mark, a.cluster.MarkDigest, a.cluster.MarkIndex = toPB(a.next()), a.cluster.Digest, a.index
 	return a.digestResult(false)
 }
