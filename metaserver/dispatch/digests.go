@@ -77,7 +77,8 @@ func (l *leading) compare(ctx context.Context) error {
 // agreed is what the majority has at the mark, of which this leader has own. If somebody
 // has another state, and no majority is there to tell which is right, this leader ends:
 // what it led to might be wrong, and whatever it put into the log about it would stop
-// right replicas for ever. If nobody contradicts, it is the leader's.
+// right replicas for ever. If nobody contradicts and too few answer, nothing is compared
+// now.
 func (l *leading) agreed(ctx context.Context, own *record.DigestResult) (*record.DigestResult, error) {
 	if l.cfg.Agreed == nil {
 		return own, nil
@@ -85,17 +86,13 @@ func (l *leading) agreed(ctx context.Context, own *record.DigestResult) (*record
 	asking, cancel := context.WithTimeout(ctx, l.cfg.Timing.AgreeWithin)
 	defer cancel()
 	most, err := l.cfg.Agreed(asking, own)
-	switch {
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	case protocol.KindOf(err) == protocol.Corrupt:
+	if ctx.Err() == nil && protocol.KindOf(err) == protocol.Corrupt {
 		l.cfg.Diverged(err)
-		return nil, err
-	case err != nil:
-		l.cfg.Logger.Warn("digests are compared with this leader's own", "mark", own.GetMark(), "error", err)
-		return own, nil
 	}
-	if !bytes.Equal(most.GetDigest(), own.GetDigest()) {
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(most.GetDigest(), own.GetDigest()) || most.GetMark().GetCounter() != own.GetMark().GetCounter() {
 		l.cfg.Logger.Error("this leader's state differs from the majority's; it stops", "own", own, "majority", most)
 	}
 	return most, nil
