@@ -16,6 +16,12 @@ func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
+// IsExhausted reports whether err says that the process or the machine has no file
+// descriptor left: a name could not be reached, and nothing was done.
+func IsExhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
 // Write creates a file of the given content and syncs it. After an error the
 // name may exist; the caller removes it.
 func Write(f FS, name string, content ...[]byte) error {

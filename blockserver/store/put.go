@@ -177,14 +177,17 @@ func (d *disk) publish(p parcel, head blockfile.Header) error {
 	tmp, name := d.tmpName(), blockName(p.hash)
 	header := head.Encode()
 	if err := d.writeSynced(tmp, header[:], p.stored); err != nil {
-		return errors.Join(err, d.drop(tmp))
+		return errors.Join(err, d.dropTmp(tmp))
 	}
 	if !d.leafDurable(leafOf(p.hash)) {
 		if err := d.fs.Mkdir(leafName(p.hash)); err != nil && !errors.Is(err, fs.ErrExist) {
-			return errors.Join(d.trouble("make "+leafName(p.hash), err), d.drop(tmp))
+			return errors.Join(d.trouble("make "+leafName(p.hash), err), d.dropTmp(tmp))
 		}
 	}
 	if err := d.fs.Rename(tmp, name); err != nil {
+		if durable.IsExhausted(err) {
+			return errors.Join(d.trouble("rename", err), d.dropTmp(tmp))
+		}
 		// It may have happened all the same, and a name that nobody syncs must not be
 		// found by the next Put.
 		return errors.Join(d.trouble("rename", err), d.drop(tmp), d.drop(name))
@@ -222,6 +225,17 @@ func (d *disk) writeTrouble(verb string, err error) error {
 		return d.trouble(verb, err)
 	}
 	return d.fail(verb, err)
+}
+
+// dropTmp is drop for a file aside, which nobody comes upon: without a file descriptor
+// to reach it by, it waits for the next Open.
+func (d *disk) dropTmp(name string) error {
+	if err := d.fs.Remove(name); durable.IsExhausted(err) {
+		return d.trouble("remove "+name, err)
+	} else if err != nil && !durable.IsAbsent(err) {
+		return d.fail("remove "+name, err)
+	}
+	return nil
 }
 
 // drop removes a name that must not stay; if that cannot be known, the disk has

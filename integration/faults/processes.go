@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -64,7 +65,9 @@ func processes(c *cluster.Cluster, r *rand.Rand) []Fault {
 }
 
 // exhaust leaves the victims no file descriptor to open: they go on with those they
-// have. A member may end by that; healing starts it again.
+// have. A metaserver may end by that; healing starts it again. A blockserver's disk
+// whose folder could not be synced acknowledges nothing more until its server is
+// started again, and healing does that.
 func exhaust(c *cluster.Cluster, name string, choose victim) Fault {
 	return &fault{name: name, cluster: c, inject: func(ctx context.Context, f *fault) error {
 		victims, err := choose(ctx)
@@ -82,6 +85,9 @@ func exhaust(c *cluster.Cluster, name string, choose victim) Fault {
 					if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &before, nil); err != nil && !errors.Is(err, unix.ESRCH) {
 						return fmt.Errorf("%s: %w", m.Name, err)
 					}
+				}
+				if slices.Contains(c.Block, m) {
+					return m.Restart()
 				}
 				return m.Begin()
 			})
