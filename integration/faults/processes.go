@@ -76,6 +76,9 @@ func exhaust(c *cluster.Cluster, name string, choose victim) Fault {
 		}
 		for _, m := range victims {
 			pid := m.Pid()
+			if pid == 0 { // which would mean this process
+				return fmt.Errorf("%s does not run", m.Name)
+			}
 			var before unix.Rlimit
 			if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &before); err != nil {
 				return fmt.Errorf("%s: %w", m.Name, err)
