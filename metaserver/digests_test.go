@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,15 +28,25 @@ func TestDigestsAreCompared(t *testing.T) {
 	for i := range 30 {
 		g.must(protocol.PathCommit, s.commitInline("same", fmt.Append(nil, i)), &pb.CommitAnswer{})
 	}
-	g.eventually("digests were compared", func() bool {
-		_, body := curl(t, "GET", "http://"+g.leader().AdminAddr()+"/metrics", "", "")
-		return bytes.Contains([]byte(body), []byte("ashlar_meta_digests_compared_total")) && !bytes.Contains([]byte(body), []byte("ashlar_meta_digests_compared_total 0\n"))
-	})
+	g.eventually("digests were compared", func() bool { return hasCompared(t, g.leader()) })
+	g.well(t)
+}
+
+// well wants every server that runs to be no failed one.
+func (g *group) well(t *testing.T) {
+	t.Helper()
 	for i, server := range g.servers {
-		if st := server.Status(); st.Fatal != "" {
-			t.Errorf("server %d: %s", i, st.Fatal)
+		if server != nil && server.Status().Fatal != "" {
+			t.Errorf("server %d: %s", i, server.Status().Fatal)
 		}
 	}
+}
+
+// hasCompared tells whether a server has led a comparison of digests.
+func hasCompared(t *testing.T, server *metaserver.Server) bool {
+	t.Helper()
+	_, body := curl(t, "GET", "http://"+server.AdminAddr()+"/metrics", "", "")
+	return strings.Contains(body, "\nashlar_meta_digests_compared_total ") && !strings.Contains(body, "\nashlar_meta_digests_compared_total 0\n")
 }
 
 // spoilState gives the stopped server i another state than the others have, ahead of
@@ -99,13 +110,7 @@ func (g *group) leadBy(t *testing.T, i int) {
 func (g *group) firstMark(t *testing.T) {
 	t.Helper()
 	g.eventually("the first mark", func() bool {
-		for _, server := range g.servers {
-			_, body := curl(t, "GET", "http://"+server.AdminAddr()+"/metrics", "", "")
-			if strings.Contains(body, "\nashlar_meta_digests_compared_total ") && !strings.Contains(body, "\nashlar_meta_digests_compared_total 0\n") {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(g.servers, func(server *metaserver.Server) bool { return hasCompared(t, server) })
 	})
 }
 
@@ -145,11 +150,7 @@ func TestTheOddReplicaStops(t *testing.T) {
 			g.eventually("it stops again, at the same entry", func() bool { return g.servers[odd].Status().Fatal != "" })
 			g.stop(odd)
 			g.must(protocol.PathCommit, g.session().commitInline("after", []byte("value")), &pb.CommitAnswer{})
-			for i, server := range g.servers {
-				if server != nil && server.Status().Fatal != "" {
-					t.Errorf("server %d: %s", i, server.Status().Fatal)
-				}
-			}
+			g.well(t)
 		})
 	}
 }
@@ -211,9 +212,5 @@ func TestNobodyGuessesWhichIsRight(t *testing.T) {
 	})
 	g.stop(odd)
 	g.must(protocol.PathCommit, g.session().commitInline("after", []byte("value")), &pb.CommitAnswer{})
-	for i, server := range g.servers {
-		if server != nil && server.Status().Fatal != "" {
-			t.Errorf("server %d: %s", i, server.Status().Fatal)
-		}
-	}
+	g.well(t)
 }

@@ -230,18 +230,22 @@ func (d *disk) writeTrouble(verb string, err error) error {
 // dropTmp is drop for a file aside, which nobody comes upon: without a file descriptor
 // to reach it by, it waits for the next Open.
 func (d *disk) dropTmp(name string) error {
-	if err := d.fs.Remove(name); durable.IsExhausted(err) {
+	err := d.fs.Remove(name)
+	if durable.IsExhausted(err) {
 		return d.trouble("remove "+name, err)
-	} else if err != nil && !durable.IsAbsent(err) {
-		return d.fail("remove "+name, err)
 	}
-	return nil
+	return d.removed(name, err)
 }
 
 // drop removes a name that must not stay; if that cannot be known, the disk has
 // failed.
 func (d *disk) drop(name string) error {
-	if err := d.fs.Remove(name); err != nil && !durable.IsAbsent(err) {
+	return d.removed(name, d.fs.Remove(name))
+}
+
+// removed judges how the removal of a name that must not stay has ended.
+func (d *disk) removed(name string, err error) error {
+	if err != nil && !durable.IsAbsent(err) {
 		return d.fail("remove "+name, err)
 	}
 	return nil

@@ -39,11 +39,9 @@ func (l *leading) digestRound(ctx context.Context, compared bool) (bool, error) 
 	due := false
 	err := l.look(ctx, func(r state.Reader) error {
 		row, err := state.ClusterRow(r)
-		mark := row.GetMark()
 		now := protocol.Version{Generation: row.GetGeneration(), Counter: row.GetCounter()}
 		// Before the cluster's first entry there is nothing to compare.
-		due = !now.IsZero() && (!compared || digestDue(
-			protocol.Version{Generation: mark.GetGeneration(), Counter: mark.GetCounter()}, now, l.cfg.Timing.DigestEvery))
+		due = !now.IsZero() && (!compared || digestDue(versionOf(row.GetMark()), now, l.cfg.Timing.DigestEvery))
 		return err
 	})
 	if err != nil || !due {

@@ -64,7 +64,7 @@
 //
 // Raft's settings that are not its defaults: no pipelining (MaxRPCsInFlight 1),
 // whose answers and calls would interleave; heartbeats change the term on raft's main
-// loop only, and a deposed leader sends no entries (package link); no restore at start, for the durable
-// state is at least as new as guard.go demands; NotifyCh is always drained; pre-vote
-// stays on.
+// loop only, and a deposed leader sends no entries (package link); no restore at
+// start, for the durable state is at least as new as guard.go demands; NotifyCh is
+// always drained; pre-vote stays on.
 package replica

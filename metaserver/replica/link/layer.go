@@ -297,11 +297,7 @@ func (l *Layer) reach(ctx context.Context, addr string) (net.Conn, error) {
 
 // introduce exchanges hellos and judges the answer.
 func (l *Layer) introduce(ctx context.Context, c net.Conn, h Hello) (Hello, error) {
-	deadline := time.Now().Add(l.cfg.HandshakeTimeout)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
-	if err := c.SetDeadline(deadline); err != nil {
+	if err := c.SetDeadline(l.until(ctx)); err != nil {
 		return Hello{}, err
 	}
 	if _, err := c.Write(h.Append(nil)); err != nil {
@@ -317,4 +313,14 @@ func (l *Layer) introduce(ctx context.Context, c net.Conn, h Hello) (Hello, erro
 		return Hello{}, protocol.Errorf(protocol.WrongCluster, "raft port: %q belongs to another cluster", answer.ID)
 	}
 	return answer, c.SetDeadline(time.Time{})
+}
+
+// until is when an exchange of a few bytes that begins now is given up: after
+// HandshakeTimeout, or with ctx.
+func (l *Layer) until(ctx context.Context) time.Time {
+	deadline := time.Now().Add(l.cfg.HandshakeTimeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		return d
+	}
+	return deadline
 }

@@ -60,11 +60,7 @@ func (l *Layer) AskMark(ctx context.Context, id, addr string) (Mark, error) {
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
-	deadline := time.Now().Add(l.cfg.HandshakeTimeout)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
-	if err := c.SetDeadline(deadline); err != nil {
+	if err := c.SetDeadline(l.until(ctx)); err != nil {
 		return Mark{}, err
 	}
 	var b [markSize]byte
