@@ -84,18 +84,22 @@ func TestQuorumAndStragglers(t *testing.T) {
 func TestStragglersAreBounded(t *testing.T) {
 	w := newWorld(t, 3)
 	w.fleet.stragglers.limit = 1
-	hold := make(chan struct{})
+	firstHold, secondHold := make(chan struct{}), make(chan struct{})
+	first, _ := w.parcel([]byte("one is always let through"))
+	second, _ := w.parcel([]byte("the next has to wait"))
 	slow := w.nodes[2]
 	slow.takes(func(ctx *fasthttp.RequestCtx) error {
-		<-hold
+		if bytes.HasSuffix(ctx.Path(), []byte(second.Hash.String())) {
+			<-secondHold
+		} else {
+			<-firstHold
+		}
 		return slow.honest(ctx)
 	})
-	first, _ := w.parcel([]byte("one is always let through"))
 	if claims, err := w.fleet.Store(t.Context(), first, testVersion, Need{}, nil); err != nil || len(claims) != 2 {
 		t.Fatalf("%v, %v", claims, err)
 	}
 	first.Release()
-	second, _ := w.parcel([]byte("the next has to wait"))
 	defer second.Release()
 	done := make(chan []protocol.Claim, 1)
 	go func() {
@@ -108,10 +112,12 @@ func TestStragglersAreBounded(t *testing.T) {
 		t.Error("Store left a straggler beyond the budget")
 	default:
 	}
-	close(hold)
+	// The first straggler holds the budget until the second Store has returned.
+	close(secondHold)
 	if claims := <-done; len(claims) != 3 {
 		t.Errorf("claims %v", claims)
 	}
+	close(firstHold)
 }
 
 // TestFallback: where a wanted node fails, a further one is asked, and a node
@@ -143,6 +149,7 @@ func TestBadAcknowledgements(t *testing.T) {
 		"half a hash":   func(a *pb.Ack) { a.Hash = a.Hash[:16] },
 		"another node":  func(a *pb.Ack) { a.Node = 77 },
 	} {
+		w.settle() // the liar may still be at the case before, and ends in its roster
 		w.fleet.roster = newRoster()
 		liar := w.nodes[0]
 		liar.takes(func(ctx *fasthttp.RequestCtx) error {
